@@ -1,0 +1,64 @@
+//! The custom resources of group `freehold.dev`, version `v1alpha1`.
+
+// The comments on fields are what `kubectl explain` prints, where backticks only disturb.
+#![allow(clippy::doc_markdown)]
+// Each printer column has a name of its own; the lint takes them for one attribute.
+#![allow(clippy::duplicated_attributes)]
+
+pub mod conditions;
+pub mod organization;
+pub mod organization_domain;
+pub mod reason;
+pub mod verified_domain;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSON, JSONSchemaProps};
+use kube::CustomResourceExt;
+
+pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
+pub use organization_domain::{
+    OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, State, Strategy,
+};
+pub use verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
+
+/// The annotation by which anybody who may edit an object asks for a check now.
+pub const REQUESTED_AT: &str = "freehold.dev/requestedAt";
+
+/// The definitions to install, in the order in which people read about them.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![
+        Organization::crd(),
+        OrganizationDomain::crd(),
+        VerifiedDomain::crd(),
+    ];
+    crds.iter_mut().for_each(finish);
+    crds
+}
+
+/// What the derive cannot say: a fresh object must not look done to a reader of
+/// `status.observedGeneration`.
+fn finish(crd: &mut CustomResourceDefinition) {
+    for version in &mut crd.spec.versions {
+        let root = version
+            .schema
+            .as_mut()
+            .and_then(|schema| schema.open_api_v3_schema.as_mut());
+        let Some(properties) = root.and_then(|root| root.properties.as_mut()) else {
+            continue;
+        };
+        if let Some(status) = properties.get_mut("status") {
+            if observes_generation(status) {
+                status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
+            }
+            status.nullable = None;
+        }
+    }
+}
+
+fn observes_generation(status: &JSONSchemaProps) -> bool {
+    status
+        .properties
+        .as_ref()
+        .is_some_and(|fields| fields.contains_key("observedGeneration"))
+}

@@ -1,0 +1,249 @@
+//! An organization domain: an organization's statement "this domain is ours".
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::conditions;
+
+/// Most values of other records that a status repeats.
+pub const MAX_OBSERVED_VALUES: usize = 10;
+/// Longest repeated value, in characters, escapes included.
+pub const MAX_OBSERVED_CHARS: usize = 255;
+/// Most answers that a status lists.
+pub const MAX_LISTED_ANSWERS: usize = 32;
+
+/// An organization's statement "this domain is ours". Stating gives nothing: several may state the
+/// same domain, and the one that proves it holds it.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "freehold.dev",
+    version = "v1alpha1",
+    kind = "OrganizationDomain",
+    namespaced,
+    status = "OrganizationDomainStatus",
+    doc = "An organization's statement \"this domain is ours\". The operator writes the DNS record to publish into status.challenge.records and sets the condition Verified once the DNS shows it. Stating gives nothing: several organizations may state the same domain, and the one that proves it holds it.",
+    shortname = "orgdomain",
+    category = "freehold",
+    selectable = ".spec.domain",
+    selectable = ".spec.organizationRef.name",
+    selectable = ".status.canonicalName",
+    selectable = ".status.state",
+    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.domain"),
+    printcolumn(name = "Organization", type_ = "string", json_path = ".spec.organizationRef.name"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Record Name", type_ = "string", json_path = ".status.challenge.records[0].name", priority = 1),
+    printcolumn(name = "Record Value", type_ = "string", json_path = ".status.challenge.records[0].value", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = ("size(self.metadata.name) <= 230", "metadata.name may have at most 230 characters, so that Events about the object can be named after it")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationDomainSpec {
+    /// The organization that states the domain, in the same namespace. It cannot be changed: the
+    /// token is bound to it.
+    #[x_kube(validation = ("self == oldSelf", "organizationRef cannot be changed, the token is bound to it; delete the object and create one for the other organization"))]
+    pub organization_ref: OrganizationRef,
+
+    /// The domain: a bare name such as acme.com, in ASCII or Unicode letters, without scheme, port,
+    /// path, wildcard or final dot. A proof covers the name and everything below it, except what
+    /// another organization has proved below. It cannot be changed: the token is bound to it.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = ("self == oldSelf", "domain cannot be changed, the token is bound to it; delete the object and create one for the other domain"),
+        validation = ("!self.contains('://')", "domain is a bare name: leave out http:// or any other scheme"),
+        validation = ("!self.contains('/') || self.contains('://')", "domain is a bare name: leave out the path"),
+        validation = ("!self.contains('*')", "domain is a bare name: leave out the wildcard, a proof covers the name and everything below it"),
+        validation = ("!self.matches('[[:space:]]')", "domain is a bare name: leave out blanks"),
+        validation = ("!self.endsWith('.')", "domain is a bare name: leave out the final dot"),
+        validation = ("!self.startsWith('.') && !self.contains('..')", "domain is a bare name: a label between two dots is empty"),
+        validation = ("!isIP(self)", "domain is a name: an IP address cannot be verified"),
+        validation = ("!self.contains(':') || self.contains('://') || isIP(self)", "domain is a bare name: leave out the port"),
+        validation = ("!self.contains('@')", "domain is a bare name: leave out the mailbox")
+    )]
+    pub domain: String,
+
+    /// Whether people with a mailbox at the domain may join the organization by themselves. A proof
+    /// shows control of the DNS; that is not the wish to have everybody there.
+    #[serde(default)]
+    pub joinable: bool,
+}
+
+/// Names an organization in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrganizationRef {
+    /// The metadata.name of the Organization.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// What the operator found out and what the organization should do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrganizationDomainStatus {
+    /// The metadata.generation that this status was made from; -1 before the operator saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: Option<i64>,
+
+    /// The domain in lower-case A-labels (RFC 5890): the one form under which it is proved and held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub canonical_name: Option<String>,
+
+    /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for
+    /// somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+
+    /// How the domain is verified: by DNS record, or by hand through an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+
+    /// The DNS records of which any one proves the domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<ChallengeStatus>,
+
+    /// What the last check found. Below a check period of five minutes its time is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_check: Option<LastCheck>,
+
+    /// Seconds between two checks now, where they are less than five minutes apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub check_period_seconds: Option<i64>,
+
+    /// When the next check is due, where checks are five minutes or more apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_check_time: Option<Time>,
+
+    /// When the domain became verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_time: Option<Time>,
+
+    /// When a check last found the record of a verified domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_proven_time: Option<Time>,
+
+    /// Since when the record of a verified domain is missing; gone once it is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_missing: Option<RecordMissing>,
+
+    /// Since when the organization is missing. A pending domain's window stands still meanwhile, a
+    /// verified one loses its holding after the grace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_time: Option<Time>,
+
+    /// The value of the annotation freehold.dev/requestedAt that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub last_handled_request: Option<String>,
+
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where an organization domain stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum State {
+    Pending,
+    Verified,
+    Failed,
+}
+
+/// How an organization domain is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Strategy {
+    #[serde(rename = "DNS")]
+    Dns,
+    Manual,
+}
+
+/// What to publish to prove the domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChallengeStatus {
+    /// The random token, new for every object and every restart of the verification.
+    #[schemars(length(max = 64))]
+    pub token: String,
+    /// The records. Publish any one; the first is preferred.
+    #[schemars(length(max = 4))]
+    pub records: Vec<ChallengeRecord>,
+    /// When the token was issued.
+    pub issued_time: Time,
+    /// Until when a pending domain waits for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_time: Option<Time>,
+}
+
+/// A DNS record to publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChallengeRecord {
+    /// The record's full owner name, without a final dot.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The record's type.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 8))]
+    pub record_type: String,
+    /// The record's value, without quotes.
+    #[schemars(length(max = 255))]
+    pub value: String,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastCheck {
+    /// When the check began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// What the check says: Proven, Absent, Mismatch (both are a definite no) or Inconclusive.
+    pub verdict: CheckVerdict,
+    /// Which server was asked for which name, and what it answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub servers: Vec<AskedServer>,
+    /// Values found that are not the wanted ones, at the challenge's names; shortened and escaped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 255)))]
+    pub observed_values: Vec<String>,
+}
+
+/// The verdict of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CheckVerdict {
+    Proven,
+    Absent,
+    Mismatch,
+    Inconclusive,
+}
+
+/// One server's answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct AskedServer {
+    /// The server that was asked.
+    #[schemars(length(max = 300))]
+    pub server: String,
+    /// The name that it was asked for.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// What it answered, in words.
+    #[schemars(length(max = 255))]
+    pub answer: String,
+}
+
+/// How the loss of a verified domain's record is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordMissing {
+    /// When a check first found the record missing.
+    pub since_time: Time,
+    /// In how many thirds of the grace a check found it missing.
+    #[schemars(range(min = 0))]
+    pub definite_checks: i64,
+    /// The last of these checks.
+    pub last_time: Time,
+}

@@ -1,0 +1,94 @@
+//! The one list of reasons: of conditions, of Events and of metrics.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why something is as it is, in the `CamelCase` that the API conventions ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// A challenge was issued and no check has found anything out yet.
+    ChallengeIssued,
+    RecordAbsent,
+    RecordMismatch,
+    RecordExpired,
+    CheckInconclusive,
+    HeldByAnother,
+    OrganizationMissing,
+    NameRefused,
+    WindowExpired,
+    RecordLost,
+    ObjectUnreadable,
+    RecordFound,
+    Verified,
+    ProofStale,
+    HoldingLost,
+    SubdomainVerified,
+    /// An organization's summary is up to date.
+    Reconciled,
+}
+
+impl Reason {
+    const ALL: [Self; 17] = [
+        Self::ChallengeIssued,
+        Self::RecordAbsent,
+        Self::RecordMismatch,
+        Self::RecordExpired,
+        Self::CheckInconclusive,
+        Self::HeldByAnother,
+        Self::OrganizationMissing,
+        Self::NameRefused,
+        Self::WindowExpired,
+        Self::RecordLost,
+        Self::ObjectUnreadable,
+        Self::RecordFound,
+        Self::Verified,
+        Self::ProofStale,
+        Self::HoldingLost,
+        Self::SubdomainVerified,
+        Self::Reconciled,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ChallengeIssued => "ChallengeIssued",
+            Self::RecordAbsent => "RecordAbsent",
+            Self::RecordMismatch => "RecordMismatch",
+            Self::RecordExpired => "RecordExpired",
+            Self::CheckInconclusive => "CheckInconclusive",
+            Self::HeldByAnother => "HeldByAnother",
+            Self::OrganizationMissing => "OrganizationMissing",
+            Self::NameRefused => "NameRefused",
+            Self::WindowExpired => "WindowExpired",
+            Self::RecordLost => "RecordLost",
+            Self::ObjectUnreadable => "ObjectUnreadable",
+            Self::RecordFound => "RecordFound",
+            Self::Verified => "Verified",
+            Self::ProofStale => "ProofStale",
+            Self::HoldingLost => "HoldingLost",
+            Self::SubdomainVerified => "SubdomainVerified",
+            Self::Reconciled => "Reconciled",
+        }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(UnknownReason)
+    }
+}
+
+/// A word that no version of this operator wrote, or that another version wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownReason;
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

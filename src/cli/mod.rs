@@ -1,0 +1,38 @@
+//! The command line: a file a subcommand.
+
+mod crds;
+mod operator;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Proves which organization controls a DNS domain, and keeps the proof true.
+#[derive(Debug, Parser)]
+#[command(name = "freehold", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Operator(Box<operator::Arguments>),
+    Crds(crds::Arguments),
+}
+
+/// Reads the arguments and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Operator(arguments) => operator::run(*arguments),
+        Command::Crds(arguments) => crds::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("freehold: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `freehold operator`: runs the controllers.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::SignedDuration;
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::controller::{Config, Operator};
+use crate::dns::{Gatherer, Recursive};
+use crate::model::name::DomainName;
+use crate::model::policy::NamePolicy;
+use crate::model::schedule::{Ladder, parse_duration};
+use crate::model::service::ServiceName;
+use crate::model::settings::Settings;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{http, logs};
+
+/// Run the controllers against the cluster of the kubeconfig, or of the pod's own account.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Recursive DNS server to ask, as ADDRESS or ADDRESS:PORT. Repeatable; with several, more than
+    /// half must agree.
+    #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',', required = true, value_parser = parse_server)]
+    dns_server: Vec<SocketAddr>,
+
+    /// Time for one question to one DNS server, over UDP and over TCP each.
+    #[arg(long, env = "FREEHOLD_DNS_TIMEOUT", default_value = "5s", value_parser = parse_duration)]
+    dns_timeout: SignedDuration,
+
+    /// Suffix outside the public DNS below which domains are admitted. Repeatable.
+    #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_name)]
+    allow_suffix: Vec<DomainName>,
+
+    /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
+    #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES")]
+    allow_private_suffixes: bool,
+
+    /// Further mail domain of consumers that is refused. Repeatable.
+    #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = parse_name)]
+    consumer_mail_domain: Vec<DomainName>,
+
+    /// The install's own word in every record: _WORD-challenge and WORD-domain-verification.
+    #[arg(long, env = "FREEHOLD_SERVICE_NAME", default_value = "freehold")]
+    service_name: ServiceName,
+
+    /// Namespace to look after. Repeatable; all namespaces when left out.
+    #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',')]
+    watch_namespace: Vec<String>,
+
+    /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE,
+    /// the ages rising, at last a period alone.
+    #[arg(
+        long,
+        env = "FREEHOLD_CHECK_LADDER",
+        default_value = "10s:15m,1m:1h,5m:1d,1h"
+    )]
+    check_ladder: Ladder,
+
+    /// How long a challenge waits for its record.
+    #[arg(long, env = "FREEHOLD_WINDOW", default_value = "30d", value_parser = parse_duration)]
+    window: SignedDuration,
+
+    /// Period between checks of a verified domain.
+    #[arg(long, env = "FREEHOLD_RECHECK_PERIOD", default_value = "1d", value_parser = parse_duration)]
+    recheck_period: SignedDuration,
+
+    /// How long a verified domain outlives its record.
+    #[arg(long, env = "FREEHOLD_GRACE", default_value = "7d", value_parser = parse_duration)]
+    grace: SignedDuration,
+
+    /// Period between checks of a verified domain whose record is missing.
+    #[arg(long, env = "FREEHOLD_GRACE_CHECK_PERIOD", default_value = "1h", value_parser = parse_duration)]
+    grace_check_period: SignedDuration,
+
+    /// How long a proof is relied on without having been renewed.
+    #[arg(long, env = "FREEHOLD_MAX_PROOF_AGE", default_value = "30d", value_parser = parse_duration)]
+    max_proof_age: SignedDuration,
+
+    /// How long a held name is left alone when its holder is gone and nobody saw it go.
+    #[arg(long, env = "FREEHOLD_ORPHAN_DELAY", default_value = "10m", value_parser = parse_duration)]
+    orphan_delay: SignedDuration,
+
+    /// Organization domains worked on at once, their DNS questions included.
+    #[arg(long, env = "FREEHOLD_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+
+    /// Time for one call to the API server.
+    #[arg(long, env = "FREEHOLD_API_TIMEOUT", default_value = "10s", value_parser = parse_duration)]
+    api_timeout: SignedDuration,
+
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "FREEHOLD_LISTEN_ADDRESS", default_value = "0.0.0.0:8080")]
+    listen_address: SocketAddr,
+
+    /// Level of the logs, or directives such as info,freehold=debug.
+    #[arg(long, env = "FREEHOLD_LOG_LEVEL", default_value = "info")]
+    log_level: String,
+}
+
+/// A quiet watch hears a bookmark about once a minute; a longer silence is a dead connection.
+const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(150);
+
+pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    logs::start(&arguments.log_level)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(operate(arguments))
+}
+
+async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let kubeconfig = kube::Config::infer().await.map_err(|error| {
+        format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
+    })?;
+    let mut watch_config = kubeconfig.clone();
+    watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
+    let metrics = Arc::new(Metrics::new());
+    let listener = TcpListener::bind(arguments.listen_address)
+        .await
+        .map_err(|error| {
+            format!(
+                "cannot listen on {} for probes and metrics: {error}",
+                arguments.listen_address
+            )
+        })?;
+    tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+    let config = config(arguments, kubeconfig, watch_config, &metrics)?;
+
+    let (stop_sender, stop) = watch::channel(false);
+    let (ready_sender, ready) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        // Both receivers go when the process ends.
+        let _ = stop_sender.send(true);
+        std::future::pending::<()>().await;
+    });
+    let http = tokio::spawn(http::serve(listener, metrics, ready, stop.clone()));
+    let outcome = Operator::run(config, ready_sender, stop).await;
+    http.abort();
+    Ok(outcome?)
+}
+
+fn config(
+    arguments: Arguments,
+    kubeconfig: kube::Config,
+    watch_config: kube::Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Config, Box<dyn Error>> {
+    let mut kubeconfig = kubeconfig;
+    // Every call has one deadline and every key its own backoff.
+    kubeconfig.default_retry = false;
+    let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "freehold".to_owned());
+    Ok(Config {
+        client: Client::try_from(kubeconfig)?,
+        watch_client: Client::try_from(watch_config)?,
+        gatherer: Gatherer::Recursive(Recursive::new(
+            arguments.dns_server,
+            arguments.dns_timeout.unsigned_abs(),
+        )),
+        settings: Settings {
+            service: arguments.service_name,
+            names: NamePolicy {
+                allowed_suffixes: arguments.allow_suffix,
+                consumer_mail_domains: arguments.consumer_mail_domain.into_iter().collect(),
+                private_suffixes: arguments.allow_private_suffixes,
+            },
+            ladder: arguments.check_ladder,
+            window: arguments.window,
+            recheck_period: arguments.recheck_period,
+            grace_check_period: arguments.grace_check_period,
+            grace: arguments.grace,
+            max_proof_age: arguments.max_proof_age,
+        },
+        metrics: Arc::clone(metrics),
+        namespaces: arguments.watch_namespace,
+        concurrency: usize::from(arguments.concurrency),
+        api_timeout: arguments.api_timeout.unsigned_abs(),
+        orphan_delay: arguments.orphan_delay.unsigned_abs(),
+        instance,
+    })
+}
+
+fn parse_server(text: &str) -> Result<SocketAddr, String> {
+    text.parse::<SocketAddr>()
+        .or_else(|_| text.parse().map(|address| SocketAddr::new(address, 53)))
+        .map_err(|_| "give the server's IP address, with :PORT if it is not 53".to_owned())
+}
+
+fn parse_name(text: &str) -> Result<DomainName, String> {
+    DomainName::parse(text).map_err(|error| error.to_string())
+}

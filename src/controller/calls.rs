@@ -1,0 +1,71 @@
+//! Calls to the API server: each with a deadline, counted, and its failure sorted by what can be
+//! done about it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::telemetry::metrics::{CallResult, Metrics};
+
+/// What a caller can decide on.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The object changed since it was read: read and decide again.
+    #[error("the object changed meanwhile")]
+    Conflict,
+    #[error("the object exists already")]
+    AlreadyExists,
+    #[error("the object does not exist")]
+    NotFound,
+    /// Repeating the same call cannot help.
+    #[error("the API server refuses the request for good: {0}")]
+    Refused(kube::Error),
+    /// It may pass.
+    #[error("the API server could not be asked: {0}")]
+    Unavailable(kube::Error),
+    #[error("the API server did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    #[error("the operating system gave no random octets: {0}")]
+    NoRandomness(String),
+}
+
+impl CallError {
+    /// Whether waiting may help.
+    #[must_use]
+    pub fn can_pass(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        let kube::Error::Api(status) = &error else {
+            return Self::Unavailable(error);
+        };
+        if status.is_not_found() {
+            Self::NotFound
+        } else if status.is_already_exists() {
+            Self::AlreadyExists
+        } else if status.is_conflict() {
+            Self::Conflict
+        } else if status.code == 429 || status.code >= 500 {
+            Self::Unavailable(error)
+        } else {
+            Self::Refused(error)
+        }
+    }
+}
+
+/// Makes one call.
+pub async fn call<T>(
+    metrics: &Metrics,
+    deadline: Duration,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallError> {
+    let (result, counted) = match tokio::time::timeout(deadline, request).await {
+        Ok(Ok(value)) => (Ok(value), CallResult::Success),
+        Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
+        Err(_) => (Err(CallError::TimedOut(deadline)), CallResult::Timeout),
+    };
+    metrics.api_calls(counted);
+    result
+}

@@ -1,0 +1,207 @@
+//! Kubernetes Events (events.k8s.io/v1), published beside the reconciles. An Event's name is made
+//! from its fact, so that the API server keeps one of each, whoever publishes it however often.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::PostParams;
+use kube::{Api, Client};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::calls::{CallError, call};
+use crate::model::lifecycle::Notice;
+use crate::telemetry::metrics::{EventResult, Metrics};
+
+/// Who reports, in every Event.
+const CONTROLLER: &str = "freehold.dev/operator";
+/// Longest note that the API takes, in octets.
+const MAX_NOTE_OCTETS: usize = 1024;
+/// Events that wait for the API server before further ones are dropped.
+const MAX_WAITING: usize = 16_384;
+/// Events under way at once.
+const CONCURRENCY: usize = 8;
+const ATTEMPTS: u32 = 5;
+
+/// The object that an Event is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub kind: String,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+}
+
+/// Where Events are handed in; never waits.
+#[derive(Debug)]
+pub struct Events {
+    sender: mpsc::Sender<(Subject, Notice)>,
+    metrics: Arc<Metrics>,
+}
+
+/// Writes what was handed in.
+pub struct Publisher {
+    receiver: mpsc::Receiver<(Subject, Notice)>,
+    client: Client,
+    instance: String,
+    metrics: Arc<Metrics>,
+    timeout: Duration,
+}
+
+impl Events {
+    #[must_use]
+    pub fn new(
+        client: Client,
+        instance: String,
+        metrics: Arc<Metrics>,
+        timeout: Duration,
+    ) -> (Self, Publisher) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        let events = Self {
+            sender,
+            metrics: Arc::clone(&metrics),
+        };
+        (
+            events,
+            Publisher {
+                receiver,
+                client,
+                instance,
+                metrics,
+                timeout,
+            },
+        )
+    }
+
+    /// Hands an Event in. Where too many wait it is dropped and counted: a status says the same.
+    pub fn publish(&self, subject: &Subject, notice: Notice) {
+        if self.sender.try_send((subject.clone(), notice)).is_err() {
+            self.metrics.event(EventResult::Dropped);
+        }
+    }
+}
+
+impl Publisher {
+    /// Runs until every [`Events`] is gone and all they handed in is written.
+    pub async fn run(self) {
+        let Self {
+            mut receiver,
+            client,
+            instance,
+            metrics,
+            timeout,
+        } = self;
+        futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+            .for_each_concurrent(CONCURRENCY, |(subject, notice)| {
+                let api = Api::<Event>::namespaced(client.clone(), &subject.namespace);
+                let event = event(&subject, notice, &instance);
+                let metrics = &metrics;
+                async move { write(&api, &event, metrics, timeout).await }
+            })
+            .await;
+    }
+}
+
+async fn write(api: &Api<Event>, event: &Event, metrics: &Metrics, timeout: Duration) {
+    for attempt in 0..ATTEMPTS {
+        match call(metrics, timeout, api.create(&PostParams::default(), event)).await {
+            Ok(_) => return metrics.event(EventResult::Published),
+            Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
+            Err(error @ (CallError::Unavailable(_) | CallError::TimedOut(_))) => {
+                tracing::debug!(%error, attempt, "an Event waits");
+                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");
+                return metrics.event(EventResult::Dropped);
+            }
+        }
+    }
+    metrics.event(EventResult::Dropped);
+}
+
+fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
+    let Notice {
+        reason,
+        warning,
+        message,
+        fact,
+    } = notice;
+    let digest = Sha256::digest(format!("{}\n{reason}\n{fact}", subject.uid).as_bytes());
+    let hash: String = HEXLOWER.encode(&digest).chars().take(16).collect();
+    // Events about cluster-scoped objects live in the default namespace.
+    let namespace = if subject.namespace.is_empty() {
+        "default"
+    } else {
+        &subject.namespace
+    };
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{hash}", subject.name)),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectMeta::default()
+        },
+        event_time: Some(MicroTime(Timestamp::now())),
+        action: Some("Verify".to_owned()),
+        reason: Some(reason.as_str().to_owned()),
+        note: Some(cut(message)),
+        type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        regarding: Some(ObjectReference {
+            api_version: Some("freehold.dev/v1alpha1".to_owned()),
+            kind: Some(subject.kind.clone()),
+            namespace: Some(subject.namespace.clone()).filter(|text| !text.is_empty()),
+            name: Some(subject.name.clone()),
+            uid: Some(subject.uid.clone()),
+            ..ObjectReference::default()
+        }),
+        ..Event::default()
+    }
+}
+
+fn cut(mut message: String) -> String {
+    if message.len() > MAX_NOTE_OCTETS {
+        message.truncate(message.floor_char_boundary(MAX_NOTE_OCTETS));
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reason::Reason;
+
+    fn name(uid: &str, reason: Reason, fact: &str) -> Option<String> {
+        let subject = Subject {
+            kind: "OrganizationDomain".into(),
+            namespace: "ns".into(),
+            name: "a".into(),
+            uid: uid.into(),
+        };
+        let notice = Notice {
+            reason,
+            warning: true,
+            message: "ä".repeat(1000),
+            fact: fact.into(),
+        };
+        let event = event(&subject, notice, "pod");
+        assert!(event.note.unwrap().len() <= MAX_NOTE_OCTETS);
+        event.metadata.name
+    }
+
+    #[test]
+    fn one_fact_is_one_event_and_another_is_another() {
+        let first = name("u", Reason::Verified, "t");
+        assert_eq!(first, name("u", Reason::Verified, "t"));
+        assert_ne!(first, name("v", Reason::Verified, "t"));
+        assert_ne!(first, name("u", Reason::RecordLost, "t"));
+        assert_ne!(first, name("u", Reason::Verified, "s"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The loops: watches fill the stores, queues say what to look at, reconcilers read the stores and
+//! write to the API server.
+
+mod calls;
+mod events;
+mod operator;
+mod organization;
+mod organization_domain;
+mod queue;
+mod store;
+mod unreadable;
+mod verified_domain;
+mod watch;
+
+pub use operator::{Config, Operator, OperatorError};

@@ -1,0 +1,258 @@
+//! The operator as a whole: what its parts share, its start and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use kube::Client;
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::task::JoinSet;
+
+use super::calls::{CallError, call};
+use super::events::Events;
+use super::queue::Queue;
+use super::store::{Key, Stores};
+use super::watch::{self, Scope};
+use super::{organization, organization_domain, verified_domain};
+use crate::dns::Gatherer;
+use crate::model::settings::Settings;
+use crate::telemetry::metrics::{Controller, Metrics, ReconcileResult};
+
+/// How long running reconciles may take to end after a stop was asked for.
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
+
+/// What an operator is made of.
+pub struct Config {
+    pub client: Client,
+    /// Watches stay open and quiet for minutes, so their client has time limits of its own.
+    pub watch_client: Client,
+    pub settings: Settings,
+    pub gatherer: Gatherer,
+    pub metrics: Arc<Metrics>,
+    /// Namespaces to look after; none for all.
+    pub namespaces: Vec<String>,
+    /// Reconciles of organization domains at once, their DNS questions included.
+    pub concurrency: usize,
+    /// Deadline of one call to the API server.
+    pub api_timeout: Duration,
+    /// How long a holding without its holder is left alone when nobody saw the holder deleted.
+    pub orphan_delay: Duration,
+    /// Who reports Events, for instance the pod's name.
+    pub instance: String,
+}
+
+/// Why an operator ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    #[error("a loop ended unexpectedly; the process must be restarted")]
+    LoopEnded,
+    #[error("a loop failed; the process must be restarted: {0}")]
+    LoopFailed(#[from] tokio::task::JoinError),
+}
+
+/// What all loops share.
+pub struct Operator {
+    pub(super) client: Client,
+    pub(super) settings: Settings,
+    pub(super) gatherer: Gatherer,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stores: Stores,
+    pub(super) domains: Queue<Key>,
+    pub(super) organizations: Queue<Key>,
+    /// Canonical names whose holder may be gone.
+    pub(super) orphans: Queue<Box<str>>,
+    pub(super) events: Events,
+    pub(super) orphan_delay: Duration,
+    namespaces: Vec<String>,
+    api_timeout: Duration,
+}
+
+impl Operator {
+    /// Runs until `stop` says so, then finishes what is under way. `ready` turns true once every
+    /// store has its first full list.
+    pub async fn run(
+        config: Config,
+        ready: Sender<bool>,
+        mut stop: Receiver<bool>,
+    ) -> Result<(), OperatorError> {
+        let (events, publisher) = Events::new(
+            config.client.clone(),
+            config.instance,
+            Arc::clone(&config.metrics),
+            config.api_timeout,
+        );
+        let operator = Arc::new(Self {
+            client: config.client,
+            settings: config.settings,
+            gatherer: config.gatherer,
+            metrics: config.metrics,
+            stores: Stores::default(),
+            domains: Queue::new(),
+            organizations: Queue::new(),
+            orphans: Queue::new(),
+            events,
+            orphan_delay: config.orphan_delay,
+            namespaces: config.namespaces,
+            api_timeout: config.api_timeout,
+        });
+        let publisher = tokio::spawn(publisher.run());
+
+        let mut watches = JoinSet::new();
+        let synced = operator.watch_all(&config.watch_client, &mut watches);
+        tokio::pin!(synced);
+        tokio::select! {
+            () = &mut synced => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            Some(ended) = watches.join_next() => return Err(ended_early(ended)),
+        }
+        // Nobody listens once the process ends.
+        let _ = ready.send(true);
+        tracing::info!("all stores are filled; reconciling");
+
+        let mut workers = operator.start_workers(config.concurrency.max(1));
+        let outcome = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            Some(ended) = workers.join_next() => Err(ended_early(ended)),
+            Some(ended) = watches.join_next() => Err(ended_early(ended)),
+        };
+        let _ = ready.send(false);
+        tracing::info!("stopping; finishing what is under way");
+        operator.domains.close();
+        operator.organizations.close();
+        operator.orphans.close();
+        let finished = tokio::time::timeout(STOP_DEADLINE, async {
+            while workers.join_next().await.is_some() {}
+        })
+        .await;
+        if finished.is_err() {
+            tracing::warn!("some reconciles did not end in time");
+        }
+        watches.shutdown().await;
+        // With the last sender gone the publisher ends after what it has.
+        drop(operator);
+        drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
+        outcome
+    }
+
+    /// Makes one call to the API server.
+    pub(super) async fn call<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CallError> {
+        call(&self.metrics, self.api_timeout, request).await
+    }
+
+    /// Whether this operator looks after the namespace.
+    pub(super) fn watches(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
+    }
+
+    fn watch_all(
+        self: &Arc<Self>,
+        client: &Client,
+        tasks: &mut JoinSet<()>,
+    ) -> impl Future<Output = ()> + use<> {
+        let mut synced = Vec::new();
+        let scopes: Vec<Scope> = if self.namespaces.is_empty() {
+            vec![None]
+        } else {
+            self.namespaces
+                .iter()
+                .map(|name| Some(name.clone()))
+                .collect()
+        };
+        for scope in scopes {
+            synced.push(watch::start::<organization::Sink>(
+                self,
+                client,
+                scope.clone(),
+                tasks,
+            ));
+            synced.push(watch::start::<organization_domain::Sink>(
+                self, client, scope, tasks,
+            ));
+        }
+        synced.push(watch::start::<verified_domain::Sink>(
+            self, client, None, tasks,
+        ));
+        join_all(synced).map(|_| ())
+    }
+
+    fn start_workers(self: &Arc<Self>, concurrency: usize) -> JoinSet<()> {
+        let mut workers = JoinSet::new();
+        for _ in 0..concurrency {
+            let operator = Arc::clone(self);
+            workers.spawn(async move {
+                work(
+                    &operator,
+                    Controller::OrganizationDomain,
+                    &operator.domains,
+                    |operator, key| organization_domain::reconcile(operator, key).boxed(),
+                )
+                .await;
+            });
+        }
+        for _ in 0..concurrency.div_ceil(8) {
+            let operator = Arc::clone(self);
+            workers.spawn(async move {
+                work(
+                    &operator,
+                    Controller::Organization,
+                    &operator.organizations,
+                    |operator, key| organization::reconcile(operator, key).boxed(),
+                )
+                .await;
+            });
+        }
+        let operator = Arc::clone(self);
+        workers.spawn(async move {
+            work(
+                &operator,
+                Controller::VerifiedDomain,
+                &operator.orphans,
+                |operator, name| verified_domain::reconcile(operator, name).boxed(),
+            )
+            .await;
+        });
+        workers
+    }
+}
+
+/// One worker: takes keys until the queue closes.
+async fn work<K, F>(operator: &Operator, controller: Controller, queue: &Queue<K>, reconcile: F)
+where
+    K: Clone + Eq + std::hash::Hash + Ord + std::fmt::Display,
+    F: for<'a> Fn(&'a Operator, &'a K) -> BoxFuture<'a, Result<Option<Duration>, CallError>>,
+{
+    while let Some(key) = queue.next().await {
+        let timer = operator.metrics.reconcile_started(controller);
+        match reconcile(operator, &key).await {
+            Ok(again) => {
+                queue.done(&key, again);
+                timer.finish(match again {
+                    Some(_) => ReconcileResult::RequeueAfter,
+                    None => ReconcileResult::Success,
+                });
+            }
+            Err(error) => {
+                if error.can_pass() {
+                    tracing::warn!(%key, %error, controller = controller.as_str(), "will try again");
+                } else {
+                    tracing::error!(%key, %error, controller = controller.as_str(), "cannot be written");
+                }
+                queue.failed(&key);
+                timer.finish(ReconcileResult::Error);
+            }
+        }
+        operator.metrics.queue_depth(controller, queue.depth());
+        operator.metrics.domains(operator.stores.domains().counts());
+    }
+}
+
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> OperatorError {
+    match ended {
+        Ok(()) => OperatorError::LoopEnded,
+        Err(error) => error.into(),
+    }
+}

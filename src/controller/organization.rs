@@ -1,0 +1,156 @@
+//! Organizations: their domains summed up, at most once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::core::DeserializeGuard;
+use kube::{Api, Client};
+use tokio::time::Instant;
+
+use super::calls::CallError;
+use super::operator::Operator;
+use super::store::Key;
+use super::store::organizations::OrganizationView;
+use super::watch;
+use crate::api::conditions::{self, ConditionStatus, READY, Wanted};
+use crate::api::organization::{
+    MAX_LISTED_DOMAINS, Organization, OrganizationSpec, OrganizationStatus,
+};
+use crate::api::reason::Reason;
+use crate::model::facts::whole_second;
+
+/// Least time between two writes of one summary.
+const COALESCE: Duration = Duration::from_secs(1);
+
+/// What the watch of organizations does.
+pub struct Sink;
+
+impl watch::Sink for Sink {
+    type Kind = Organization;
+
+    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Organization>> {
+        match scope {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+
+    fn applied(operator: &Operator, object: Organization) {
+        operator.remember_organization(OrganizationView::project(object));
+    }
+
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+        let mut organizations = operator.stores.organizations_mut();
+        match (organizations.get(key), uid) {
+            (Some(known), Some(uid)) if *known.uid != *uid => return,
+            _ => organizations.remove(key),
+        };
+        drop(organizations);
+        operator.look_at_domains_of(key);
+    }
+
+    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
+        operator.stores.organizations().keys_in(scope)
+    }
+}
+
+impl Operator {
+    fn remember_organization(&self, organization: OrganizationView) {
+        let organization = Arc::new(organization);
+        let (before, taken) = {
+            let mut organizations = self.stores.organizations_mut();
+            let before = organizations.exists(&organization.key);
+            (before, organizations.upsert(Arc::clone(&organization)))
+        };
+        if !taken {
+            return;
+        }
+        self.organizations.add(organization.key.clone());
+        if before == organization.deleting {
+            self.look_at_domains_of(&organization.key);
+        }
+    }
+
+    fn look_at_domains_of(&self, organization: &Key) {
+        for key in self.stores.domains().of_organization(organization) {
+            self.domains.add(key);
+        }
+    }
+}
+
+/// Looks at one organization; says after which time to look again without any event.
+pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+    let (organization, written) = {
+        let organizations = operator.stores.organizations();
+        let Some(organization) = organizations.get(key) else {
+            return Ok(None);
+        };
+        (organization, organizations.written(key))
+    };
+    let status = summarize(operator, &organization);
+    if organization.deleting || status == organization.status {
+        return Ok(None);
+    }
+    if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
+        return Ok(Some(rest));
+    }
+    operator
+        .stores
+        .organizations_mut()
+        .set_written(key, Instant::now());
+    let object = Organization {
+        metadata: ObjectMeta {
+            name: Some(key.name.to_string()),
+            namespace: Some(key.namespace.to_string()),
+            uid: Some(organization.uid.to_string()),
+            resource_version: Some(organization.version.to_string()),
+            ..ObjectMeta::default()
+        },
+        // Ignored on a status.
+        spec: OrganizationSpec::default(),
+        status: Some(status),
+    };
+    let api = Api::<Organization>::namespaced(operator.client.clone(), &key.namespace);
+    let params = PostParams {
+        field_manager: Some("freehold".to_owned()),
+        ..PostParams::default()
+    };
+    match operator
+        .call(api.replace_status(&key.name, &params, &object))
+        .await
+    {
+        Ok(written) => {
+            operator.remember_organization(OrganizationView::project(written));
+            Ok(None)
+        }
+        // The watch brings the change, and with it this key again.
+        Err(CallError::Conflict | CallError::NotFound) => Ok(Some(COALESCE)),
+        Err(error) => Err(error),
+    }
+}
+
+fn summarize(operator: &Operator, organization: &OrganizationView) -> OrganizationStatus {
+    let (counts, verified_domains) = operator
+        .stores
+        .domains()
+        .summary(&organization.key, MAX_LISTED_DOMAINS);
+    let ready = Wanted {
+        kind: READY,
+        status: ConditionStatus::True,
+        reason: Reason::Reconciled,
+        message: "The summary of the organization's domains is up to date.".to_owned(),
+    };
+    OrganizationStatus {
+        observed_generation: Some(organization.generation),
+        counts: Some(counts),
+        verified_domains,
+        conditions: conditions::transition(
+            &organization.status.conditions,
+            vec![ready],
+            organization.generation,
+            whole_second(Timestamp::now()),
+        ),
+    }
+}

@@ -1,0 +1,335 @@
+//! Organization domains, by key, uid, canonical name and organization.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{Key, version};
+use crate::api::REQUESTED_AT;
+use crate::api::organization::DomainCounts;
+use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus, State};
+use crate::model::lifecycle::Identity;
+use crate::model::name::DomainName;
+
+/// What is kept of an organization domain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domain {
+    pub key: Key,
+    pub uid: Box<str>,
+    pub version: u64,
+    pub generation: i64,
+    /// An object with a deletionTimestamp counts as deleted, whatever finalizers it has.
+    pub deleting: bool,
+    /// The stated domain, as typed.
+    pub stated: Box<str>,
+    pub canonical: Option<Box<str>>,
+    pub organization: Box<str>,
+    pub requested: Option<Box<str>>,
+    pub status: OrganizationDomainStatus,
+}
+
+impl Domain {
+    #[must_use]
+    pub fn project(object: OrganizationDomain) -> Self {
+        let key = Key::of(&object);
+        let version = version(&object);
+        let requested = object
+            .annotations()
+            .get(REQUESTED_AT)
+            .map(|text| text.as_str().into());
+        let OrganizationDomain {
+            metadata,
+            spec,
+            status,
+        } = object;
+        Self {
+            key,
+            version,
+            uid: metadata.uid.unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            canonical: DomainName::parse(&spec.domain)
+                .ok()
+                .map(|name| name.as_str().into()),
+            stated: spec.domain.into(),
+            organization: spec.organization_ref.name.into(),
+            requested,
+            status: status.unwrap_or_default(),
+        }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Identity<'_> {
+        Identity {
+            namespace: &self.key.namespace,
+            name: &self.key.name,
+            uid: &self.uid,
+        }
+    }
+
+    #[must_use]
+    pub fn organization_key(&self) -> Key {
+        Key {
+            namespace: Arc::clone(&self.key.namespace),
+            name: (&*self.organization).into(),
+        }
+    }
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct Domains {
+    entries: HashMap<Key, Entry>,
+    by_uid: HashMap<Box<str>, Key>,
+    by_name: HashMap<Box<str>, HashSet<Key>>,
+    by_organization: HashMap<Key, Members>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    domain: Arc<Domain>,
+    next_check: Option<Timestamp>,
+}
+
+/// An organization's domains, summed up as they change.
+#[derive(Debug, Default)]
+struct Members {
+    keys: HashSet<Key>,
+    counts: DomainCounts,
+    verified: BTreeSet<(Box<str>, Key)>,
+}
+
+impl Domains {
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Arc<Domain>> {
+        self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
+    }
+
+    #[must_use]
+    pub fn has_uid(&self, uid: &str) -> bool {
+        self.by_uid.contains_key(uid)
+    }
+
+    /// The keys of all that state this canonical name.
+    #[must_use]
+    pub fn stating(&self, canonical: &str) -> Vec<Key> {
+        self.by_name
+            .get(canonical)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    #[must_use]
+    pub fn of_organization(&self, organization: &Key) -> Vec<Key> {
+        self.by_organization
+            .get(organization)
+            .into_iter()
+            .flat_map(|m| &m.keys)
+            .cloned()
+            .collect()
+    }
+
+    /// An organization's counts, and the first `most` of its verified names.
+    #[must_use]
+    pub fn summary(&self, organization: &Key, most: usize) -> (DomainCounts, Vec<String>) {
+        let Some(members) = self.by_organization.get(organization) else {
+            return (DomainCounts::default(), Vec::new());
+        };
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in &members.verified {
+            if names.len() == most {
+                break;
+            }
+            if names.last().map(String::as_str) != Some(name) {
+                names.push(name.to_string());
+            }
+        }
+        (members.counts, names)
+    }
+
+    #[must_use]
+    pub fn next_check(&self, key: &Key, uid: &str) -> Option<Timestamp> {
+        self.entries
+            .get(key)
+            .filter(|entry| *entry.domain.uid == *uid)?
+            .next_check
+    }
+
+    pub fn set_next_check(&mut self, key: &Key, uid: &str, next_check: Option<Timestamp>) {
+        if let Some(entry) = self
+            .entries
+            .get_mut(key)
+            .filter(|entry| *entry.domain.uid == *uid)
+        {
+            entry.next_check = next_check;
+        }
+    }
+
+    /// Takes an object in; false where the store already has this or a newer one.
+    pub fn upsert(&mut self, domain: Arc<Domain>) -> bool {
+        let mut next_check = None;
+        if let Some(entry) = self.entries.get(&domain.key) {
+            if entry.domain.uid == domain.uid {
+                if entry.domain.version >= domain.version {
+                    return false;
+                }
+                next_check = entry.next_check;
+            }
+            let key = domain.key.clone();
+            self.remove(&key);
+        }
+        self.by_uid.insert(domain.uid.clone(), domain.key.clone());
+        if let Some(name) = &domain.canonical {
+            self.by_name
+                .entry(name.clone())
+                .or_default()
+                .insert(domain.key.clone());
+        }
+        let members = self
+            .by_organization
+            .entry(domain.organization_key())
+            .or_default();
+        members.keys.insert(domain.key.clone());
+        members.count(&domain, 1);
+        self.entries
+            .insert(domain.key.clone(), Entry { domain, next_check });
+        true
+    }
+
+    /// Takes an object out by its key.
+    pub fn remove(&mut self, key: &Key) -> Option<Arc<Domain>> {
+        let Entry { domain, .. } = self.entries.remove(key)?;
+        self.by_uid.remove(&domain.uid);
+        if let Some(name) = &domain.canonical
+            && let Some(keys) = self.by_name.get_mut(name)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_name.remove(name);
+            }
+        }
+        let organization = domain.organization_key();
+        if let Some(members) = self.by_organization.get_mut(&organization) {
+            members.keys.remove(key);
+            members.count(&domain, -1);
+            if members.keys.is_empty() {
+                self.by_organization.remove(&organization);
+            }
+        }
+        Some(domain)
+    }
+
+    /// The keys in one namespace, or all.
+    #[must_use]
+    pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        self.entries.keys().filter(inside).cloned().collect()
+    }
+
+    /// How many there are in each state.
+    #[must_use]
+    pub fn counts(&self) -> DomainCounts {
+        self.by_organization
+            .values()
+            .fold(DomainCounts::default(), |sum, members| DomainCounts {
+                total: sum.total + members.counts.total,
+                pending: sum.pending + members.counts.pending,
+                verified: sum.verified + members.counts.verified,
+                failed: sum.failed + members.counts.failed,
+            })
+    }
+}
+
+impl Members {
+    fn count(&mut self, domain: &Domain, by: i64) {
+        self.counts.total += by;
+        match domain.status.state {
+            None | Some(State::Pending) => self.counts.pending += by,
+            Some(State::Failed) => self.counts.failed += by,
+            Some(State::Verified) => {
+                self.counts.verified += by;
+                if let Some(name) = &domain.canonical {
+                    let entry = (name.clone(), domain.key.clone());
+                    if by > 0 {
+                        self.verified.insert(entry);
+                    } else {
+                        self.verified.remove(&entry);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(
+        name: &str,
+        uid: &str,
+        version: u64,
+        organization: &str,
+        state: Option<State>,
+    ) -> Arc<Domain> {
+        Arc::new(Domain {
+            key: Key::new("ns", name),
+            uid: uid.into(),
+            version,
+            generation: 1,
+            deleting: false,
+            stated: format!("{name}.example").into(),
+            canonical: Some(format!("{name}.example").into()),
+            organization: organization.into(),
+            requested: None,
+            status: OrganizationDomainStatus {
+                state,
+                ..Default::default()
+            },
+        })
+    }
+
+    #[test]
+    fn indices_follow_every_change() {
+        let mut store = Domains::default();
+        assert!(store.upsert(domain("a", "1", 5, "acme", None)));
+        assert!(store.upsert(domain("b", "2", 6, "acme", Some(State::Verified))));
+        assert!(
+            !store.upsert(domain("a", "1", 4, "acme", Some(State::Failed))),
+            "older"
+        );
+        assert!(store.upsert(domain("a", "1", 7, "acme", Some(State::Verified))));
+        let acme = Key::new("ns", "acme");
+        let (counts, names) = store.summary(&acme, 1);
+        assert_eq!((counts.total, counts.pending, counts.verified), (2, 0, 2));
+        assert_eq!(names, ["a.example"]);
+        // Made again under the same name, with a lower version from a restored server.
+        assert!(store.upsert(domain("a", "3", 1, "other", None)));
+        assert!(!store.has_uid("1") && store.has_uid("3"));
+        assert_eq!(store.summary(&acme, 9).0.total, 1);
+        assert_eq!(store.stating("a.example"), [Key::new("ns", "a")]);
+        store.remove(&Key::new("ns", "a"));
+        store.remove(&Key::new("ns", "b"));
+        assert!(
+            store.by_uid.is_empty() && store.by_name.is_empty() && store.by_organization.is_empty()
+        );
+    }
+
+    #[test]
+    fn the_schedule_of_another_uid_is_not_inherited() {
+        let mut store = Domains::default();
+        let key = Key::new("ns", "a");
+        store.upsert(domain("a", "1", 5, "acme", None));
+        store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
+        store.upsert(domain("a", "1", 6, "acme", None));
+        assert_eq!(store.next_check(&key, "1"), Some(Timestamp::UNIX_EPOCH));
+        store.upsert(domain("a", "2", 7, "acme", None));
+        assert_eq!(store.next_check(&key, "2"), None);
+        store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(store.next_check(&key, "2"), None);
+    }
+}

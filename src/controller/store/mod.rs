@@ -1,0 +1,97 @@
+//! What the controllers know of the cluster: projections of objects, with the indices that
+//! decisions need. Nothing here is an authority; writes are decided by the API server.
+
+pub mod domains;
+pub mod holdings;
+pub mod organizations;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use kube::{Resource, ResourceExt};
+
+use domains::Domains;
+use holdings::Holdings;
+use organizations::Organizations;
+
+/// The namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub namespace: Arc<str>,
+    pub name: Arc<str>,
+}
+
+impl Key {
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The key of a namespaced object.
+    pub fn of(object: &impl Resource) -> Self {
+        Self::new(
+            object.meta().namespace.as_deref().unwrap_or_default(),
+            &object.name_any(),
+        )
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// All stores of one operator.
+#[derive(Debug, Default)]
+pub struct Stores {
+    domains: RwLock<Domains>,
+    organizations: RwLock<Organizations>,
+    holdings: RwLock<Holdings>,
+}
+
+impl Stores {
+    pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {
+        self.domains.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn domains_mut(&self) -> RwLockWriteGuard<'_, Domains> {
+        self.domains.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn organizations(&self) -> RwLockReadGuard<'_, Organizations> {
+        self.organizations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn organizations_mut(&self) -> RwLockWriteGuard<'_, Organizations> {
+        self.organizations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn holdings(&self) -> RwLockReadGuard<'_, Holdings> {
+        self.holdings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn holdings_mut(&self) -> RwLockWriteGuard<'_, Holdings> {
+        self.holdings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A resource version as the number that it is (KEP-5504 makes them comparable); our own writes
+/// reach a store before the watch tells of older ones.
+pub(crate) fn version(object: &impl Resource) -> u64 {
+    object
+        .meta()
+        .resource_version
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,113 @@
+//! Organizations, by key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Key, version};
+use crate::api::organization::{Organization, OrganizationStatus};
+
+/// What is kept of an organization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrganizationView {
+    pub key: Key,
+    pub uid: Box<str>,
+    pub version: u64,
+    pub generation: i64,
+    pub deleting: bool,
+    pub status: OrganizationStatus,
+}
+
+impl OrganizationView {
+    #[must_use]
+    pub fn project(object: Organization) -> Self {
+        let key = Key::of(&object);
+        let version = version(&object);
+        let Organization {
+            metadata,
+            spec: _,
+            status,
+        } = object;
+        Self {
+            key,
+            version,
+            uid: metadata.uid.unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            status: status.unwrap_or_default(),
+        }
+    }
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct Organizations {
+    entries: HashMap<Key, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    organization: Arc<OrganizationView>,
+    written: Option<Instant>,
+}
+
+impl Organizations {
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Arc<OrganizationView>> {
+        self.entries
+            .get(key)
+            .map(|entry| Arc::clone(&entry.organization))
+    }
+
+    /// Whether domains may count on it.
+    #[must_use]
+    pub fn exists(&self, key: &Key) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|entry| !entry.organization.deleting)
+    }
+
+    /// When its status was last written by this process.
+    #[must_use]
+    pub fn written(&self, key: &Key) -> Option<Instant> {
+        self.entries.get(key)?.written
+    }
+
+    pub fn set_written(&mut self, key: &Key, at: Instant) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.written = Some(at);
+        }
+    }
+
+    /// Takes an object in; false where the store already has this or a newer one.
+    pub fn upsert(&mut self, organization: Arc<OrganizationView>) -> bool {
+        let before = self.entries.get(&organization.key);
+        if before.is_some_and(|entry| {
+            entry.organization.uid == organization.uid
+                && entry.organization.version >= organization.version
+        }) {
+            return false;
+        }
+        let written = before.and_then(|entry| entry.written);
+        self.entries.insert(
+            organization.key.clone(),
+            Entry {
+                organization,
+                written,
+            },
+        );
+        true
+    }
+
+    pub fn remove(&mut self, key: &Key) -> Option<Arc<OrganizationView>> {
+        Some(self.entries.remove(key)?.organization)
+    }
+
+    /// The keys in one namespace, or all.
+    #[must_use]
+    pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        self.entries.keys().filter(inside).cloned().collect()
+    }
+}

@@ -1,0 +1,45 @@
+//! Objects that the type no longer parses, for instance ones that an older definition let through.
+//! They are told of and left as they are.
+
+use std::sync::Arc;
+
+use kube::Resource;
+use kube::core::error_boundary::InvalidObject;
+
+use super::events::Subject;
+use super::operator::Operator;
+use crate::api::reason::Reason;
+use crate::model::lifecycle::Notice;
+
+/// Tells of an unreadable object, by log, metric and Event. What the store has of it stays: it is
+/// an earlier state of the same object.
+pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: InvalidObject) {
+    let kind = K::kind(&());
+    operator.metrics.unreadable_object(&kind);
+    let metadata = object.metadata;
+    let subject = Subject {
+        kind: kind.into_owned(),
+        namespace: metadata.namespace.unwrap_or_default(),
+        name: metadata.name.unwrap_or_default(),
+        uid: metadata.uid.unwrap_or_default(),
+    };
+    tracing::error!(
+        kind = subject.kind,
+        namespace = subject.namespace,
+        name = subject.name,
+        error = object.error,
+        "the object cannot be read and is left as it is"
+    );
+    operator.events.publish(
+        &subject,
+        Notice {
+            reason: Reason::ObjectUnreadable,
+            warning: true,
+            message: format!(
+                "The object cannot be read and is left as it is: {}. Correct it, or delete it and create it anew.",
+                object.error
+            ),
+            fact: metadata.generation.unwrap_or_default().to_string(),
+        },
+    );
+}

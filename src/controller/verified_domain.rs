@@ -1,0 +1,171 @@
+//! Holdings: mirrored from `VerifiedDomain`s, and released once their holder is gone for certain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, Preconditions};
+use kube::core::DeserializeGuard;
+use kube::{Api, Client};
+
+use super::calls::CallError;
+use super::operator::Operator;
+use super::store::Key;
+use super::store::domains::Domain;
+use super::store::holdings::HoldingView;
+use super::watch;
+use crate::api::organization_domain::OrganizationDomain;
+use crate::api::verified_domain::VerifiedDomain;
+use crate::model::challenge::Token;
+
+/// What the watch of holdings does.
+pub struct Sink;
+
+impl watch::Sink for Sink {
+    type Kind = VerifiedDomain;
+
+    fn api(client: &Client, _: Option<&str>) -> Api<DeserializeGuard<VerifiedDomain>> {
+        Api::all(client.clone())
+    }
+
+    fn applied(operator: &Operator, object: VerifiedDomain) {
+        operator.remember_holding(HoldingView::project(object));
+    }
+
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+        let gone = {
+            let mut holdings = operator.stores.holdings_mut();
+            match uid {
+                Some(uid) => holdings.remove_uid(&key.name, uid),
+                None => holdings.remove(&key.name),
+            }
+        };
+        if gone.is_some() {
+            operator.look_at_all_that_state(&key.name);
+        }
+    }
+
+    fn known(operator: &Operator, _: Option<&str>) -> Vec<Key> {
+        operator
+            .stores
+            .holdings()
+            .names()
+            .iter()
+            .map(|name| Key::new("", name))
+            .collect()
+    }
+}
+
+impl Operator {
+    /// Takes a holding into the store and asks for what follows from it.
+    pub(super) fn remember_holding(&self, holding: HoldingView) {
+        let holding = Arc::new(holding);
+        if !self.stores.holdings_mut().upsert(Arc::clone(&holding)) {
+            return;
+        }
+        self.look_at_all_that_state(&holding.name);
+        if self.watches(&holding.holder.namespace)
+            && !self.stores.domains().has_uid(&holding.holder.uid)
+        {
+            self.orphans
+                .add_after(holding.name.clone(), self.orphan_delay);
+        }
+    }
+
+    /// Reads the holding of a name live into the store; none where there is none.
+    pub(super) async fn refresh_holding(
+        &self,
+        name: &str,
+    ) -> Result<Option<Arc<HoldingView>>, CallError> {
+        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        match self.call(api.get(name)).await {
+            Ok(object) => {
+                let holding = HoldingView::project(object);
+                self.remember_holding(holding.clone());
+                Ok(Some(Arc::new(holding)))
+            }
+            Err(CallError::NotFound) => {
+                self.stores.holdings_mut().remove(name);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes exactly this holding: another uid or resource version is somebody else's.
+    pub(super) async fn delete_holding(&self, holding: &HoldingView) -> Result<(), CallError> {
+        let params = DeleteParams::default().preconditions(Preconditions {
+            uid: Some(holding.uid.to_string()),
+            resource_version: Some(holding.version.to_string()),
+        });
+        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        match self.call(api.delete(&holding.name, &params)).await {
+            Ok(_) | Err(CallError::NotFound) => {
+                self.stores
+                    .holdings_mut()
+                    .remove_uid(&holding.name, &holding.uid);
+                self.look_at_all_that_state(&holding.name);
+                tracing::info!(name = %holding.name, "released");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn look_at_all_that_state(&self, name: &str) {
+        for key in self.stores.domains().stating(name) {
+            self.domains.add(key);
+        }
+    }
+}
+
+/// Looks at a holding whose holder may be gone.
+pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duration>, CallError> {
+    let Some(holding) = operator.stores.holdings().get(name) else {
+        return Ok(None);
+    };
+    let holder = Key::new(&holding.holder.namespace, &holding.holder.name);
+    let there = operator
+        .stores
+        .domains()
+        .get(&holder)
+        .is_some_and(|domain| *domain.uid == *holding.holder.uid && !domain.deleting);
+    if there || !operator.watches(&holder.namespace) {
+        return Ok(None);
+    }
+    match release_if_gone(operator, &holding).await {
+        Err(CallError::Conflict) => {
+            operator.refresh_holding(name).await?;
+            Ok(Some(Duration::ZERO))
+        }
+        result => result.map(|_| None),
+    }
+}
+
+/// Releases the holding if a live read shows that its holder is gone: not found, deleted though a
+/// finalizer keeps it, or another object by now. A store, an error or a refusal is no such proof.
+/// One of the same name that carries the very token is a restored back-up, and is left its holding.
+pub(super) async fn release_if_gone(
+    operator: &Operator,
+    holding: &HoldingView,
+) -> Result<bool, CallError> {
+    let holder = &holding.holder;
+    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
+    let gone = match operator.call(api.get(&holder.name)).await {
+        Err(CallError::NotFound) => true,
+        Err(error) => return Err(error),
+        Ok(object) => {
+            let live = Domain::project(object);
+            let same_token = live
+                .status
+                .challenge
+                .as_ref()
+                .and_then(|challenge| Token::parse(&challenge.token))
+                .is_some_and(|token| token.hash() == holder.token_hash);
+            live.deleting || (*live.uid != *holder.uid && !same_token)
+        }
+    };
+    if gone {
+        operator.delete_holding(holding).await?;
+    }
+    Ok(gone)
+}

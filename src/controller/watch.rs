@@ -1,0 +1,123 @@
+//! Keeps a store in step with the API server. One object that cannot be read never stops the rest.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::core::{DeserializeGuard, ObjectMeta};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::operator::Operator;
+use super::store::Key;
+use super::unreadable;
+
+/// One namespace, or all.
+pub type Scope = Option<String>;
+
+/// What a watch does to the operator.
+pub trait Sink: Send + Sync + 'static {
+    type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
+
+    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Self::Kind>>;
+
+    fn applied(operator: &Operator, object: Self::Kind);
+
+    /// The object with this key and, where it is known, this uid is gone.
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>);
+
+    /// What the store has of the scope.
+    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key>;
+}
+
+/// Starts a watch; the receiver hears when the store has its first full list.
+pub fn start<S: Sink>(
+    operator: &Arc<Operator>,
+    client: &Client,
+    scope: Scope,
+    tasks: &mut JoinSet<()>,
+) -> oneshot::Receiver<()> {
+    let (synced, receiver) = oneshot::channel();
+    tasks.spawn(run::<S>(
+        Arc::clone(operator),
+        client.clone(),
+        scope,
+        synced,
+    ));
+    receiver
+}
+
+async fn run<S: Sink>(
+    operator: Arc<Operator>,
+    client: Client,
+    scope: Scope,
+    synced: oneshot::Sender<()>,
+) {
+    let mut synced = Some(synced);
+    let mut listed = HashSet::new();
+    let api = S::api(&client, scope.as_deref());
+    let mut events = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .boxed();
+    let kind = S::Kind::kind(&());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.insert(key_of(&object));
+                apply::<S>(&operator, object);
+            }
+            Ok(Event::InitDone) => {
+                for key in S::known(&operator, scope.as_deref()) {
+                    if !listed.contains(&key) {
+                        S::deleted(&operator, &key, None);
+                    }
+                }
+                listed = HashSet::new();
+                if let Some(synced) = synced.take() {
+                    // The receiver goes when the operator is stopped before it was ready.
+                    let _ = synced.send(());
+                }
+            }
+            Ok(Event::Apply(object)) => apply::<S>(&operator, object),
+            Ok(Event::Delete(object)) => {
+                S::deleted(
+                    &operator,
+                    &key_of(&object),
+                    metadata(&object).uid.as_deref(),
+                );
+            }
+            Err(error) => {
+                operator.metrics.watch_error(&kind);
+                tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
+            }
+        }
+    }
+}
+
+fn apply<S: Sink>(operator: &Arc<Operator>, object: DeserializeGuard<S::Kind>) {
+    match object.0 {
+        Ok(object) => S::applied(operator, object),
+        Err(invalid) => unreadable::report::<S::Kind>(operator, invalid),
+    }
+}
+
+fn metadata<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> &ObjectMeta {
+    match &object.0 {
+        Ok(object) => object.meta(),
+        Err(invalid) => &invalid.metadata,
+    }
+}
+
+fn key_of<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> Key {
+    let metadata = metadata(object);
+    Key::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
+}

@@ -1,0 +1,12 @@
+//! Freehold proves which organization controls a DNS domain, keeps the proof true, and hands it to
+//! whatever depends on it.
+//!
+//! [`model`] decides and is pure; [`dns`] gathers evidence; [`controller`] reads and writes the
+//! objects of [`api`]; [`telemetry`] and [`cli`] are the edges.
+
+pub mod api;
+pub mod cli;
+pub mod controller;
+pub mod dns;
+pub mod model;
+pub mod telemetry;

@@ -1,0 +1,14 @@
+//! Everything Freehold decides, without a client, a socket or a clock: time is an argument.
+
+pub mod challenge;
+pub mod evidence;
+pub mod facts;
+pub mod lifecycle;
+pub mod message;
+pub mod name;
+pub mod policy;
+pub mod report;
+pub mod schedule;
+pub mod service;
+pub mod settings;
+pub mod verdict;

@@ -1,0 +1,216 @@
+//! Which names an install verifies at all.
+
+use std::collections::HashSet;
+
+use super::name::{DomainName, MAX_NAME_OCTETS};
+use super::service::ServiceName;
+
+/// The install's rules for names.
+#[derive(Clone, Debug, Default)]
+pub struct NamePolicy {
+    /// Suffixes outside the public DNS below which names are admitted.
+    pub allowed_suffixes: Vec<DomainSuffix>,
+    /// Mail domains of consumers, beyond [`is_consumer_mail_domain`]'s own list.
+    pub consumer_mail_domains: HashSet<DomainName>,
+    /// Whether a suffix of the Public Suffix List's private division may itself be verified.
+    pub private_suffixes: bool,
+}
+
+/// A suffix of one or more labels; unlike a [`DomainName`] to verify, it may be a single one.
+pub type DomainSuffix = DomainName;
+
+/// Why a well-formed name is not verified here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "{0} is a public suffix: nobody owns all names below it; give a registrable domain such as acme.{0}"
+    )]
+    PublicSuffix(String),
+    #[error(
+        "{0} is not below a suffix of the public DNS; an administrator may admit one with --allow-suffix"
+    )]
+    NotPublic(String),
+    #[error(
+        "{0} is below the special-use name {1}, which belongs to nobody; an administrator may admit it with --allow-suffix"
+    )]
+    SpecialUse(String, &'static str),
+    #[error("{0} is a mail domain of consumers: whoever proves it does not speak for its users")]
+    ConsumerMail(String),
+    #[error("{name} leaves no room for the record's own label: {limit} octets are the most")]
+    NoRoom { name: String, limit: usize },
+}
+
+/// Names that the public DNS does not delegate (RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476
+/// and the reservation of `internal`), and what clusters call their own.
+const SPECIAL_USE: [&str; 14] = [
+    "localhost",
+    "local",
+    "invalid",
+    "test",
+    "example",
+    "onion",
+    "alt",
+    "internal",
+    "arpa",
+    "lan",
+    "home",
+    "corp",
+    "localdomain",
+    "cluster.local",
+];
+
+impl NamePolicy {
+    /// Why `name` is refused, or nothing where it may be verified.
+    pub fn check(&self, name: &DomainName, service: &ServiceName) -> Result<(), Refusal> {
+        let text = name.as_str();
+        let limit = MAX_NAME_OCTETS - service.challenge_label().len() - 1;
+        if text.len() > limit {
+            return Err(Refusal::NoRoom {
+                name: text.to_owned(),
+                limit,
+            });
+        }
+        if self
+            .allowed_suffixes
+            .iter()
+            .any(|suffix| name.is_below(suffix.as_str()))
+        {
+            return Ok(());
+        }
+        if self.allowed_suffixes.iter().any(|suffix| suffix == name) {
+            return Err(Refusal::PublicSuffix(text.to_owned()));
+        }
+        if let Some(special) = SPECIAL_USE.into_iter().find(|s| name.is_at_or_below(s)) {
+            return Err(Refusal::SpecialUse(text.to_owned(), special));
+        }
+        let Some(suffix) = psl::suffix(text.as_bytes()).filter(psl::Suffix::is_known) else {
+            return Err(Refusal::NotPublic(text.to_owned()));
+        };
+        let private = suffix.typ() == Some(psl::Type::Private);
+        if suffix.as_bytes() == text.as_bytes() && !(private && self.private_suffixes) {
+            return Err(Refusal::PublicSuffix(text.to_owned()));
+        }
+        if is_consumer_mail_domain(text) || self.consumer_mail_domains.contains(name) {
+            return Err(Refusal::ConsumerMail(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether the name lies below an allowed suffix: such a zone is the install's own, and what
+    /// its DNS says is not repeated to tenants.
+    #[must_use]
+    pub fn is_internal(&self, name: &DomainName) -> bool {
+        self.allowed_suffixes
+            .iter()
+            .any(|suffix| name.is_at_or_below(suffix.as_str()))
+    }
+}
+
+/// Whether the name is one at which anybody gets a mailbox.
+#[must_use]
+pub fn is_consumer_mail_domain(name: &str) -> bool {
+    include_str!("consumer_mail_domains.txt")
+        .lines()
+        .any(|line| line == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(policy: &NamePolicy, name: &str) -> Result<(), Refusal> {
+        policy.check(&DomainName::parse(name).unwrap(), &ServiceName::default())
+    }
+
+    #[test]
+    fn registrable_names_and_names_below_them_pass() {
+        for name in [
+            "acme.com",
+            "shop.acme.com",
+            "acme.co.uk",
+            "xn--mnchen-3ya.de",
+            "www.ck",
+            "acme.github.io",
+        ] {
+            assert_eq!(check(&NamePolicy::default(), name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_nobody_owns_are_refused() {
+        let policy = NamePolicy::default();
+        for name in ["com", "co.uk", "foo.ck", "github.io"] {
+            assert!(
+                matches!(check(&policy, name), Err(Refusal::PublicSuffix(_))),
+                "{name}"
+            );
+        }
+        for name in [
+            "localhost",
+            "a.local",
+            "x.svc.cluster.local",
+            "a.example",
+            "example",
+            "x.internal",
+            "1.10.in-addr.arpa",
+            "x.onion",
+        ] {
+            assert!(
+                matches!(check(&policy, name), Err(Refusal::SpecialUse(..))),
+                "{name}"
+            );
+        }
+        for name in ["a.nosuchtld", "nosuchtld"] {
+            assert!(
+                matches!(check(&policy, name), Err(Refusal::NotPublic(_))),
+                "{name}"
+            );
+        }
+        for name in ["gmail.com", "outlook.com", "proton.me", "web.de"] {
+            assert!(
+                matches!(check(&policy, name), Err(Refusal::ConsumerMail(_))),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_settings_widen_and_narrow() {
+        let policy = NamePolicy {
+            allowed_suffixes: vec![DomainName::parse("example").unwrap()],
+            consumer_mail_domains: HashSet::from([DomainName::parse("mail.acme.com").unwrap()]),
+            private_suffixes: true,
+        };
+        assert_eq!(check(&policy, "a.example"), Ok(()));
+        assert!(matches!(
+            check(&policy, "example"),
+            Err(Refusal::PublicSuffix(_))
+        ));
+        assert!(matches!(
+            check(&policy, "mail.acme.com"),
+            Err(Refusal::ConsumerMail(_))
+        ));
+        assert_eq!(check(&policy, "github.io"), Ok(()));
+        assert!(matches!(
+            check(&policy, "co.uk"),
+            Err(Refusal::PublicSuffix(_))
+        ));
+    }
+
+    #[test]
+    fn the_records_label_needs_room() {
+        let name = format!("{0}.{0}.{0}.{1}.com", "a".repeat(63), "a".repeat(40));
+        assert_eq!(name.len(), 236);
+        assert!(matches!(
+            check(&NamePolicy::default(), &name),
+            Err(Refusal::NoRoom { limit: 233, .. })
+        ));
+    }
+
+    #[test]
+    fn the_lists_are_canonical() {
+        for line in include_str!("consumer_mail_domains.txt").lines() {
+            assert_eq!(DomainName::parse(line).unwrap().as_str(), line);
+        }
+    }
+}

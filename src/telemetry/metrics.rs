@@ -1,0 +1,359 @@
+//! Metrics, under the names that dashboards of controller-runtime know, and our own.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::api::organization::DomainCounts;
+use crate::api::reason::Reason;
+use crate::model::verdict::Verdict;
+
+/// A controller's name in labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Controller {
+    Organization,
+    OrganizationDomain,
+    VerifiedDomain,
+}
+
+impl Controller {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::OrganizationDomain => "organizationdomain",
+            Self::VerifiedDomain => "verifieddomain",
+        }
+    }
+}
+
+/// How a reconcile ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReconcileResult {
+    Success,
+    RequeueAfter,
+    Error,
+}
+
+/// How a call to the API server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallResult {
+    Success,
+    Failure,
+    Timeout,
+}
+
+/// What became of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventResult {
+    Published,
+    /// It was there already.
+    Known,
+    Dropped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    controller: Word,
+    result: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ControllerLabel {
+    controller: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabel {
+    name: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: String,
+}
+
+/// A label value from a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Word(&'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+/// All metrics of a process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    errors: Family<ControllerLabel, Counter>,
+    durations: Family<ControllerLabel, Histogram>,
+    active: Family<ControllerLabel, Gauge>,
+    depth: Family<QueueLabel, Gauge>,
+    calls: Family<ResultLabel, Counter>,
+    events: Family<ResultLabel, Counter>,
+    checks: Family<VerdictLabel, Counter>,
+    notices: Family<ReasonLabel, Counter>,
+    watch_errors: Family<KindLabel, Counter>,
+    unreadable: Family<KindLabel, Counter>,
+    domains: Family<StateLabel, Gauge>,
+}
+
+impl Metrics {
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let metrics = Self {
+            registry: Mutex::default(),
+            reconciles: Family::default(),
+            errors: Family::default(),
+            durations: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.001, 2.0, 16))
+            }),
+            active: Family::default(),
+            depth: Family::default(),
+            calls: Family::default(),
+            events: Family::default(),
+            checks: Family::default(),
+            notices: Family::default(),
+            watch_errors: Family::default(),
+            unreadable: Family::default(),
+            domains: Family::default(),
+        };
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles by result",
+            metrics.reconciles.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Reconciles that failed",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Length of a reconcile, DNS questions included",
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "controller_runtime_active_workers",
+            "Reconciles under way",
+            metrics.active.clone(),
+        );
+        registry.register(
+            "workqueue_depth",
+            "Keys that wait for their time or for a worker",
+            metrics.depth.clone(),
+        );
+        registry.register(
+            "freehold_api_calls",
+            "Calls to the API server by result",
+            metrics.calls.clone(),
+        );
+        registry.register(
+            "freehold_events",
+            "Kubernetes Events by what became of them",
+            metrics.events.clone(),
+        );
+        registry.register(
+            "freehold_checks",
+            "Checks by verdict",
+            metrics.checks.clone(),
+        );
+        registry.register(
+            "freehold_notices",
+            "Facts told by Event, by reason",
+            metrics.notices.clone(),
+        );
+        registry.register(
+            "freehold_watch_errors",
+            "Interruptions of watches",
+            metrics.watch_errors.clone(),
+        );
+        registry.register(
+            "freehold_unreadable_objects",
+            "Sightings of objects that cannot be read",
+            metrics.unreadable.clone(),
+        );
+        registry.register(
+            "freehold_organization_domains",
+            "Organization domains by state",
+            metrics.domains.clone(),
+        );
+        Self {
+            registry: Mutex::new(registry),
+            ..metrics
+        }
+    }
+
+    /// All metrics in the `OpenMetrics` text format.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut page = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        text::encode(&mut page, &registry)?;
+        Ok(page)
+    }
+
+    /// Counts a reconcile as under way until the timer is finished.
+    pub fn reconcile_started(&self, controller: Controller) -> ReconcileTimer<'_> {
+        let label = ControllerLabel {
+            controller: Word(controller.as_str()),
+        };
+        self.active.get_or_create(&label).inc();
+        ReconcileTimer {
+            metrics: self,
+            label,
+            started: Instant::now(),
+        }
+    }
+
+    pub fn queue_depth(&self, controller: Controller, depth: usize) {
+        let label = QueueLabel {
+            name: Word(controller.as_str()),
+        };
+        self.depth
+            .get_or_create(&label)
+            .set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    pub fn api_calls(&self, result: CallResult) {
+        let word = match result {
+            CallResult::Success => "success",
+            CallResult::Failure => "failure",
+            CallResult::Timeout => "timeout",
+        };
+        self.calls
+            .get_or_create(&ResultLabel { result: Word(word) })
+            .inc();
+    }
+
+    pub fn event(&self, result: EventResult) {
+        let word = match result {
+            EventResult::Published => "published",
+            EventResult::Known => "known",
+            EventResult::Dropped => "dropped",
+        };
+        self.events
+            .get_or_create(&ResultLabel { result: Word(word) })
+            .inc();
+    }
+
+    pub fn check(&self, verdict: Verdict) {
+        let word = match verdict {
+            Verdict::Proven => "proven",
+            Verdict::Absent => "absent",
+            Verdict::Mismatch(_) => "mismatch",
+            Verdict::Inconclusive(_) | Verdict::Disagreement => "inconclusive",
+        };
+        self.checks
+            .get_or_create(&VerdictLabel {
+                verdict: Word(word),
+            })
+            .inc();
+    }
+
+    pub fn notice(&self, reason: Reason) {
+        self.notices
+            .get_or_create(&ReasonLabel {
+                reason: Word(reason.as_str()),
+            })
+            .inc();
+    }
+
+    pub fn watch_error(&self, kind: &str) {
+        self.watch_errors
+            .get_or_create(&KindLabel {
+                kind: kind.to_owned(),
+            })
+            .inc();
+    }
+
+    pub fn unreadable_object(&self, kind: &str) {
+        self.unreadable
+            .get_or_create(&KindLabel {
+                kind: kind.to_owned(),
+            })
+            .inc();
+    }
+
+    pub fn domains(&self, counts: DomainCounts) {
+        for (state, count) in [
+            ("Pending", counts.pending),
+            ("Verified", counts.verified),
+            ("Failed", counts.failed),
+        ] {
+            self.domains
+                .get_or_create(&StateLabel { state: Word(state) })
+                .set(count);
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A reconcile under way.
+pub struct ReconcileTimer<'a> {
+    metrics: &'a Metrics,
+    label: ControllerLabel,
+    started: Instant,
+}
+
+impl ReconcileTimer<'_> {
+    pub fn finish(self, result: ReconcileResult) {
+        let word = match result {
+            ReconcileResult::Success => "success",
+            ReconcileResult::RequeueAfter => "requeue_after",
+            ReconcileResult::Error => "error",
+        };
+        let Self {
+            metrics,
+            label,
+            started,
+        } = self;
+        metrics.active.get_or_create(&label).dec();
+        metrics
+            .durations
+            .get_or_create(&label)
+            .observe(started.elapsed().as_secs_f64());
+        if result == ReconcileResult::Error {
+            metrics.errors.get_or_create(&label).inc();
+        }
+        let labels = ReconcileLabels {
+            controller: label.controller,
+            result: Word(word),
+        };
+        metrics.reconciles.get_or_create(&labels).inc();
+    }
+}

@@ -1,0 +1,333 @@
+//! The control plane's programs: found where they are, built from source where they are not.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::path::{self, Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use data_encoding::HEXLOWER;
+use ring::digest::{SHA256, digest};
+use tokio::process::Command;
+use tokio::time::{interval_at, sleep};
+
+use crate::process::tail;
+
+/// The Go module that pins the version of every program.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane");
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// In the order in which they are built: the first brings most of what the others share.
+const PROGRAMS: [Program; 4] = [
+    Program {
+        name: "kube-apiserver",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    },
+    Program {
+        name: "kube-controller-manager",
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    },
+    Program {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+    },
+    Program {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+    },
+];
+
+struct Program {
+    name: &'static str,
+    package: &'static str,
+}
+
+/// Where the control plane's programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub etcd: PathBuf,
+    pub kube_apiserver: PathBuf,
+    pub kube_controller_manager: PathBuf,
+    pub kubectl: PathBuf,
+}
+
+impl Programs {
+    /// Takes each program from the first place that has it: the folder named by
+    /// `KUBEBUILDER_ASSETS`, the cache folder, a build into the cache folder. The cache folder is
+    /// `FREEHOLD_CACHE`, `XDG_CACHE_HOME/freehold` or `~/.cache/freehold`.
+    ///
+    /// # Errors
+    /// When a program must be built and cannot be; the message says what is missing.
+    pub async fn find_or_build() -> Result<Self> {
+        let module = Module::read()?;
+        let cache = cache_folder()?;
+        let built = cache.join(format!("controlplane-{}", module.digest));
+        let assets = env::var_os("KUBEBUILDER_ASSETS")
+            .map(path::absolute)
+            .transpose()
+            .context("the folder named by KUBEBUILDER_ASSETS")?;
+        let places: Vec<&Path> = assets
+            .iter()
+            .chain([&built])
+            .map(PathBuf::as_path)
+            .collect();
+
+        if PROGRAMS
+            .iter()
+            .any(|program| find(program, &places).is_none())
+        {
+            build_missing(&module, &cache, &built, &places).await?;
+        }
+        let place_of = |name: &str| {
+            let program = PROGRAMS.iter().find(|program| program.name == name);
+            program
+                .and_then(|program| find(program, &places))
+                .with_context(|| format!("{name} is missing after the build"))
+        };
+        Ok(Self {
+            etcd: place_of("etcd")?,
+            kube_apiserver: place_of("kube-apiserver")?,
+            kube_controller_manager: place_of("kube-controller-manager")?,
+            kubectl: place_of("kubectl")?,
+        })
+    }
+}
+
+fn find(program: &Program, places: &[&Path]) -> Option<PathBuf> {
+    places
+        .iter()
+        .map(|place| place.join(program.name))
+        .find(|path| path.is_file())
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os("FREEHOLD_CACHE") {
+        // Absolute, because go runs elsewhere.
+        return path::absolute(folder).context("the folder named by FREEHOLD_CACHE");
+    }
+    let user_cache = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cache")));
+    user_cache
+        .map(|folder| folder.join("freehold"))
+        .context("no folder for the built programs: set FREEHOLD_CACHE or HOME")
+}
+
+/// What the Go module asks for.
+struct Module {
+    /// Names the programs' versions: the folder in the cache changes with them.
+    digest: String,
+    go: Version,
+    kubernetes: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    major: u32,
+    minor: u32,
+}
+
+impl Version {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('.');
+        let major = parts.next()?.parse().ok()?;
+        // A pre-release looks like 1.27rc1.
+        let minor: String = parts
+            .next()?
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        let minor = minor.parse().ok()?;
+        Some(Self { major, minor })
+    }
+}
+
+impl Module {
+    fn read() -> Result<Self> {
+        let read = |name: &str| {
+            let path = Path::new(MODULE).join(name);
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+        };
+        Self::parse(&read("go.mod")?, &read("go.sum")?)
+    }
+
+    fn parse(go_mod: &str, go_sum: &str) -> Result<Self> {
+        let both = [go_mod, go_sum].concat();
+        let digest = HEXLOWER.encode(digest(&SHA256, both.as_bytes()).as_ref());
+        let go = go_mod
+            .lines()
+            .find_map(|line| Version::parse(line.strip_prefix("go ")?))
+            .context("the control plane's go.mod has no go line")?;
+        let kubernetes = go_mod
+            .split_whitespace()
+            .skip_while(|word| *word != "k8s.io/kubernetes")
+            .nth(1)
+            .context("the control plane's go.mod does not require k8s.io/kubernetes")?;
+        Ok(Self {
+            digest: digest.chars().take(12).collect(),
+            go,
+            kubernetes: kubernetes.to_owned(),
+        })
+    }
+
+    /// The programs report their version from here; a client reads the API server's.
+    fn linker_flags(&self) -> Result<String> {
+        let version = Version::parse(self.kubernetes.trim_start_matches('v'))
+            .with_context(|| format!("{} is no Kubernetes version", self.kubernetes))?;
+        Ok(format!(
+            "-s -w -X k8s.io/component-base/version.gitVersion={} \
+             -X k8s.io/component-base/version.gitMajor={} \
+             -X k8s.io/component-base/version.gitMinor={}",
+            self.kubernetes, version.major, version.minor
+        ))
+    }
+}
+
+async fn build_missing(
+    module: &Module,
+    cache: &Path,
+    built: &Path,
+    places: &[&Path],
+) -> Result<()> {
+    check_go(module.go).await?;
+    fs::create_dir_all(built).with_context(|| format!("creating {}", built.display()))?;
+    let _lock = lock(&cache.join("build.lock")).await?;
+    // Another process may have built them while this one waited for the lock.
+    let missing: Vec<&Program> = PROGRAMS
+        .iter()
+        .filter(|program| find(program, places).is_none())
+        .collect();
+    for (index, program) in missing.iter().enumerate() {
+        eprintln!(
+            "building {} ({} of {}; a first build of all takes about 6 minutes)…",
+            program.name,
+            index + 1,
+            missing.len()
+        );
+        build(module, cache, built, program).await?;
+    }
+    Ok(())
+}
+
+async fn check_go(needed: Version) -> Result<()> {
+    let output = Command::new("go")
+        .args(["env", "GOVERSION"])
+        .env("GOTOOLCHAIN", "local")
+        // Beside no go.mod: an old Go refuses to say its version beside one that it cannot build.
+        .current_dir(env::temp_dir())
+        .stderr(Stdio::null())
+        .output()
+        .await;
+    let found = match &output {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        Err(_) => String::new(),
+    };
+    if Version::parse(found.trim_start_matches("go")).is_some_and(|version| version >= needed) {
+        return Ok(());
+    }
+    let found = if found.is_empty() {
+        "none was found".to_owned()
+    } else {
+        format!("found {found}")
+    };
+    bail!(
+        "Go {}.{} or newer is needed to build the control plane ({found}); install it from \
+         https://go.dev/dl or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
+         kube-controller-manager and kubectl",
+        needed.major,
+        needed.minor
+    )
+}
+
+/// Held until dropped: only one process builds at a time.
+async fn lock(path: &Path) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("locking {}", path.display()));
+            }
+            Err(TryLockError::WouldBlock) if !told => {
+                eprintln!("another process is building the control plane; waiting for it…");
+                told = true;
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn build(module: &Module, cache: &Path, built: &Path, program: &Program) -> Result<()> {
+    // Built beside its place and renamed, so that an interrupted build leaves no broken program.
+    let unfinished = built.join(format!(".{}.unfinished", program.name));
+    let log_path = built.join(format!("{}.log", program.name));
+    let log =
+        File::create(&log_path).with_context(|| format!("creating {}", log_path.display()))?;
+    let mut child = Command::new("go")
+        .args([
+            "build",
+            "-trimpath",
+            "-ldflags",
+            &module.linker_flags()?,
+            "-o",
+        ])
+        .arg(&unfinished)
+        .arg(program.package)
+        .current_dir(MODULE)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-modcacherw")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOMODCACHE", cache.join("go/mod"))
+        .env("GOCACHE", cache.join("go/build"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting go")?;
+
+    let started = Instant::now();
+    let mut heartbeat = interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status.context("waiting for go build")?,
+            _ = heartbeat.tick() => {
+                eprintln!("  still building {} ({} s)", program.name, started.elapsed().as_secs());
+            }
+        }
+    };
+    if !status.success() {
+        bail!(
+            "building {} failed ({status}); the end of {}:\n{}",
+            program.name,
+            log_path.display(),
+            tail(&log_path)
+        );
+    }
+    fs::remove_file(&log_path).with_context(|| format!("removing {}", log_path.display()))?;
+    let place = built.join(program.name);
+    fs::rename(&unfinished, &place).with_context(|| format!("creating {}", place.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert!(Version::parse("1.26.8") >= Version::parse("1.26.0"));
+        assert!(Version::parse("1.9.1") < Version::parse("1.26"));
+        assert!(Version::parse("1.27rc1") > Version::parse("1.26"));
+        assert_eq!(Version::parse(""), None);
+    }
+
+    #[test]
+    fn the_pinned_module_is_understood() {
+        let module = Module::read().unwrap();
+        assert_eq!(module.digest.len(), 12);
+        assert!(module.linker_flags().unwrap().contains("gitMajor=1 "));
+    }
+}

@@ -1,0 +1,50 @@
+//! Cargo, run in this workspace.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// The workspace's folder.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// The folder for everything that is built.
+pub fn target_folder() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that runs this program.
+pub fn command() -> Command {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root()).kill_on_drop(true);
+    command
+}
+
+/// Builds the `freehold` binary and tells where it is.
+pub async fn build_freehold() -> Result<PathBuf> {
+    let output = command()
+        .args(["build", "--quiet", "--package=freehold", "--bin=freehold"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .context("starting cargo")?;
+    if !output.status.success() {
+        bail!("building freehold failed");
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .find_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
+        .context("cargo built no freehold binary")
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask crds`: the custom resource definitions as files.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::cargo;
+
+pub async fn run() -> Result<ExitCode> {
+    let freehold = cargo::build_freehold().await?;
+    let status = Command::new(freehold)
+        .args(["crds", "--output-dir", "crds"])
+        .current_dir(cargo::root())
+        .status()
+        .await
+        .context("starting freehold")?;
+    if !status.success() {
+        bail!("freehold crds failed ({status})");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! Freehold's own tasks: `cargo xtask --help`.
+
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod crds;
+mod demo;
+mod signals;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Freehold's development tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show Freehold at work on a control plane and a DNS server of its own, on this machine
+    Demo {
+        /// End when every domain of examples/ is Verified, or fail after two minutes
+        #[arg(long)]
+        once: bool,
+    },
+    /// Run every check: formatting, lints, all tests against a real control plane
+    Test {
+        /// For `cargo test`; formatting and lints are then left out
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Write the custom resource definitions to crds/
+    Crds,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Demo { once } => demo::run(once).await,
+        Task::Test { arguments } => test::run(&arguments).await,
+        Task::Crds => crds::run().await,
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

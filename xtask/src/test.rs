@@ -1,0 +1,63 @@
+//! `cargo xtask test`: every check.
+
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, bail};
+use freehold_testbed::{ControlPlane, Options, Programs};
+
+use crate::cargo;
+use crate::signals::EndSignals;
+
+const FORMATTING: [&str; 3] = ["fmt", "--check", "--all"];
+const LINTS: [&str; 6] = [
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--",
+    "--deny",
+    "warnings",
+];
+
+pub async fn run(arguments: &[String]) -> Result<ExitCode> {
+    let mut signals = EndSignals::new()?;
+    tokio::select! {
+        biased;
+        () = signals.received() => bail!("interrupted"),
+        code = check(arguments) => code,
+    }
+}
+
+/// Dropped when interrupted: that kills the control plane.
+async fn check(arguments: &[String]) -> Result<ExitCode> {
+    if arguments.is_empty() {
+        for check in [&FORMATTING[..], &LINTS] {
+            let status = cargo_status(check).await?;
+            if !status.success() {
+                bail!("cargo {} failed", check.join(" "));
+            }
+        }
+    }
+    let programs = Programs::find_or_build().await?;
+    let plane = ControlPlane::start(&programs, Options::default()).await?;
+    let status = cargo::command()
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(arguments)
+        .env("FREEHOLD_TEST_KUBECONFIG", plane.kubeconfig())
+        .env("FREEHOLD_TEST_API", plane.api_address().to_string())
+        .env("FREEHOLD_TEST_KUBECTL", plane.kubectl_path())
+        .status()
+        .await
+        .context("starting cargo")?;
+    // The test runner's summary stays the last thing printed, and its code is what counts.
+    let _ = plane.stop().await;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+async fn cargo_status(arguments: &[&str]) -> Result<ExitStatus> {
+    cargo::command()
+        .args(arguments)
+        .status()
+        .await
+        .context("starting cargo")
+}
