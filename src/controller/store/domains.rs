@@ -85,6 +85,7 @@ pub struct Domains {
     by_uid: HashMap<Box<str>, Key>,
     by_name: HashMap<Box<str>, HashSet<Key>>,
     by_organization: HashMap<Key, Members>,
+    counts: DomainCounts,
 }
 
 #[derive(Debug)]
@@ -195,6 +196,7 @@ impl Domains {
             .or_default();
         members.keys.insert(domain.key.clone());
         members.count(&domain, 1);
+        count(&mut self.counts, &domain, 1);
         self.entries
             .insert(domain.key.clone(), Entry { domain, next_check });
         true
@@ -212,6 +214,7 @@ impl Domains {
                 self.by_name.remove(name);
             }
         }
+        count(&mut self.counts, &domain, -1);
         let organization = domain.organization_key();
         if let Some(members) = self.by_organization.get_mut(&organization) {
             members.keys.remove(key);
@@ -233,35 +236,32 @@ impl Domains {
     /// How many there are in each state.
     #[must_use]
     pub fn counts(&self) -> DomainCounts {
-        self.by_organization
-            .values()
-            .fold(DomainCounts::default(), |sum, members| DomainCounts {
-                total: sum.total + members.counts.total,
-                pending: sum.pending + members.counts.pending,
-                verified: sum.verified + members.counts.verified,
-                failed: sum.failed + members.counts.failed,
-            })
+        self.counts
     }
 }
 
 impl Members {
     fn count(&mut self, domain: &Domain, by: i64) {
-        self.counts.total += by;
-        match domain.status.state {
-            None | Some(State::Pending) => self.counts.pending += by,
-            Some(State::Failed) => self.counts.failed += by,
-            Some(State::Verified) => {
-                self.counts.verified += by;
-                if let Some(name) = &domain.canonical {
-                    let entry = (name.clone(), domain.key.clone());
-                    if by > 0 {
-                        self.verified.insert(entry);
-                    } else {
-                        self.verified.remove(&entry);
-                    }
-                }
+        count(&mut self.counts, domain, by);
+        if domain.status.state == Some(State::Verified)
+            && let Some(name) = &domain.canonical
+        {
+            let entry = (name.clone(), domain.key.clone());
+            if by > 0 {
+                self.verified.insert(entry);
+            } else {
+                self.verified.remove(&entry);
             }
         }
+    }
+}
+
+fn count(counts: &mut DomainCounts, domain: &Domain, by: i64) {
+    counts.total += by;
+    match domain.status.state {
+        None | Some(State::Pending) => counts.pending += by,
+        Some(State::Verified) => counts.verified += by,
+        Some(State::Failed) => counts.failed += by,
     }
 }
 
