@@ -12,8 +12,8 @@ pub const RECORD_PRESENT: &str = "RecordPresent";
 pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 
-/// Longest message that a status carries, in octets.
-pub const MAX_MESSAGE_OCTETS: usize = 2048;
+/// Longest message that a status carries, in characters.
+pub const MAX_MESSAGE_CHARS: usize = 2048;
 
 /// A condition to be, before it is known since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +63,20 @@ pub fn transition(
                 type_: want.kind.to_owned(),
                 status: want.status.as_str().to_owned(),
                 reason: want.reason.as_str().to_owned(),
-                message: want.message,
+                message: cut(want.message),
                 observed_generation: Some(generation),
                 last_transition_time: since,
             }
         })
         .collect()
+}
+
+/// What the schema allows, which counts characters.
+fn cut(message: String) -> String {
+    match message.char_indices().nth(MAX_MESSAGE_CHARS) {
+        Some((end, _)) => message[..end].to_owned(),
+        None => message,
+    }
 }
 
 /// The condition of this type.
@@ -105,7 +113,7 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
                 },
                 "message": {
                     "description": "Why, and what to do next, for people.",
-                    "type": "string", "maxLength": MAX_MESSAGE_OCTETS,
+                    "type": "string", "maxLength": MAX_MESSAGE_CHARS,
                 },
                 "observedGeneration": {
                     "description": "The metadata.generation that this was observed of.",

@@ -6,6 +6,7 @@
 #![allow(clippy::duplicated_attributes)]
 
 pub mod conditions;
+pub mod domain_approval;
 pub mod organization;
 pub mod organization_domain;
 pub mod reason;
@@ -15,6 +16,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSON, JSONSchemaProps};
 use kube::CustomResourceExt;
 
+pub use domain_approval::{DomainApproval, DomainApprovalSpec, DomainApprovalStatus};
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
 pub use organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, State, Strategy,
@@ -23,6 +25,9 @@ pub use verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
 
 /// The annotation by which anybody who may edit an object asks for a check now.
 pub const REQUESTED_AT: &str = "freehold.dev/requestedAt";
+
+/// The label of a namespace whose tenant is suspended: nothing in it becomes Verified.
+pub const SUSPENDED: &str = "freehold.dev/suspended";
 
 /// The definitions to install, in the order in which people read about them.
 #[must_use]

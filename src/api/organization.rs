@@ -56,6 +56,7 @@ pub struct OrganizationSpec {
     /// E-mail addresses of the people who publish the organization's DNS records.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), inner(length(min = 3, max = 254)))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub it_contacts: Vec<String>,
 }
 
@@ -105,5 +106,9 @@ fn metadata_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "type": "object",
         "maxProperties": 50,
         "additionalProperties": { "type": "string", "maxLength": 600 },
+        "x-kubernetes-validations": [{
+            "rule": "self.all(key, size(key) <= 63)",
+            "message": "a key of metadata may have at most 63 characters",
+        }],
     })
 }

@@ -128,10 +128,20 @@ pub struct OrganizationDomainStatus {
 
     /// Since when the record of a verified domain is missing; gone once it is back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record_missing: Option<RecordMissing>,
+    pub record_missing: Option<CountedChecks>,
 
-    /// Since when the organization is missing. A pending domain's window stands still meanwhile, a
-    /// verified one loses its holding after the grace.
+    /// Since when the record of this domain is published while that of its holder is missing; the
+    /// domain passes on at the end of the hand-over period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_over: Option<CountedChecks>,
+
+    /// A verdict from servers of which some did not answer; it acts once it is repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<UnconfirmedVerdict>,
+
+    /// Since when the organization is missing, the namespace suspended or its quota exceeded. A
+    /// pending domain's window stands still meanwhile; without its organization a verified one
+    /// loses its holding after the grace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused_time: Option<Time>,
 
@@ -171,8 +181,16 @@ pub struct ChallengeStatus {
     /// The records. Publish any one; the first is preferred.
     #[schemars(length(max = 4))]
     pub records: Vec<ChallengeRecord>,
+    /// The object and organization that the token was issued for, as NAMESPACE/NAME/ORGANIZATION.
+    /// A token found in any other object's status is not believed.
+    #[schemars(length(max = 600))]
+    pub issued_for: String,
     /// When the token was issued.
     pub issued_time: Time,
+    /// When the time to publish the record began: with the token, or later where it stood still or
+    /// began anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_start_time: Option<Time>,
     /// Until when a pending domain waits for the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_time: Option<Time>,
@@ -235,15 +253,30 @@ pub struct AskedServer {
     pub answer: String,
 }
 
-/// How the loss of a verified domain's record is counted.
+/// Checks that found a record definitely missing, counted once in each third of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct RecordMissing {
-    /// When a check first found the record missing.
+pub struct CountedChecks {
+    /// When a check first found it missing.
     pub since_time: Time,
-    /// In how many thirds of the grace a check found it missing.
+    /// In how many thirds of the period a check found it missing.
     #[schemars(range(min = 0))]
     pub definite_checks: i64,
     /// The last of these checks.
+    pub last_time: Time,
+}
+
+/// A verdict from incomplete evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnconfirmedVerdict {
+    /// What all servers that answered agree on.
+    pub verdict: CheckVerdict,
+    /// When a check first said so.
+    pub since_time: Time,
+    /// How many checks said so, counted up to three.
+    #[schemars(range(min = 0))]
+    pub checks: i64,
+    /// The last check that was counted.
     pub last_time: Time,
 }

@@ -14,6 +14,24 @@ pub enum Reason {
     CheckInconclusive,
     HeldByAnother,
     OrganizationMissing,
+    NamespaceSuspended,
+    QuotaExceeded,
+    /// The object is being deleted.
+    Deleting,
+    /// Some servers did not answer; the verdict acts once it is repeated.
+    EvidenceIncomplete,
+    HandedOver,
+    HandOverStarted,
+    HandOverCancelled,
+    /// A proof met a holder by approval, to whom it does not yield.
+    HeldByApproval,
+    Approved,
+    ApprovalEnded,
+    ApprovalExpired,
+    /// An approval names no organization domain.
+    TargetMissing,
+    /// An approval names another domain than its organization domain states.
+    DomainDiffers,
     NameRefused,
     WindowExpired,
     RecordLost,
@@ -28,7 +46,20 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 30] = [
+        Self::NamespaceSuspended,
+        Self::QuotaExceeded,
+        Self::Deleting,
+        Self::EvidenceIncomplete,
+        Self::HandedOver,
+        Self::HandOverStarted,
+        Self::HandOverCancelled,
+        Self::HeldByApproval,
+        Self::Approved,
+        Self::ApprovalEnded,
+        Self::ApprovalExpired,
+        Self::TargetMissing,
+        Self::DomainDiffers,
         Self::ChallengeIssued,
         Self::RecordAbsent,
         Self::RecordMismatch,
@@ -58,6 +89,19 @@ impl Reason {
             Self::CheckInconclusive => "CheckInconclusive",
             Self::HeldByAnother => "HeldByAnother",
             Self::OrganizationMissing => "OrganizationMissing",
+            Self::NamespaceSuspended => "NamespaceSuspended",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::Deleting => "Deleting",
+            Self::EvidenceIncomplete => "EvidenceIncomplete",
+            Self::HandedOver => "HandedOver",
+            Self::HandOverStarted => "HandOverStarted",
+            Self::HandOverCancelled => "HandOverCancelled",
+            Self::HeldByApproval => "HeldByApproval",
+            Self::Approved => "Approved",
+            Self::ApprovalEnded => "ApprovalEnded",
+            Self::ApprovalExpired => "ApprovalExpired",
+            Self::TargetMissing => "TargetMissing",
+            Self::DomainDiffers => "DomainDiffers",
             Self::NameRefused => "NameRefused",
             Self::WindowExpired => "WindowExpired",
             Self::RecordLost => "RecordLost",

@@ -8,7 +8,7 @@ use super::organization_domain::Strategy;
 
 /// The authority on who holds a name: the object's own name is the canonical domain name, so that
 /// the API server lets one holder have it.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
     group = "freehold.dev",
     version = "v1alpha1",
@@ -47,6 +47,11 @@ pub struct VerifiedDomainSpec {
     pub holder: Holder,
     /// How it was verified.
     pub strategy: Strategy,
+    /// The metadata.uid of the organization domain that held the name before, where it was handed
+    /// over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub handed_over_from: Option<String>,
 }
 
 /// The organization domain that holds a name.

@@ -79,6 +79,18 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_GRACE_CHECK_PERIOD", default_value = "1h", value_parser = parse_duration)]
     grace_check_period: SignedDuration,
 
+    /// How long a proof must stand beside a holder without record before the name passes on.
+    #[arg(long, env = "FREEHOLD_HAND_OVER_PERIOD", default_value = "3d", value_parser = parse_duration)]
+    hand_over_period: SignedDuration,
+
+    /// Over how long evidence from a part of the servers must be repeated before it acts.
+    #[arg(long, env = "FREEHOLD_CONFIRMATION_PERIOD", default_value = "1h", value_parser = parse_duration)]
+    confirmation_period: SignedDuration,
+
+    /// Most pending domains of one namespace that are checked; further ones wait.
+    #[arg(long, env = "FREEHOLD_MAX_PENDING_PER_NAMESPACE", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_pending_per_namespace: u32,
+
     /// How long a proof is relied on without having been renewed.
     #[arg(long, env = "FREEHOLD_MAX_PROOF_AGE", default_value = "30d", value_parser = parse_duration)]
     max_proof_age: SignedDuration,
@@ -181,10 +193,13 @@ fn config(
             recheck_period: arguments.recheck_period,
             grace_check_period: arguments.grace_check_period,
             grace: arguments.grace,
+            hand_over_period: arguments.hand_over_period,
+            confirmation_period: arguments.confirmation_period,
             max_proof_age: arguments.max_proof_age,
         },
         metrics: Arc::clone(metrics),
         namespaces: arguments.watch_namespace,
+        max_pending: usize::try_from(arguments.max_pending_per_namespace).unwrap_or(usize::MAX),
         concurrency: usize::from(arguments.concurrency),
         api_timeout: arguments.api_timeout.unsigned_abs(),
         orphan_delay: arguments.orphan_delay.unsigned_abs(),

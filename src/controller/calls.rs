@@ -41,7 +41,8 @@ impl From<kube::Error> for CallError {
         let kube::Error::Api(status) = &error else {
             return Self::Unavailable(error);
         };
-        if status.is_not_found() {
+        // Any server on the way can say 404; only the API server says of what.
+        if status.is_not_found() && status.reason == "NotFound" {
             Self::NotFound
         } else if status.is_already_exists() {
             Self::AlreadyExists

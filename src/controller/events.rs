@@ -27,7 +27,11 @@ const MAX_NOTE_OCTETS: usize = 1024;
 const MAX_WAITING: usize = 16_384;
 /// Events under way at once.
 const CONCURRENCY: usize = 8;
-const ATTEMPTS: u32 = 5;
+/// An Event outlives an outage of the API server of some minutes.
+const ATTEMPTS: u32 = 10;
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Longest name of an object.
+const MAX_NAME_OCTETS: usize = 253;
 
 /// The object that an Event is about.
 #[derive(Clone, Debug)]
@@ -99,7 +103,7 @@ impl Publisher {
         } = self;
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
             .for_each_concurrent(CONCURRENCY, |(subject, notice)| {
-                let api = Api::<Event>::namespaced(client.clone(), &subject.namespace);
+                let api = Api::<Event>::namespaced(client.clone(), namespace_of(&subject));
                 let event = event(&subject, notice, &instance);
                 let metrics = &metrics;
                 async move { write(&api, &event, metrics, timeout).await }
@@ -115,7 +119,7 @@ async fn write(api: &Api<Event>, event: &Event, metrics: &Metrics, timeout: Dura
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
             Err(error @ (CallError::Unavailable(_) | CallError::TimedOut(_))) => {
                 tracing::debug!(%error, attempt, "an Event waits");
-                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+                tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
             }
             Err(error) => {
                 tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");
@@ -132,25 +136,21 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
         warning,
         message,
         fact,
+        about: _,
     } = notice;
     let digest = Sha256::digest(format!("{}\n{reason}\n{fact}", subject.uid).as_bytes());
     let hash: String = HEXLOWER.encode(&digest).chars().take(16).collect();
-    // Events about cluster-scoped objects live in the default namespace.
-    let namespace = if subject.namespace.is_empty() {
-        "default"
-    } else {
-        &subject.namespace
-    };
+    let stem = cut(subject.name.clone(), MAX_NAME_OCTETS - 17);
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{hash}", subject.name)),
-            namespace: Some(namespace.to_owned()),
+            name: Some(format!("{}.{hash}", stem.trim_end_matches(['.', '-']))),
+            namespace: Some(namespace_of(subject).to_owned()),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(Timestamp::now())),
         action: Some("Verify".to_owned()),
         reason: Some(reason.as_str().to_owned()),
-        note: Some(cut(message)),
+        note: Some(cut(message, MAX_NOTE_OCTETS)),
         type_: Some(if warning { "Warning" } else { "Normal" }.to_owned()),
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(instance.to_owned()),
@@ -166,17 +166,27 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
     }
 }
 
-fn cut(mut message: String) -> String {
-    if message.len() > MAX_NOTE_OCTETS {
-        message.truncate(message.floor_char_boundary(MAX_NOTE_OCTETS));
+fn cut(mut text: String, octets: usize) -> String {
+    if text.len() > octets {
+        text.truncate(text.floor_char_boundary(octets));
     }
-    message
+    text
+}
+
+/// Events about cluster-scoped objects live in the default namespace.
+fn namespace_of(subject: &Subject) -> &str {
+    if subject.namespace.is_empty() {
+        "default"
+    } else {
+        &subject.namespace
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::reason::Reason;
+    use crate::model::lifecycle::About;
 
     fn name(uid: &str, reason: Reason, fact: &str) -> Option<String> {
         let subject = Subject {
@@ -186,6 +196,7 @@ mod tests {
             uid: uid.into(),
         };
         let notice = Notice {
+            about: About::OrganizationDomain,
             reason,
             warning: true,
             message: "ä".repeat(1000),

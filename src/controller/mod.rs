@@ -2,7 +2,12 @@
 //! write to the API server.
 
 mod calls;
+mod domain_approval;
 mod events;
+mod fair;
+mod holding;
+mod limits;
+mod namespace;
 mod operator;
 mod organization;
 mod organization_domain;

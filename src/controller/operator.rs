@@ -1,6 +1,6 @@
 //! The operator as a whole: what its parts share, its start and its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -11,14 +11,26 @@ use tokio::task::JoinSet;
 
 use super::calls::{CallError, call};
 use super::events::Events;
+use super::fair::{Class, Lane};
+use super::limits::Limit;
 use super::queue::Queue;
 use super::store::{Key, Stores};
 use super::watch::{self, Scope};
-use super::{organization, organization_domain, verified_domain};
+use super::{domain_approval, namespace, organization, organization_domain, verified_domain};
+use crate::api::State;
 use crate::dns::Gatherer;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::{Controller, Metrics, ReconcileResult};
 
+/// Requests by annotation for one namespace and registrable domain: so many at once, then one each
+/// time.
+const REQUESTS: (u32, Duration) = (60, Duration::from_secs(1));
+/// New tokens for one namespace and registrable domain: as many as may be pending, then one each
+/// time.
+const TOKEN_REFILL: Duration = Duration::from_secs(10);
+/// How long a key rests that the API server refuses for good: repeating helps nobody, and somebody
+/// may change the rights or the definitions.
+const REFUSED_PAUSE: Duration = Duration::from_mins(5);
 /// How long running reconciles may take to end after a stop was asked for.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
@@ -32,6 +44,8 @@ pub struct Config {
     pub metrics: Arc<Metrics>,
     /// Namespaces to look after; none for all.
     pub namespaces: Vec<String>,
+    /// Most pending domains of one namespace that are checked.
+    pub max_pending: usize,
     /// Reconciles of organization domains at once, their DNS questions included.
     pub concurrency: usize,
     /// Deadline of one call to the API server.
@@ -60,10 +74,15 @@ pub struct Operator {
     pub(super) stores: Stores,
     pub(super) domains: Queue<Key>,
     pub(super) organizations: Queue<Key>,
+    pub(super) approvals: Queue<Key>,
     /// Canonical names whose holder may be gone.
     pub(super) orphans: Queue<Box<str>>,
     pub(super) events: Events,
     pub(super) orphan_delay: Duration,
+    /// On requests by annotation.
+    pub(super) request_limit: Limit,
+    /// On new tokens.
+    pub(super) token_limit: Limit,
     namespaces: Vec<String>,
     api_timeout: Duration,
 }
@@ -82,15 +101,27 @@ impl Operator {
             Arc::clone(&config.metrics),
             config.api_timeout,
         );
-        let operator = Arc::new(Self {
+        let concurrency = config.concurrency.max(1);
+        // What one namespace cannot have leaves room for the others.
+        let most = concurrency - concurrency / 4;
+        let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
             settings: config.settings,
             gatherer: config.gatherer,
             metrics: config.metrics,
-            stores: Stores::default(),
-            domains: Queue::new(),
-            organizations: Queue::new(),
-            orphans: Queue::new(),
+            stores: Stores::new(config.max_pending),
+            domains: Queue::new(most, {
+                let operator = Weak::clone(operator);
+                move |key| lane(operator.upgrade().as_deref(), key)
+            }),
+            organizations: Queue::new(most, |key: &Key| namespace_lane(&key.namespace)),
+            approvals: Queue::new(most, |key: &Key| namespace_lane(&key.namespace)),
+            orphans: Queue::new(1, |_| namespace_lane(&"".into())),
+            request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
+            token_limit: Limit::new(
+                u32::try_from(config.max_pending).unwrap_or(u32::MAX),
+                TOKEN_REFILL,
+            ),
             events,
             orphan_delay: config.orphan_delay,
             namespaces: config.namespaces,
@@ -110,7 +141,8 @@ impl Operator {
         let _ = ready.send(true);
         tracing::info!("all stores are filled; reconciling");
 
-        let mut workers = operator.start_workers(config.concurrency.max(1));
+        operator.stores.domains_mut().fill_quotas();
+        let mut workers = operator.start_workers(concurrency);
         let outcome = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
@@ -120,6 +152,7 @@ impl Operator {
         tracing::info!("stopping; finishing what is under way");
         operator.domains.close();
         operator.organizations.close();
+        operator.approvals.close();
         operator.orphans.close();
         let finished = tokio::time::timeout(STOP_DEADLINE, async {
             while workers.join_next().await.is_some() {}
@@ -163,6 +196,18 @@ impl Operator {
                 .collect()
         };
         for scope in scopes {
+            synced.push(watch::start::<namespace::Sink>(
+                self,
+                client,
+                scope.clone(),
+                tasks,
+            ));
+            synced.push(watch::start::<domain_approval::Sink>(
+                self,
+                client,
+                scope.clone(),
+                tasks,
+            ));
             synced.push(watch::start::<organization::Sink>(
                 self,
                 client,
@@ -209,6 +254,16 @@ impl Operator {
         workers.spawn(async move {
             work(
                 &operator,
+                Controller::DomainApproval,
+                &operator.approvals,
+                |operator, key| domain_approval::reconcile(operator, key).boxed(),
+            )
+            .await;
+        });
+        let operator = Arc::clone(self);
+        workers.spawn(async move {
+            work(
+                &operator,
                 Controller::VerifiedDomain,
                 &operator.orphans,
                 |operator, name| verified_domain::reconcile(operator, name).boxed(),
@@ -235,18 +290,40 @@ where
                     None => ReconcileResult::Success,
                 });
             }
-            Err(error) => {
-                if error.can_pass() {
-                    tracing::warn!(%key, %error, controller = controller.as_str(), "will try again");
-                } else {
-                    tracing::error!(%key, %error, controller = controller.as_str(), "cannot be written");
-                }
+            Err(error) if error.can_pass() => {
+                tracing::warn!(%key, %error, controller = controller.as_str(), "will try again");
                 queue.failed(&key);
                 timer.finish(ReconcileResult::Error);
+            }
+            Err(error) => {
+                tracing::error!(%key, %error, controller = controller.as_str(), "cannot be written");
+                queue.done(&key, Some(REFUSED_PAUSE));
+                timer.finish(ReconcileResult::TerminalError);
             }
         }
         operator.metrics.queue_depth(controller, queue.depth());
         operator.metrics.domains(operator.stores.domains().counts());
+    }
+}
+
+/// Where an organization domain stands in line.
+fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
+    let Some(domain) = operator.and_then(|operator| operator.stores.domains().get(key)) else {
+        return namespace_lane(&key.namespace);
+    };
+    let held = domain.status.state == Some(State::Verified) || domain.status.hand_over.is_some();
+    Lane {
+        class: if held { Class::Held } else { Class::Pending },
+        namespace: Arc::clone(&key.namespace),
+        organization: (&*domain.organization).into(),
+    }
+}
+
+fn namespace_lane(namespace: &Arc<str>) -> Lane {
+    Lane {
+        class: Class::Pending,
+        namespace: Arc::clone(namespace),
+        organization: "".into(),
     }
 }
 

@@ -37,8 +37,8 @@ impl watch::Sink for Sink {
         }
     }
 
-    fn applied(operator: &Operator, object: Organization) {
-        operator.remember_organization(OrganizationView::project(object));
+    fn applied(operator: &Operator, object: Organization, listed: bool) {
+        operator.remember_organization(OrganizationView::project(object), listed);
     }
 
     fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
@@ -51,18 +51,25 @@ impl watch::Sink for Sink {
         operator.look_at_domains_of(key);
     }
 
+    fn unreadable(operator: &Operator, key: Key) {
+        operator.stores.organizations_mut().insert_unreadable(key);
+    }
+
     fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
         operator.stores.organizations().keys_in(scope)
     }
 }
 
 impl Operator {
-    fn remember_organization(&self, organization: OrganizationView) {
+    fn remember_organization(&self, organization: OrganizationView, listed: bool) {
         let organization = Arc::new(organization);
         let (before, taken) = {
             let mut organizations = self.stores.organizations_mut();
             let before = organizations.exists(&organization.key);
-            (before, organizations.upsert(Arc::clone(&organization)))
+            (
+                before,
+                organizations.upsert(Arc::clone(&organization), listed),
+            )
         };
         if !taken {
             return;
@@ -73,8 +80,17 @@ impl Operator {
         }
     }
 
+    /// Whether the organization is there, read live.
+    pub(super) async fn organization_exists_live(&self, key: &Key) -> Result<bool, CallError> {
+        let api = Api::<Organization>::namespaced(self.client.clone(), &key.namespace);
+        let found = self.call(api.get_metadata_opt(&key.name)).await?;
+        Ok(found.is_some_and(|found| found.metadata.deletion_timestamp.is_none()))
+    }
+
     fn look_at_domains_of(&self, organization: &Key) {
-        for key in self.stores.domains().of_organization(organization) {
+        // Not in the loop's head, which would keep the store locked while the queue is.
+        let keys = self.stores.domains().of_organization(organization);
+        for key in keys {
             self.domains.add(key);
         }
     }
@@ -122,7 +138,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            operator.remember_organization(OrganizationView::project(written));
+            operator.remember_organization(OrganizationView::project(written), false);
             Ok(None)
         }
         // The watch brings the change, and with it this key again.

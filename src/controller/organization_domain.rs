@@ -12,25 +12,33 @@ use rand::rngs::SysRng;
 
 use super::calls::CallError;
 use super::events::Subject;
+use super::holding::{self, Obstacle};
 use super::operator::Operator;
 use super::store::Key;
-use super::store::domains::Domain;
+use super::store::domains::{Domain, Upserted};
 use super::store::holdings::HoldingView;
 use super::{verified_domain, watch};
 use crate::api::Strategy;
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef, State,
 };
-use crate::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
 use crate::model::challenge::{Challenge, TOKEN_OCTETS, Token};
+use crate::model::evidence::Evidence;
 use crate::model::facts::{Facts, Pace};
-use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Judgement, Snapshot};
+use crate::model::lifecycle::{
+    self, About, Decision, HeldBy, Holding, Judgement, Notice, Snapshot,
+};
+use crate::model::verdict::{Verdict, Weight};
 use crate::model::{report, schedule, verdict};
 
 /// Reads and decisions before a key that others keep changing waits its turn again.
 const ATTEMPTS: usize = 8;
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Objects applied together arrive in any order: for so long a new domain waits for its organization
+/// before anybody is told that it is missing.
+const ORDER: SignedDuration = SignedDuration::from_secs(3);
 
 /// What the watch of organization domains does.
 pub struct Sink;
@@ -45,8 +53,8 @@ impl watch::Sink for Sink {
         }
     }
 
-    fn applied(operator: &Operator, object: OrganizationDomain) {
-        operator.remember(Domain::project(object));
+    fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
+        operator.remember(Domain::project(object), listed);
     }
 
     fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
@@ -60,17 +68,30 @@ impl watch::Sink for Sink {
 
 impl Operator {
     /// Takes an organization domain into the store and asks for what follows from it.
-    fn remember(&self, domain: Domain) {
+    fn remember(&self, domain: Domain, listed: bool) {
         let domain = Arc::new(domain);
-        let before = self.stores.domains().get(&domain.key);
-        if !self.stores.domains_mut().upsert(Arc::clone(&domain)) {
+        let upserted = self
+            .stores
+            .domains_mut()
+            .upsert(Arc::clone(&domain), listed);
+        let Upserted::Taken { before } = upserted else {
             return;
-        }
+        };
         if let Some(before) = before.filter(|before| before.uid != domain.uid) {
             self.look_for_orphans(&before);
         }
         self.organizations.add(domain.organization_key());
+        self.look_at_approvals_of(&domain.key);
         self.domains.add(domain.key.clone());
+        self.look_at_promoted();
+    }
+
+    /// Those for whom there is room in the quota by now.
+    fn look_at_promoted(&self) {
+        let promoted = self.stores.domains_mut().take_promoted();
+        for key in promoted {
+            self.domains.add(key);
+        }
     }
 
     /// Takes an organization domain that is gone out of the store.
@@ -85,13 +106,16 @@ impl Operator {
         };
         if let Some(gone) = gone {
             self.look_for_orphans(&gone);
+            self.look_at_approvals_of(&gone.key);
             self.organizations.add(gone.organization_key());
+            self.look_at_promoted();
         }
     }
 
     /// The object is gone: what it held is looked at now.
     fn look_for_orphans(&self, gone: &Domain) {
-        for name in self.stores.holdings().held_by(&gone.uid) {
+        let names = self.stores.holdings().held_by(&gone.uid);
+        for name in names {
             self.orphans.add(name);
         }
     }
@@ -101,14 +125,14 @@ impl Operator {
     }
 
     /// Reads the object live into the store; none where it is gone.
-    async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, CallError> {
+    pub(super) async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, CallError> {
         match self
             .call(self.domain_api(&key.namespace).get(&key.name))
             .await
         {
             Ok(object) => {
                 let domain = Domain::project(object);
-                self.remember(domain.clone());
+                self.remember(domain.clone(), false);
                 Ok(Some(Arc::new(domain)))
             }
             Err(CallError::NotFound) => {
@@ -119,6 +143,34 @@ impl Operator {
         }
     }
 
+    /// The next check comes a period later, whatever becomes of this one.
+    fn put_off(&self, domain: &Domain, now: Timestamp) {
+        let period = Facts::read(&domain.status, now).period(now, &self.settings);
+        let next = schedule::tick_after(now, period, &domain.uid);
+        self.stores
+            .domains_mut()
+            .set_next_check(&domain.key, &domain.uid, Some(next));
+    }
+
+    /// Until when an approval stands for this object and name.
+    fn approved_until(&self, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
+        self.stores
+            .approvals()
+            .until(&domain.key, domain.canonical.as_deref()?, now)
+    }
+
+    /// The holder of the domain's name is checked at once, where it is looked after here.
+    fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
+        let Some(holding) = held(self, domain) else {
+            return;
+        };
+        let holder = Key::new(&holding.holder().namespace, &holding.holder().name);
+        self.stores
+            .domains_mut()
+            .set_next_check(&holder, &holding.holder().uid, Some(now));
+        self.domains.add(holder);
+    }
+
     /// Who holds the name. What a store does not have is asked for where a Verified state hangs on
     /// it: a status is not taken back on the word of a cache.
     async fn held_by(&self, domain: &Domain) -> Result<HeldBy, CallError> {
@@ -126,8 +178,15 @@ impl Operator {
             return Ok(HeldBy::Nobody);
         };
         let known = self.stores.holdings().get(canonical);
-        let of =
-            |holding: &HoldingView| HeldBy::of(&holding.holder, holding.since, domain.identity());
+        let token = domain.token();
+        let of = |holding: &HoldingView| {
+            HeldBy::of(
+                &holding.spec,
+                holding.since,
+                domain.identity(),
+                token.as_ref(),
+            )
+        };
         let held_by = known.as_deref().map_or(HeldBy::Nobody, of);
         if domain.status.state == Some(State::Verified) && !matches!(held_by, HeldBy::Us { .. }) {
             let live = self.refresh_holding(canonical).await?;
@@ -140,35 +199,50 @@ impl Operator {
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let mut checked: Option<Checked> = None;
+    let mut admission = Admission::default();
     for _ in 0..ATTEMPTS {
         let Some(domain) = operator.stores.domains().get(key) else {
             return Ok(None);
         };
-        if domain.deleting {
+        let held_by = operator.held_by(&domain).await?;
+        if domain.deleting && matches!(held_by, HeldBy::Us { .. }) {
             operator.look_for_orphans(&domain);
             return Ok(None);
         }
-        let held_by = operator.held_by(&domain).await?;
         let organization_exists = operator
             .stores
             .organizations()
             .exists(&domain.organization_key());
-        let snapshot = Snapshot {
+        let now = Timestamp::now();
+        let mut snapshot = Snapshot {
             identity: domain.identity(),
             generation: domain.generation,
             domain: &domain.stated,
-            organization: &domain.organization,
             organization_exists,
+            deleting: domain.deleting,
+            suspended: operator.stores.namespaces().suspended(&key.namespace),
+            over_quota: operator.stores.domains().is_over_quota(&domain),
+            approved_until: operator.approved_until(&domain, now),
             requested: domain.requested.as_deref(),
             status: &domain.status,
             held_by,
         };
-        let now = Timestamp::now();
+        if !organization_exists && domain.is_new() && now.duration_since(domain.created) < ORDER {
+            return Ok(Some(Duration::from_secs(1)));
+        }
+        let limited = admission.admit(operator, now, &domain, &mut snapshot);
+        if let Some(wait) = limited
+            && lifecycle::issues_challenge(now, &operator.settings, &snapshot)
+        {
+            return Ok(Some(wait));
+        }
         let next_check = next_check(operator, &domain, now);
         if checked.is_none()
             && let Some(challenge) = lifecycle::due(now, &operator.settings, &snapshot, next_check)
         {
-            checked = Some(check(operator, &challenge).await);
+            checked = Some(check(operator, &domain, &challenge).await?);
+            // Where nothing can be written, the next check comes at its time all the same.
+            operator.put_off(&domain, now);
             // The object may have changed while the DNS was asked.
             continue;
         }
@@ -187,8 +261,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
                     .stores
                     .domains_mut()
                     .set_next_check(key, &domain.uid, decision.next_check);
+                if decision.check_holder {
+                    operator.check_holder_of(&domain, now);
+                }
                 publish(operator, &domain, decision.notices);
-                return Ok(decision.wake.map(|at| wait(now, at)));
+                let wake = decision.wake.map(|at| wait(now, at));
+                return Ok([wake, limited].into_iter().flatten().min());
             }
             Applied::Gone => return Ok(None),
             Applied::Changed => {}
@@ -204,18 +282,90 @@ struct Checked {
     time: Timestamp,
 }
 
-async fn check(operator: &Operator, challenge: &Challenge) -> Checked {
+async fn check(
+    operator: &Operator,
+    domain: &Domain,
+    challenge: &Challenge,
+) -> Result<Checked, CallError> {
     let evidence = operator.gatherer.gather(challenge).await;
     let verdict = verdict::judge(challenge, &evidence);
     operator.metrics.check(verdict);
+    let holder = if verdict == Verdict::Proven {
+        judge_holder(operator, domain, challenge, &evidence).await?
+    } else {
+        None
+    };
     let internal = operator.settings.names.is_internal(&challenge.name);
-    Checked {
+    Ok(Checked {
         time: evidence.time,
         judgement: Judgement {
             verdict,
+            weight: Weight::Complete,
             token: challenge.token.clone(),
+            holder,
             report: report::last_check(challenge, &evidence, verdict, internal),
         },
+    })
+}
+
+/// Judges the holder of the name by the evidence that proved somebody else, on the token that a
+/// live read of it shows. None where the token is not the one that was proved.
+async fn judge_holder(
+    operator: &Operator,
+    domain: &Domain,
+    challenge: &Challenge,
+    evidence: &Evidence,
+) -> Result<Option<Verdict>, CallError> {
+    let Some(holding) = held(operator, domain) else {
+        return Ok(None);
+    };
+    let token = holding::live_token(operator, &holding).await?;
+    Ok(token.map(|token| {
+        verdict::judge(
+            &Challenge {
+                token,
+                ..challenge.clone()
+            },
+            evidence,
+        )
+    }))
+}
+
+/// What the limits let through in one reconcile, however often it decides.
+#[derive(Default)]
+struct Admission {
+    request: bool,
+    challenge: bool,
+}
+
+impl Admission {
+    /// Takes from the limits for what the snapshot asks. Where one is used up the request is left
+    /// for later, and it says how much later.
+    fn admit(
+        &mut self,
+        operator: &Operator,
+        now: Timestamp,
+        domain: &Domain,
+        snapshot: &mut Snapshot<'_>,
+    ) -> Option<Duration> {
+        let Some(canonical) = &domain.canonical else {
+            return None;
+        };
+        let namespace = &domain.key.namespace;
+        if !self.request && lifecycle::has_new_request(now, snapshot) {
+            if let Err(wait) = operator.request_limit.take(namespace, canonical) {
+                snapshot.requested = None;
+                return Some(wait);
+            }
+            self.request = true;
+        }
+        if !self.challenge && lifecycle::issues_challenge(now, &operator.settings, snapshot) {
+            if let Err(wait) = operator.token_limit.take(namespace, canonical) {
+                return Some(wait);
+            }
+            self.challenge = true;
+        }
+        None
     }
 }
 
@@ -228,7 +378,7 @@ fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Ti
     {
         return Some(set);
     }
-    let facts = Facts::read(&domain.status);
+    let facts = Facts::read(&domain.status, now);
     facts.challenge.as_ref()?;
     let promised = match facts.pace {
         Some(Pace::At(time)) => Some(time),
@@ -254,20 +404,34 @@ async fn apply(
     decision: &Decision,
     checked: Option<&Checked>,
 ) -> Result<Applied, CallError> {
-    if let Holding::Take(holder) = &decision.holding {
-        let fresh = checked.is_some_and(|checked| {
-            Timestamp::now().duration_since(checked.time) <= MAX_EVIDENCE_AGE
-        });
-        if !fresh {
+    let fresh = checked
+        .is_some_and(|checked| Timestamp::now().duration_since(checked.time) <= MAX_EVIDENCE_AGE);
+    let obstacle = match &decision.holding {
+        Holding::Keep => None,
+        Holding::Release => not_yet_missing(operator, domain).await?,
+        Holding::ReleasePredecessor => match held(operator, domain) {
+            Some(holding) if verified_domain::release_if_gone(operator, &holding).await? => {
+                Some(Obstacle::Changed)
+            }
+            _ => None,
+        },
+        Holding::Take(spec) if spec.strategy == Strategy::Dns && !fresh => {
             return Ok(Applied::EvidenceTooOld);
         }
-        if let Some(obstacle) = take(operator, domain, holder).await? {
-            return Ok(obstacle);
-        }
+        Holding::HandOver(_) if !fresh => return Ok(Applied::EvidenceTooOld),
+        Holding::Take(spec) => holding::take(operator, domain, spec).await?,
+        Holding::Rewrite(spec) => holding::rewrite(operator, domain, spec).await?,
+        Holding::HandOver(spec) => holding::hand_over(operator, domain, spec).await?,
+    };
+    match obstacle {
+        None => {}
+        Some(Obstacle::Changed) => return Ok(Applied::Changed),
+        Some(Obstacle::Gone) => return Ok(Applied::Gone),
     }
-    if decision.status != domain.status {
+    let text_only = checked.is_none() && same_but_for_texts(&decision.status, &domain.status);
+    if decision.status != domain.status && !text_only {
         match write_status(operator, domain, &decision.status).await {
-            Ok(written) => operator.remember(Domain::project(written)),
+            Ok(written) => operator.remember(Domain::project(written), false),
             Err(CallError::Conflict | CallError::NotFound) => {
                 return Ok(match operator.refresh(&domain.key).await? {
                     Some(live) if live.uid == domain.uid => Applied::Changed,
@@ -281,75 +445,54 @@ async fn apply(
             Err(error) => return Err(error),
         }
     }
-    match decision.holding {
-        Holding::Keep | Holding::Take(_) => {}
-        Holding::Release => {
-            if let Some(holding) = held(operator, domain)
-                && *holding.holder.uid == *domain.uid
-            {
-                operator.delete_holding(&holding).await?;
-            }
-        }
-        Holding::ReleasePredecessor => {
-            if let Some(holding) = held(operator, domain)
-                && verified_domain::release_if_gone(operator, &holding).await?
-            {
+    if decision.holding == Holding::Release
+        && let Some(holding) = held(operator, domain)
+        && *holding.holder().uid == *domain.uid
+    {
+        match operator.delete_holding(&holding).await {
+            Err(CallError::Conflict) => {
+                operator.refresh_holding(&holding.name).await?;
                 return Ok(Applied::Changed);
             }
+            result => result?,
         }
     }
     Ok(Applied::Done)
 }
 
-fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
+pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
     operator.stores.holdings().get(domain.canonical.as_deref()?)
 }
 
-/// Takes the name, unless a live read shows another object than the one that was judged, or the API
-/// server has a holder already.
-async fn take(
+/// Whether two statuses say the same in other words. Two versions of the operator would rewrite each
+/// other's texts without end; a check brings them up to date.
+fn same_but_for_texts(a: &OrganizationDomainStatus, b: &OrganizationDomainStatus) -> bool {
+    let plain = |status: &OrganizationDomainStatus| {
+        let mut status = status.clone();
+        for condition in &mut status.conditions {
+            condition.message.clear();
+        }
+        status
+    };
+    plain(a) == plain(b)
+}
+
+/// A name is not given up for want of an organization on the word of a cache.
+async fn not_yet_missing(
     operator: &Operator,
     domain: &Domain,
-    holder: &Holder,
-) -> Result<Option<Applied>, CallError> {
-    let Some(canonical) = &domain.canonical else {
-        return Ok(Some(Applied::Changed));
-    };
-    let Some(live) = operator.refresh(&domain.key).await? else {
-        return Ok(Some(Applied::Gone));
-    };
-    if live.uid != domain.uid || live.deleting {
-        return Ok(Some(Applied::Gone));
-    }
-    let token = |status: &OrganizationDomainStatus| {
-        status
-            .challenge
-            .as_ref()
-            .map(|challenge| challenge.token.clone())
-    };
-    if token(&live.status) != token(&domain.status) {
-        return Ok(Some(Applied::Changed));
-    }
-    let spec = VerifiedDomainSpec {
-        holder: holder.clone(),
-        strategy: Strategy::Dns,
-    };
-    let object = VerifiedDomain::new(canonical, spec);
-    let api = Api::<VerifiedDomain>::all(operator.client.clone());
-    match operator
-        .call(api.create(&PostParams::default(), &object))
-        .await
+) -> Result<Option<Obstacle>, CallError> {
+    let organization = domain.organization_key();
+    if operator.stores.organizations().exists(&organization)
+        || !operator.organization_exists_live(&organization).await?
     {
-        Ok(created) => {
-            operator.remember_holding(HoldingView::project(created));
-            Ok(None)
-        }
-        Err(CallError::AlreadyExists) => {
-            operator.refresh_holding(canonical).await?;
-            Ok(Some(Applied::Changed))
-        }
-        Err(error) => Err(error),
+        return Ok(None);
     }
+    operator
+        .stores
+        .organizations_mut()
+        .insert_unreadable(organization);
+    Ok(Some(Obstacle::Changed))
 }
 
 /// Replaces the whole status, so that nothing of an edit by hand survives in it. The resource
@@ -387,15 +530,26 @@ async fn write_status(
         .await
 }
 
-fn publish(operator: &Operator, domain: &Domain, notices: Vec<lifecycle::Notice>) {
-    let subject = Subject {
-        kind: "OrganizationDomain".to_owned(),
-        namespace: domain.key.namespace.to_string(),
-        name: domain.key.name.to_string(),
-        uid: domain.uid.to_string(),
-    };
+fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {
     for notice in notices {
         operator.metrics.notice(notice.reason);
+        let subject = match notice.about {
+            About::OrganizationDomain => Subject {
+                kind: "OrganizationDomain".to_owned(),
+                namespace: domain.key.namespace.to_string(),
+                name: domain.key.name.to_string(),
+                uid: domain.uid.to_string(),
+            },
+            About::VerifiedDomain => match held(operator, domain) {
+                Some(holding) => Subject {
+                    kind: "VerifiedDomain".to_owned(),
+                    namespace: String::new(),
+                    name: holding.name.to_string(),
+                    uid: holding.uid.to_string(),
+                },
+                None => continue,
+            },
+        };
         operator.events.publish(&subject, notice);
     }
 }

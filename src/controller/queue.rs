@@ -1,44 +1,58 @@
 //! A queue of keys, each due at a time: equal keys are one entry, the earlier time wins, and no key
-//! is handed out twice at once.
+//! is handed out twice at once. Among those that are due, [`Line`] says who comes next.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::fair::{Lane, Line};
+
 /// First and longest wait after failures of one key.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 
-#[derive(Debug)]
 pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
     changed: Notify,
+    lane: Box<dyn Fn(&K) -> Lane + Send + Sync>,
 }
 
-#[derive(Debug)]
 struct Inner<K> {
-    due: BTreeSet<(Instant, K)>,
-    times: HashMap<K, Instant>,
-    running: HashSet<K>,
+    waiting: BTreeSet<(Instant, K)>,
+    line: Line<K>,
+    places: HashMap<K, Place>,
     failures: HashMap<K, u32>,
     closed: bool,
 }
 
+/// Where a key is.
+enum Place {
+    Waiting(Instant),
+    InLine,
+    Running {
+        namespace: Arc<str>,
+        again: Option<Instant>,
+    },
+}
+
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
+    /// `most` keys of one namespace are handed out at once; `lane` says where a key stands in line.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(most: usize, lane: impl Fn(&K) -> Lane + Send + Sync + 'static) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                due: BTreeSet::new(),
-                times: HashMap::new(),
-                running: HashSet::new(),
+                waiting: BTreeSet::new(),
+                line: Line::new(most),
+                places: HashMap::new(),
                 failures: HashMap::new(),
                 closed: false,
             }),
             changed: Notify::new(),
+            lane: Box::new(lane),
         }
     }
 
@@ -66,11 +80,10 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                     self.changed.notify_one();
                     return None;
                 }
-                match inner.take(Instant::now()) {
+                match inner.take(Instant::now(), &self.lane) {
                     Ok(key) => {
-                        if !inner.due.is_empty() {
-                            self.changed.notify_one();
-                        }
+                        // Another worker may have more to do.
+                        self.changed.notify_one();
                         return Some(key);
                     }
                     Err(wait) => wait,
@@ -92,7 +105,14 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     pub fn done(&self, key: &K, again: Option<Duration>) {
         let mut inner = self.lock();
         inner.failures.remove(key);
-        inner.finish(key, again.map(|wait| Instant::now() + wait));
+        let asked = inner.finish(key);
+        if let Some(at) = [asked, again.map(|wait| Instant::now() + wait)]
+            .into_iter()
+            .flatten()
+            .min()
+        {
+            inner.schedule(key.clone(), at);
+        }
         drop(inner);
         self.changed.notify_one();
     }
@@ -106,7 +126,8 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             .saturating_mul(1 << (*failures).min(10))
             .min(BACKOFF.1);
         *failures += 1;
-        inner.finish(key, Some(Instant::now() + wait));
+        inner.finish(key);
+        inner.schedule(key.clone(), Instant::now() + wait);
         drop(inner);
         self.changed.notify_one();
     }
@@ -119,7 +140,8 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// Keys that wait for their time or for a worker.
     pub fn depth(&self) -> usize {
-        self.lock().due.len()
+        let inner = self.lock();
+        inner.waiting.len() + inner.line.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
@@ -127,46 +149,67 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Default for Queue<K> {
-    fn default() -> Self {
-        Self::new()
+impl<K: fmt::Debug> fmt::Debug for Queue<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
     }
 }
 
 impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn schedule(&mut self, key: K, at: Instant) {
-        match self.times.get(&key) {
-            Some(&before) if before <= at => return,
-            Some(&before) => {
-                self.due.remove(&(before, key.clone()));
+        match self.places.get_mut(&key) {
+            Some(Place::InLine) => return,
+            Some(Place::Running { again, .. }) => {
+                *again = Some(again.map_or(at, |before| before.min(at)));
+                return;
+            }
+            Some(Place::Waiting(before)) if *before <= at => return,
+            Some(Place::Waiting(before)) => {
+                self.waiting.remove(&(*before, key.clone()));
             }
             None => {}
         }
-        self.times.insert(key.clone(), at);
-        // A running key waits in `times` until it is done.
-        if !self.running.contains(&key) {
-            self.due.insert((at, key));
-        }
+        self.places.insert(key.clone(), Place::Waiting(at));
+        self.waiting.insert((at, key));
     }
 
-    fn take(&mut self, now: Instant) -> Result<K, Option<Instant>> {
-        match self.due.first() {
-            None => Err(None),
-            Some((at, _)) if *at > now => Err(Some(*at)),
-            Some(_) => {
-                let (_, key) = self.due.pop_first().ok_or(None)?;
-                self.times.remove(&key);
-                self.running.insert(key.clone());
+    fn take(&mut self, now: Instant, lane: impl Fn(&K) -> Lane) -> Result<K, Option<Instant>> {
+        while let Some((at, key)) = self.waiting.pop_first() {
+            if at > now {
+                self.waiting.insert((at, key));
+                break;
+            }
+            self.places.insert(key.clone(), Place::InLine);
+            let lane = lane(&key);
+            self.line.push(key, lane);
+        }
+        match self.line.pop() {
+            Some((key, namespace)) => {
+                self.places.insert(
+                    key.clone(),
+                    Place::Running {
+                        namespace,
+                        again: None,
+                    },
+                );
                 Ok(key)
             }
+            None => Err(self.waiting.first().map(|(at, _)| *at)),
         }
     }
 
-    fn finish(&mut self, key: &K, again: Option<Instant>) {
-        self.running.remove(key);
-        let asked = self.times.remove(key);
-        if let Some(at) = [asked, again].into_iter().flatten().min() {
-            self.schedule(key.clone(), at);
+    /// Takes the key out of those that run; says when somebody asked for it meanwhile.
+    fn finish(&mut self, key: &K) -> Option<Instant> {
+        match self.places.remove(key) {
+            Some(Place::Running { namespace, again }) => {
+                self.line.done(&namespace);
+                again
+            }
+            Some(place) => {
+                self.places.insert(key.clone(), place);
+                None
+            }
+            None => None,
         }
     }
 }
@@ -176,10 +219,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::controller::fair::Class;
+
+    fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
+        Queue::new(9, |_| Lane {
+            class: Class::Pending,
+            namespace: "a".into(),
+            organization: "a".into(),
+        })
+    }
 
     #[tokio::test(start_paused = true)]
     async fn keys_come_at_their_time_and_the_earlier_time_wins() {
-        let queue = Queue::new();
+        let queue = queue();
         queue.add_after("late", Duration::from_secs(9));
         queue.add_after("b", Duration::from_secs(5));
         queue.add_after("b", Duration::from_secs(2));
@@ -195,7 +247,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_running_key_is_not_handed_out_and_comes_again_when_done() {
-        let queue = Queue::new();
+        let queue = queue();
         queue.add(1);
         assert_eq!(queue.next().await, Some(1));
         queue.add(1);
@@ -210,7 +262,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_wait_longer_each_time_until_one_success() {
-        let queue = Queue::new();
+        let queue = queue();
         queue.add(1);
         let mut waits = Vec::new();
         for _ in 0..10 {
@@ -233,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn closing_ends_every_worker() {
-        let queue = Arc::new(Queue::<u8>::new());
+        let queue = Arc::new(queue::<u8>());
         let workers: Vec<_> = (0..8)
             .map(|_| {
                 let queue = Arc::clone(&queue);

@@ -9,7 +9,7 @@ use kube::core::error_boundary::InvalidObject;
 use super::events::Subject;
 use super::operator::Operator;
 use crate::api::reason::Reason;
-use crate::model::lifecycle::Notice;
+use crate::model::lifecycle::{About, Notice};
 
 /// Tells of an unreadable object, by log, metric and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
@@ -33,6 +33,7 @@ pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: I
     operator.events.publish(
         &subject,
         Notice {
+            about: About::OrganizationDomain,
             reason: Reason::ObjectUnreadable,
             warning: true,
             message: format!(

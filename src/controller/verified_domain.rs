@@ -17,6 +17,9 @@ use crate::api::organization_domain::OrganizationDomain;
 use crate::api::verified_domain::VerifiedDomain;
 use crate::model::challenge::Token;
 
+/// Least time between two releases of orphans, and before another try.
+const RELEASE_PAUSE: Duration = Duration::from_millis(100);
+
 /// What the watch of holdings does.
 pub struct Sink;
 
@@ -27,8 +30,8 @@ impl watch::Sink for Sink {
         Api::all(client.clone())
     }
 
-    fn applied(operator: &Operator, object: VerifiedDomain) {
-        operator.remember_holding(HoldingView::project(object));
+    fn applied(operator: &Operator, object: VerifiedDomain, listed: bool) {
+        operator.remember_holding(HoldingView::project(object), listed);
     }
 
     fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
@@ -57,14 +60,18 @@ impl watch::Sink for Sink {
 
 impl Operator {
     /// Takes a holding into the store and asks for what follows from it.
-    pub(super) fn remember_holding(&self, holding: HoldingView) {
+    pub(super) fn remember_holding(&self, holding: HoldingView, listed: bool) {
         let holding = Arc::new(holding);
-        if !self.stores.holdings_mut().upsert(Arc::clone(&holding)) {
+        if !self
+            .stores
+            .holdings_mut()
+            .upsert(Arc::clone(&holding), listed)
+        {
             return;
         }
         self.look_at_all_that_state(&holding.name);
-        if self.watches(&holding.holder.namespace)
-            && !self.stores.domains().has_uid(&holding.holder.uid)
+        if self.watches(&holding.holder().namespace)
+            && !self.stores.domains().has_uid(&holding.holder().uid)
         {
             self.orphans
                 .add_after(holding.name.clone(), self.orphan_delay);
@@ -80,11 +87,13 @@ impl Operator {
         match self.call(api.get(name)).await {
             Ok(object) => {
                 let holding = HoldingView::project(object);
-                self.remember_holding(holding.clone());
+                self.remember_holding(holding.clone(), false);
                 Ok(Some(Arc::new(holding)))
             }
             Err(CallError::NotFound) => {
-                self.stores.holdings_mut().remove(name);
+                if self.stores.holdings_mut().remove(name).is_some() {
+                    self.look_at_all_that_state(name);
+                }
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -112,7 +121,9 @@ impl Operator {
     }
 
     fn look_at_all_that_state(&self, name: &str) {
-        for key in self.stores.domains().stating(name) {
+        // Not in the loop's head, which would keep the store locked while the queue is.
+        let keys = self.stores.domains().stating(name);
+        for key in keys {
             self.domains.add(key);
         }
     }
@@ -123,19 +134,23 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
     };
-    let holder = Key::new(&holding.holder.namespace, &holding.holder.name);
+    let holder = Key::new(&holding.holder().namespace, &holding.holder().name);
     let there = operator
         .stores
         .domains()
         .get(&holder)
-        .is_some_and(|domain| *domain.uid == *holding.holder.uid && !domain.deleting);
+        .is_some_and(|domain| *domain.uid == *holding.holder().uid && !domain.deleting);
     if there || !operator.watches(&holder.namespace) {
         return Ok(None);
     }
     match release_if_gone(operator, &holding).await {
         Err(CallError::Conflict) => {
             operator.refresh_holding(name).await?;
-            Ok(Some(Duration::ZERO))
+            Ok(Some(RELEASE_PAUSE))
+        }
+        Ok(true) => {
+            tokio::time::sleep(RELEASE_PAUSE).await;
+            Ok(None)
         }
         result => result.map(|_| None),
     }
@@ -148,7 +163,7 @@ pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
 ) -> Result<bool, CallError> {
-    let holder = &holding.holder;
+    let holder = holding.holder();
     let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
     let gone = match operator.call(api.get(&holder.name)).await {
         Err(CallError::NotFound) => true,

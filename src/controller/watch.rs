@@ -26,7 +26,16 @@ pub trait Sink: Send + Sync + 'static {
 
     fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Self::Kind>>;
 
-    fn applied(operator: &Operator, object: Self::Kind);
+    /// What is watched of the kind.
+    fn config(_scope: Option<&str>) -> watcher::Config {
+        watcher::Config::default()
+    }
+
+    /// The object as it is now; `listed` where it comes from a full list.
+    fn applied(operator: &Operator, object: Self::Kind, listed: bool);
+
+    /// The object with this key is there and cannot be read.
+    fn unreadable(_operator: &Operator, _key: Key) {}
 
     /// The object with this key and, where it is known, this uid is gone.
     fn deleted(operator: &Operator, key: &Key, uid: Option<&str>);
@@ -61,7 +70,7 @@ async fn run<S: Sink>(
     let mut synced = Some(synced);
     let mut listed = HashSet::new();
     let api = S::api(&client, scope.as_deref());
-    let mut events = watcher(api, watcher::Config::default())
+    let mut events = watcher(api, S::config(scope.as_deref()))
         .default_backoff()
         .boxed();
     let kind = S::Kind::kind(&());
@@ -70,7 +79,7 @@ async fn run<S: Sink>(
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
                 listed.insert(key_of(&object));
-                apply::<S>(&operator, object);
+                apply::<S>(&operator, object, true);
             }
             Ok(Event::InitDone) => {
                 for key in S::known(&operator, scope.as_deref()) {
@@ -84,7 +93,7 @@ async fn run<S: Sink>(
                     let _ = synced.send(());
                 }
             }
-            Ok(Event::Apply(object)) => apply::<S>(&operator, object),
+            Ok(Event::Apply(object)) => apply::<S>(&operator, object, false),
             Ok(Event::Delete(object)) => {
                 S::deleted(
                     &operator,
@@ -100,10 +109,14 @@ async fn run<S: Sink>(
     }
 }
 
-fn apply<S: Sink>(operator: &Arc<Operator>, object: DeserializeGuard<S::Kind>) {
+fn apply<S: Sink>(operator: &Arc<Operator>, object: DeserializeGuard<S::Kind>, listed: bool) {
+    let key = key_of(&object);
     match object.0 {
-        Ok(object) => S::applied(operator, object),
-        Err(invalid) => unreadable::report::<S::Kind>(operator, invalid),
+        Ok(object) => S::applied(operator, object, listed),
+        Err(invalid) => {
+            S::unreadable(operator, key);
+            unreadable::report::<S::Kind>(operator, invalid);
+        }
     }
 }
 

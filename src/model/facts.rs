@@ -13,8 +13,8 @@ use crate::api::conditions::{
     self, ConditionStatus, READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED, Wanted,
 };
 use crate::api::organization_domain::{
-    ChallengeRecord, ChallengeStatus, CheckVerdict, LastCheck, OrganizationDomainStatus,
-    RecordMissing, State, Strategy,
+    ChallengeRecord, ChallengeStatus, CheckVerdict, CountedChecks, LastCheck,
+    OrganizationDomainStatus, State, Strategy, UnconfirmedVerdict,
 };
 use crate::api::reason::Reason;
 
@@ -22,13 +22,17 @@ use crate::api::reason::Reason;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     pub state: State,
+    /// How it is verified, or will be.
+    pub strategy: Strategy,
     pub reason: Reason,
     pub challenge: Option<Issued>,
     pub last_check: Option<LastCheck>,
     pub pace: Option<Pace>,
     pub verified: Option<Timestamp>,
     pub last_proven: Option<Timestamp>,
-    pub record_missing: Option<RecordMissing>,
+    pub record_missing: Option<CountedChecks>,
+    pub hand_over: Option<CountedChecks>,
+    pub unconfirmed: Option<UnconfirmedVerdict>,
     pub paused: Option<Timestamp>,
     pub last_handled: Option<String>,
 }
@@ -37,9 +41,12 @@ pub struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     pub token: Token,
+    /// The object and organization that it was issued for.
+    pub issued_for: String,
     pub time: Timestamp,
-    /// None once verified.
-    pub expiry: Option<Timestamp>,
+    /// When the window opened: with the token, later where it stood still or opened anew. None once
+    /// verified.
+    pub opened: Option<Timestamp>,
 }
 
 /// What the status says about the next check.
@@ -55,6 +62,7 @@ impl Facts {
     pub fn new(last_handled: Option<String>) -> Self {
         Self {
             state: State::Pending,
+            strategy: Strategy::Dns,
             reason: Reason::ChallengeIssued,
             challenge: None,
             last_check: None,
@@ -62,16 +70,24 @@ impl Facts {
             verified: None,
             last_proven: None,
             record_missing: None,
+            hand_over: None,
+            unconfirmed: None,
             paused: None,
             last_handled,
         }
     }
 
+    /// Reads a status. A time that is still to come is no fact.
     #[must_use]
-    pub fn read(status: &OrganizationDomainStatus) -> Self {
-        let Some(state) = status.state else {
-            return Self::new(status.last_handled_request.clone());
+    pub fn read(status: &OrganizationDomainStatus, now: Timestamp) -> Self {
+        let past =
+            |time: &Option<Time>| time.as_ref().map(|time| time.0).filter(|&time| time <= now);
+        let counted = |counted: &Option<CountedChecks>| {
+            counted
+                .clone()
+                .filter(|c| c.since_time.0 <= now && c.last_time.0 <= now)
         };
+        let state = status.state.unwrap_or(State::Pending);
         let reason = conditions::find(&status.conditions, READY)
             .and_then(|ready| ready.reason.parse().ok())
             .unwrap_or(match state {
@@ -79,25 +95,35 @@ impl Facts {
                 State::Verified => Reason::Verified,
                 State::Failed => Reason::WindowExpired,
             });
+        let challenge = status.challenge.as_ref().and_then(|challenge| {
+            let time = challenge.issued_time.0.min(now);
+            Some(Issued {
+                token: Token::parse(&challenge.token)?,
+                issued_for: challenge.issued_for.clone(),
+                time,
+                opened: (state != State::Verified)
+                    .then(|| past(&challenge.window_start_time).unwrap_or(time)),
+            })
+        });
         Self {
             state,
+            strategy: status.strategy.unwrap_or(Strategy::Dns),
             reason,
-            challenge: status.challenge.as_ref().and_then(|challenge| {
-                Some(Issued {
-                    token: Token::parse(&challenge.token)?,
-                    time: challenge.issued_time.0,
-                    expiry: challenge.expiry_time.as_ref().map(|time| time.0),
-                })
-            }),
+            challenge,
             last_check: status.last_check.clone(),
             pace: status
                 .check_period_seconds
                 .map(|seconds| Pace::Every(SignedDuration::from_secs(seconds)))
                 .or(status.next_check_time.as_ref().map(|time| Pace::At(time.0))),
-            verified: status.verified_time.as_ref().map(|time| time.0),
-            last_proven: status.last_proven_time.as_ref().map(|time| time.0),
-            record_missing: status.record_missing.clone(),
-            paused: status.paused_time.as_ref().map(|time| time.0),
+            verified: past(&status.verified_time),
+            last_proven: past(&status.last_proven_time),
+            record_missing: counted(&status.record_missing),
+            hand_over: counted(&status.hand_over),
+            unconfirmed: status
+                .unconfirmed
+                .clone()
+                .filter(|u| u.since_time.0 <= now && u.last_time.0 <= now),
+            paused: past(&status.paused_time),
             last_handled: status.last_handled_request.clone(),
         }
     }
@@ -109,13 +135,10 @@ impl Facts {
             (State::Verified, None) => settings.recheck_period,
             (State::Verified, Some(_)) => settings.grace_check_period,
             (State::Pending | State::Failed, _) => {
-                // A window that stood still, or was opened again, is younger than its token.
-                let opened = self
-                    .challenge
-                    .as_ref()
-                    .and_then(|issued| issued.expiry)
-                    .map_or(now, |expiry| schedule::add(expiry, -settings.window));
-                settings.ladder.period(now.duration_since(opened))
+                let opened = self.challenge.as_ref().and_then(|issued| issued.opened);
+                settings
+                    .ladder
+                    .period(now.duration_since(opened.unwrap_or(now)))
             }
         }
     }
@@ -147,7 +170,7 @@ impl Facts {
             observed_generation: Some(generation),
             canonical_name: words.name.map(ToString::to_string),
             state: Some(self.state),
-            strategy: self.challenge.is_some().then_some(Strategy::Dns),
+            strategy: self.challenge.is_some().then_some(self.strategy),
             challenge: self.write_challenge(words),
             last_check: self.last_check.clone(),
             check_period_seconds,
@@ -155,9 +178,20 @@ impl Facts {
             verified_time: self.verified.map(Time),
             last_proven_time: self.last_proven.map(Time),
             record_missing: self.record_missing.clone(),
+            hand_over: self.hand_over.clone(),
+            unconfirmed: self.unconfirmed.clone(),
             paused_time: self.paused.map(Time),
             last_handled_request: self.last_handled.clone(),
             conditions: conditions::transition(before, self.conditions(words), generation, now),
+        }
+    }
+
+    /// In which way the record of a verified domain is missing.
+    #[must_use]
+    pub fn missing_reason(&self) -> Reason {
+        match self.last_check.as_ref().map(|check| check.verdict) {
+            Some(CheckVerdict::Mismatch) => Reason::RecordMismatch,
+            _ => Reason::RecordAbsent,
         }
     }
 
@@ -174,8 +208,10 @@ impl Facts {
                     value: challenge.value(form),
                 })
                 .collect(),
+            issued_for: issued.issued_for.clone(),
             issued_time: Time(issued.time),
-            expiry_time: issued.expiry.map(Time),
+            window_start_time: issued.opened.map(Time),
+            expiry_time: issued.expiry(words.settings).map(Time),
         })
     }
 
@@ -204,6 +240,7 @@ impl Facts {
                 let (ready, verified) = match self.reason {
                     Reason::ProofStale => (False, (Unknown, Reason::ProofStale)),
                     Reason::OrganizationMissing => (False, (True, Reason::Verified)),
+                    Reason::Approved => (True, (True, Reason::Approved)),
                     _ => (True, (True, Reason::Verified)),
                 };
                 vec![
@@ -212,14 +249,13 @@ impl Facts {
                 ]
             }
         };
-        if self.state == State::Verified {
+        if self.state == State::Verified && self.strategy == Strategy::Dns {
             if self.record_missing.is_some() {
-                let reason = match self.last_check.as_ref().map(|check| check.verdict) {
-                    Some(CheckVerdict::Mismatch) => Reason::RecordMismatch,
-                    _ => Reason::RecordAbsent,
-                };
-                conditions.push(want(RECORD_PRESENT, False, reason, &text));
-            } else if self.reason != Reason::ProofStale {
+                conditions.push(want(RECORD_PRESENT, False, self.missing_reason(), &text));
+            } else if !matches!(
+                self.reason,
+                Reason::ProofStale | Reason::OrganizationMissing
+            ) {
                 conditions.push(want(
                     RECORD_PRESENT,
                     True,
@@ -233,6 +269,13 @@ impl Facts {
 }
 
 impl Issued {
+    /// Until when a pending domain waits for the record.
+    #[must_use]
+    pub fn expiry(&self, settings: &Settings) -> Option<Timestamp> {
+        self.opened
+            .map(|opened| schedule::add(opened, settings.window))
+    }
+
     /// The challenge that this token makes for the object's name.
     #[must_use]
     pub fn challenge(&self, words: &Words<'_>) -> Option<Challenge> {

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::challenge::RecordForm;
 use super::facts::Facts;
+use super::lifecycle::Identity;
 use super::name::DomainName;
 use super::schedule;
 use super::settings::Settings;
@@ -18,8 +19,9 @@ pub struct Words<'a> {
     pub settings: &'a Settings,
     /// None where the stated domain is no name that is verified here.
     pub name: Option<&'a DomainName>,
-    /// The organization's object name.
-    pub organization: &'a str,
+    pub identity: Identity<'a>,
+    /// Until when an approval stands.
+    pub approved_until: Option<Timestamp>,
     /// Why the name is refused, where it is.
     pub refusal: Option<&'a str>,
 }
@@ -37,7 +39,24 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             "The record was found, but another organization held the domain for the whole time. Once it gave the domain up, {}.",
             ask_for_restart()
         ),
-        Reason::HeldByAnother => "The record was found, but another organization holds the domain. Keep the record published: the domain passes on once the other organization gives it up or its own record is gone.".to_owned(),
+        Reason::HeldByAnother => held_by_another(facts, words),
+        Reason::NamespaceSuspended => "The namespace is suspended: nothing in it is checked or becomes Verified until its administrators lift that. The time to publish the record stands still.".to_owned(),
+        Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted; the time to publish the record stands still.".to_owned(),
+        Reason::EvidenceIncomplete => format!(
+            "Not all servers of the zone answered, those that did agree. The check is repeated and acts once it says the same over {}; status.lastCheck.servers shows who did not answer.",
+            duration(words.settings.confirmation_period)
+        ),
+        Reason::HandedOver => format!(
+            "Another organization proved the domain while this one's record was missing, and holds it now. If it is yours again, publish a record anew: to get one, {}.",
+            ask_for_restart()
+        ),
+        Reason::Approved => match words.approved_until {
+            Some(end) if end < Timestamp::MAX => {
+                format!("The domain is approved by hand until {}. No record is needed, none is checked.", moment(end))
+            }
+            _ => "The domain is approved by hand. No record is needed, none is checked.".to_owned(),
+        },
+        Reason::ApprovalEnded => format!("The approval was removed or has expired. {}", publish(facts, words)),
         Reason::WindowExpired => format!(
             "The record was not found within {}. To get a new record and start again, {}.",
             duration(words.settings.window),
@@ -54,14 +73,23 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
         ),
         Reason::Verified if facts.record_missing.is_some() => record_missing(facts, words),
         Reason::Verified => format!(
-            "The domain is verified. Keep the record published: it is checked {}, and the domain is lost when it stays missing for {}.",
+            "The domain is verified. Keep the record published for as long as the domain is used: it is checked {}, and the domain is lost when it stays missing for {}.",
             every(words.settings.recheck_period),
             duration(words.settings.grace)
         ),
-        Reason::RecordMismatch => format!(
-            "TXT records were found, but none is the wanted one; status.lastCheck.observedValues shows them. {}",
+        Reason::RecordMismatch => {
+            let shown = facts.last_check.as_ref().is_some_and(|c| !c.observed_values.is_empty());
+            let values = if shown { "; status.lastCheck.observedValues shows them" } else { "" };
+            format!(
+                "TXT records were found, but none is the wanted one{values}. {}",
+                publish(facts, words)
+            )
+        }
+        Reason::HoldingLost => format!(
+            "The domain was verified, but its VerifiedDomain was removed or is another's, so it is proved anew; a record that is still published does. {}",
             publish(facts, words)
         ),
+        Reason::Deleting => "The object is being deleted; the name was given up.".to_owned(),
         Reason::RecordExpired => format!(
             "The record was found, but its own expiry= has passed. Publish it without expiry= or with a later one. {}",
             publish(facts, words)
@@ -87,7 +115,7 @@ pub fn record_found(words: &Words<'_>) -> String {
 fn organization_missing(facts: &Facts, words: &Words<'_>) -> String {
     let create = format!(
         "Organization {} does not exist in this namespace; create it or delete this object.",
-        words.organization
+        words.identity.organization
     );
     match (facts.state, facts.paused) {
         (State::Verified, Some(since)) => format!(
@@ -98,6 +126,53 @@ fn organization_missing(facts: &Facts, words: &Words<'_>) -> String {
     }
 }
 
+fn held_by_another(facts: &Facts, words: &Words<'_>) -> String {
+    let period = words.settings.hand_over_period;
+    if let Some(begun) = &facts.hand_over {
+        return format!(
+            "The record was found, and that of the organization that holds the domain is gone. Keep the record published: the domain passes on at {} unless the other record comes back.",
+            moment(schedule::add(begun.since_time.0, period))
+        );
+    }
+    let places = facts.challenge.as_ref().and_then(|issued| issued.challenge(words)).map_or_else(
+        String::new,
+        |challenge| {
+            format!(
+                " If the domain is yours now, remove every other value at {} and every other {}-domain-verification= value at {}, for instance from an imported zone.",
+                challenge.owner(RecordForm::Underscore),
+                words.settings.service,
+                challenge.owner(RecordForm::Apex),
+            )
+        },
+    );
+    format!(
+        "The record was found, but another organization domain holds the name. Keep the record published: the name passes on when that one is deleted or fails, or {} after its record is gone.{places}",
+        duration(period)
+    )
+}
+
+/// What administrators hear when a proof meets a holder by approval.
+#[must_use]
+pub fn held_by_approval(words: &Words<'_>) -> String {
+    let Identity {
+        namespace,
+        name,
+        organization,
+        ..
+    } = words.identity;
+    format!(
+        "Organization {organization} proved this domain with OrganizationDomain {namespace}/{name}, but it is held by approval, which yields to no proof. Remove the DomainApproval if it is no longer right."
+    )
+}
+
+/// What a holder hears when another organization proves a name below its own.
+#[must_use]
+pub fn subdomain_verified(name: &str) -> String {
+    format!(
+        "Another organization proved {name}, which is below this domain: that name and what is below it are no longer covered by this proof. If that is not intended, look for a record in your zone that delegates it or that you did not publish."
+    )
+}
+
 fn record_missing(facts: &Facts, words: &Words<'_>) -> String {
     let end = facts
         .record_missing
@@ -105,8 +180,9 @@ fn record_missing(facts: &Facts, words: &Words<'_>) -> String {
         .map(|missing| schedule::add(missing.since_time.0, words.settings.grace));
     match end {
         Some(end) => format!(
-            "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}. {}",
+            "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}, and after {} to an organization that proves it. {}",
             moment(end),
+            duration(words.settings.hand_over_period),
             publish(facts, words)
         ),
         None => publish(facts, words),
@@ -123,7 +199,7 @@ fn publish(facts: &Facts, words: &Words<'_>) -> String {
         return String::new();
     };
     let until = issued
-        .expiry
+        .expiry(words.settings)
         .map_or(String::new(), |time| format!(" until {}", moment(time)));
     format!(
         "Publish a TXT record at {} with the value {}{until}; status.challenge.records has another form that does as well.",

@@ -1,5 +1,6 @@
 //! Everything Freehold decides, without a client, a socket or a clock: time is an argument.
 
+pub mod approval;
 pub mod challenge;
 pub mod evidence;
 pub mod facts;

@@ -21,6 +21,10 @@ pub struct Settings {
     pub grace_check_period: SignedDuration,
     /// How long a verified domain outlives its record.
     pub grace: SignedDuration,
+    /// How long a proof must stand beside a holder without record before the name passes on.
+    pub hand_over_period: SignedDuration,
+    /// Over how long incomplete evidence must be repeated before it acts.
+    pub confirmation_period: SignedDuration,
     /// How long a proof is relied on without having been renewed.
     pub max_proof_age: SignedDuration,
 }
@@ -36,6 +40,8 @@ impl Default for Settings {
             recheck_period: days(1),
             grace_check_period: SignedDuration::from_hours(1),
             grace: days(7),
+            hand_over_period: days(3),
+            confirmation_period: SignedDuration::from_hours(1),
             max_proof_age: days(30),
         }
     }

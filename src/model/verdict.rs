@@ -26,6 +26,15 @@ pub enum MismatchKind {
     Expired,
 }
 
+/// How much a verdict weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Every server answered and all agree: it acts at once.
+    Complete,
+    /// Some did not answer, all who did agree: it acts once it is repeated.
+    Partial,
+}
+
 impl Verdict {
     /// Whether it is a definite no.
     #[must_use]

@@ -17,6 +17,7 @@ use crate::model::verdict::Verdict;
 /// A controller's name in labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Controller {
+    DomainApproval,
     Organization,
     OrganizationDomain,
     VerifiedDomain,
@@ -26,6 +27,7 @@ impl Controller {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::DomainApproval => "domainapproval",
             Self::Organization => "organization",
             Self::OrganizationDomain => "organizationdomain",
             Self::VerifiedDomain => "verifieddomain",
@@ -39,6 +41,8 @@ pub enum ReconcileResult {
     Success,
     RequeueAfter,
     Error,
+    /// An error that no retry can mend.
+    TerminalError,
 }
 
 /// How a call to the API server ended.
@@ -115,6 +119,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     reconciles: Family<ReconcileLabels, Counter>,
     errors: Family<ControllerLabel, Counter>,
+    terminal_errors: Family<ControllerLabel, Counter>,
     durations: Family<ControllerLabel, Histogram>,
     active: Family<ControllerLabel, Gauge>,
     depth: Family<QueueLabel, Gauge>,
@@ -135,6 +140,7 @@ impl Metrics {
             registry: Mutex::default(),
             reconciles: Family::default(),
             errors: Family::default(),
+            terminal_errors: Family::default(),
             durations: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.001, 2.0, 16))
             }),
@@ -157,6 +163,11 @@ impl Metrics {
             "controller_runtime_reconcile_errors",
             "Reconciles that failed",
             metrics.errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_terminal_reconcile_errors",
+            "Reconciles that failed for good",
+            metrics.terminal_errors.clone(),
         );
         registry.register(
             "controller_runtime_reconcile_time_seconds",
@@ -335,7 +346,7 @@ impl ReconcileTimer<'_> {
         let word = match result {
             ReconcileResult::Success => "success",
             ReconcileResult::RequeueAfter => "requeue_after",
-            ReconcileResult::Error => "error",
+            ReconcileResult::Error | ReconcileResult::TerminalError => "error",
         };
         let Self {
             metrics,
@@ -347,7 +358,10 @@ impl ReconcileTimer<'_> {
             .durations
             .get_or_create(&label)
             .observe(started.elapsed().as_secs_f64());
-        if result == ReconcileResult::Error {
+        if result == ReconcileResult::TerminalError {
+            metrics.terminal_errors.get_or_create(&label).inc();
+        }
+        if word == "error" {
             metrics.errors.get_or_create(&label).inc();
         }
         let labels = ReconcileLabels {

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::quota::Quota;
 use super::{Key, version};
 use crate::api::REQUESTED_AT;
+use crate::api::conditions::{self, ConditionStatus, READY, VERIFIED};
 use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus, State};
+use crate::api::reason::Reason;
+use crate::model::challenge::Token;
 use crate::model::lifecycle::Identity;
 use crate::model::name::DomainName;
 
@@ -20,6 +24,7 @@ pub struct Domain {
     pub uid: Box<str>,
     pub version: u64,
     pub generation: i64,
+    pub created: Timestamp,
     /// An object with a deletionTimestamp counts as deleted, whatever finalizers it has.
     pub deleting: bool,
     /// The stated domain, as typed.
@@ -49,6 +54,9 @@ impl Domain {
             version,
             uid: metadata.uid.unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
+            created: metadata
+                .creation_timestamp
+                .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
             canonical: DomainName::parse(&spec.domain)
                 .ok()
@@ -66,7 +74,37 @@ impl Domain {
             namespace: &self.key.namespace,
             name: &self.key.name,
             uid: &self.uid,
+            organization: &self.organization,
         }
+    }
+
+    /// The token of its challenge, if it is one.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        Token::parse(&self.status.challenge.as_ref()?.token)
+    }
+
+    /// Whether no decision was made of it yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.status.state.is_none()
+    }
+
+    /// Whether anything new may rely on it.
+    fn is_relied_on(&self) -> bool {
+        !self.deleting
+            && self.status.state == Some(State::Verified)
+            && conditions::find(&self.status.conditions, VERIFIED)
+                .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
+    }
+
+    fn is_pending(&self) -> bool {
+        !self.deleting && matches!(self.status.state, None | Some(State::Pending))
+    }
+
+    fn waits_for_quota(&self) -> bool {
+        conditions::find(&self.status.conditions, READY)
+            .is_some_and(|ready| ready.reason == Reason::QuotaExceeded.as_str())
     }
 
     #[must_use]
@@ -78,14 +116,22 @@ impl Domain {
     }
 }
 
+/// What became of an object that was handed to the store.
+#[derive(Debug, PartialEq)]
+pub enum Upserted {
+    Known,
+    Taken { before: Option<Arc<Domain>> },
+}
+
 /// The store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Domains {
     entries: HashMap<Key, Entry>,
     by_uid: HashMap<Box<str>, Key>,
     by_name: HashMap<Box<str>, HashSet<Key>>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
+    quota: Quota,
 }
 
 #[derive(Debug)]
@@ -103,6 +149,35 @@ struct Members {
 }
 
 impl Domains {
+    /// An empty store; at most `max_pending` domains of a namespace are checked at once.
+    #[must_use]
+    pub fn new(max_pending: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            by_uid: HashMap::new(),
+            by_name: HashMap::new(),
+            by_organization: HashMap::new(),
+            counts: DomainCounts::default(),
+            quota: Quota::new(max_pending),
+        }
+    }
+
+    /// Whether its namespace has more pending domains than are checked, and this is one too many.
+    #[must_use]
+    pub fn is_over_quota(&self, domain: &Domain) -> bool {
+        self.quota.is_over(&domain.key, domain.created)
+    }
+
+    /// Those for whom there is room in the quota by now, since somebody last asked.
+    pub fn take_promoted(&mut self) -> Vec<Key> {
+        self.quota.take_promoted()
+    }
+
+    /// The first full list is in: room in the quota is given away.
+    pub fn fill_quotas(&mut self) {
+        self.quota.fill_all();
+    }
+
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<Domain>> {
         self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
@@ -170,18 +245,26 @@ impl Domains {
         }
     }
 
-    /// Takes an object in; false where the store already has this or a newer one.
-    pub fn upsert(&mut self, domain: Arc<Domain>) -> bool {
+    /// Takes an object in and says what it replaced, unless the store already has this or a newer
+    /// one. What was `listed` is taken whatever its version: that of a restored server is lower.
+    pub fn upsert(&mut self, domain: Arc<Domain>, listed: bool) -> Upserted {
         let mut next_check = None;
+        let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get(&domain.key) {
             if entry.domain.uid == domain.uid {
-                if entry.domain.version >= domain.version {
-                    return false;
+                if super::is_known(entry.domain.version, domain.version, listed) {
+                    return Upserted::Known;
                 }
                 next_check = entry.next_check;
             }
+            // One that stays pending keeps its place in the quota.
+            let stays = entry.domain.uid == domain.uid && domain.is_pending();
             let key = domain.key.clone();
-            self.remove(&key);
+            self.take_out(&key, !stays);
+        }
+        if domain.is_pending() {
+            self.quota
+                .enter(&domain.key, domain.created, domain.waits_for_quota());
         }
         self.by_uid.insert(domain.uid.clone(), domain.key.clone());
         if let Some(name) = &domain.canonical {
@@ -199,12 +282,19 @@ impl Domains {
         count(&mut self.counts, &domain, 1);
         self.entries
             .insert(domain.key.clone(), Entry { domain, next_check });
-        true
+        Upserted::Taken { before }
     }
 
     /// Takes an object out by its key.
     pub fn remove(&mut self, key: &Key) -> Option<Arc<Domain>> {
+        self.take_out(key, true)
+    }
+
+    fn take_out(&mut self, key: &Key, leaves_quota: bool) -> Option<Arc<Domain>> {
         let Entry { domain, .. } = self.entries.remove(key)?;
+        if leaves_quota {
+            self.quota.leave(key, domain.created);
+        }
         self.by_uid.remove(&domain.uid);
         if let Some(name) = &domain.canonical
             && let Some(keys) = self.by_name.get_mut(name)
@@ -243,7 +333,7 @@ impl Domains {
 impl Members {
     fn count(&mut self, domain: &Domain, by: i64) {
         count(&mut self.counts, domain, by);
-        if domain.status.state == Some(State::Verified)
+        if domain.is_relied_on()
             && let Some(name) = &domain.canonical
         {
             let entry = (name.clone(), domain.key.clone());
@@ -267,7 +357,25 @@ fn count(counts: &mut DomainCounts, domain: &Domain, by: i64) {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
     use super::*;
+
+    fn verified(state: Option<State>) -> Vec<Condition> {
+        let status = if state == Some(State::Verified) {
+            "True"
+        } else {
+            "False"
+        };
+        vec![Condition {
+            type_: VERIFIED.into(),
+            status: status.into(),
+            reason: "Reason".into(),
+            message: String::new(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }]
+    }
 
     fn domain(
         name: &str,
@@ -281,6 +389,7 @@ mod tests {
             uid: uid.into(),
             version,
             generation: 1,
+            created: Timestamp::UNIX_EPOCH,
             deleting: false,
             stated: format!("{name}.example").into(),
             canonical: Some(format!("{name}.example").into()),
@@ -288,6 +397,7 @@ mod tests {
             requested: None,
             status: OrganizationDomainStatus {
                 state,
+                conditions: verified(state),
                 ..Default::default()
             },
         })
@@ -295,20 +405,33 @@ mod tests {
 
     #[test]
     fn indices_follow_every_change() {
-        let mut store = Domains::default();
-        assert!(store.upsert(domain("a", "1", 5, "acme", None)));
-        assert!(store.upsert(domain("b", "2", 6, "acme", Some(State::Verified))));
+        let mut store = Domains::new(10);
+        assert!(matches!(
+            store.upsert(domain("a", "1", 5, "acme", None), false),
+            Upserted::Taken { .. }
+        ));
+        assert!(matches!(
+            store.upsert(domain("b", "2", 6, "acme", Some(State::Verified)), false),
+            Upserted::Taken { .. }
+        ));
         assert!(
-            !store.upsert(domain("a", "1", 4, "acme", Some(State::Failed))),
+            store.upsert(domain("a", "1", 4, "acme", Some(State::Failed)), false)
+                == Upserted::Known,
             "older"
         );
-        assert!(store.upsert(domain("a", "1", 7, "acme", Some(State::Verified))));
+        assert!(matches!(
+            store.upsert(domain("a", "1", 7, "acme", Some(State::Verified)), false),
+            Upserted::Taken { .. }
+        ));
         let acme = Key::new("ns", "acme");
         let (counts, names) = store.summary(&acme, 1);
         assert_eq!((counts.total, counts.pending, counts.verified), (2, 0, 2));
         assert_eq!(names, ["a.example"]);
         // Made again under the same name, with a lower version from a restored server.
-        assert!(store.upsert(domain("a", "3", 1, "other", None)));
+        assert!(matches!(
+            store.upsert(domain("a", "3", 1, "other", None), false),
+            Upserted::Taken { .. }
+        ));
         assert!(!store.has_uid("1") && store.has_uid("3"));
         assert_eq!(store.summary(&acme, 9).0.total, 1);
         assert_eq!(store.stating("a.example"), [Key::new("ns", "a")]);
@@ -320,14 +443,28 @@ mod tests {
     }
 
     #[test]
+    fn a_full_list_of_a_restored_server_is_taken() {
+        let mut store = Domains::new(10);
+        store.upsert(domain("a", "1", 50, "acme", None), false);
+        assert_eq!(
+            store.upsert(domain("a", "1", 5, "acme", None), false),
+            Upserted::Known
+        );
+        assert!(matches!(
+            store.upsert(domain("a", "1", 5, "acme", None), true),
+            Upserted::Taken { .. }
+        ));
+    }
+
+    #[test]
     fn the_schedule_of_another_uid_is_not_inherited() {
-        let mut store = Domains::default();
+        let mut store = Domains::new(10);
         let key = Key::new("ns", "a");
-        store.upsert(domain("a", "1", 5, "acme", None));
+        store.upsert(domain("a", "1", 5, "acme", None), false);
         store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
-        store.upsert(domain("a", "1", 6, "acme", None));
+        store.upsert(domain("a", "1", 6, "acme", None), false);
         assert_eq!(store.next_check(&key, "1"), Some(Timestamp::UNIX_EPOCH));
-        store.upsert(domain("a", "2", 7, "acme", None));
+        store.upsert(domain("a", "2", 7, "acme", None), false);
         assert_eq!(store.next_check(&key, "2"), None);
         store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
         assert_eq!(store.next_check(&key, "2"), None);

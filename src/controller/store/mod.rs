@@ -1,17 +1,22 @@
 //! What the controllers know of the cluster: projections of objects, with the indices that
 //! decisions need. Nothing here is an authority; writes are decided by the API server.
 
+pub mod approvals;
 pub mod domains;
 pub mod holdings;
+pub mod namespaces;
 pub mod organizations;
+mod quota;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::{Resource, ResourceExt};
 
+use approvals::Approvals;
 use domains::Domains;
 use holdings::Holdings;
+use namespaces::Namespaces;
 use organizations::Organizations;
 
 /// The namespace and name of an object.
@@ -46,14 +51,52 @@ impl fmt::Display for Key {
 }
 
 /// All stores of one operator.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stores {
     domains: RwLock<Domains>,
     organizations: RwLock<Organizations>,
     holdings: RwLock<Holdings>,
+    approvals: RwLock<Approvals>,
+    namespaces: RwLock<Namespaces>,
 }
 
 impl Stores {
+    /// Empty stores; at most `max_pending` domains of a namespace are checked at once.
+    #[must_use]
+    pub fn new(max_pending: usize) -> Self {
+        Self {
+            domains: RwLock::new(Domains::new(max_pending)),
+            organizations: RwLock::default(),
+            holdings: RwLock::default(),
+            approvals: RwLock::default(),
+            namespaces: RwLock::default(),
+        }
+    }
+
+    pub fn approvals(&self) -> RwLockReadGuard<'_, Approvals> {
+        self.approvals
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn approvals_mut(&self) -> RwLockWriteGuard<'_, Approvals> {
+        self.approvals
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn namespaces(&self) -> RwLockReadGuard<'_, Namespaces> {
+        self.namespaces
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn namespaces_mut(&self) -> RwLockWriteGuard<'_, Namespaces> {
+        self.namespaces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {
         self.domains.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,4 +137,9 @@ pub(crate) fn version(object: &impl Resource) -> u64 {
         .as_deref()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0)
+}
+
+/// Whether a store that has one version of an object need not take another.
+fn is_known(has: u64, other: u64, listed: bool) -> bool {
+    has == other || (has > other && !listed)
 }

@@ -1,6 +1,6 @@
 //! Organizations, by key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -44,6 +44,8 @@ impl OrganizationView {
 #[derive(Debug, Default)]
 pub struct Organizations {
     entries: HashMap<Key, Entry>,
+    /// Those that cannot be read: they are there all the same.
+    unreadable: HashSet<Key>,
 }
 
 #[derive(Debug)]
@@ -63,9 +65,11 @@ impl Organizations {
     /// Whether domains may count on it.
     #[must_use]
     pub fn exists(&self, key: &Key) -> bool {
-        self.entries
-            .get(key)
-            .is_some_and(|entry| !entry.organization.deleting)
+        self.unreadable.contains(key)
+            || self
+                .entries
+                .get(key)
+                .is_some_and(|entry| !entry.organization.deleting)
     }
 
     /// When its status was last written by this process.
@@ -81,14 +85,15 @@ impl Organizations {
     }
 
     /// Takes an object in; false where the store already has this or a newer one.
-    pub fn upsert(&mut self, organization: Arc<OrganizationView>) -> bool {
+    pub fn upsert(&mut self, organization: Arc<OrganizationView>, listed: bool) -> bool {
         let before = self.entries.get(&organization.key);
         if before.is_some_and(|entry| {
             entry.organization.uid == organization.uid
-                && entry.organization.version >= organization.version
+                && super::is_known(entry.organization.version, organization.version, listed)
         }) {
             return false;
         }
+        self.unreadable.remove(&organization.key);
         let written = before.and_then(|entry| entry.written);
         self.entries.insert(
             organization.key.clone(),
@@ -100,7 +105,13 @@ impl Organizations {
         true
     }
 
+    /// Knows of one that cannot be read.
+    pub fn insert_unreadable(&mut self, key: Key) {
+        self.unreadable.insert(key);
+    }
+
     pub fn remove(&mut self, key: &Key) -> Option<Arc<OrganizationView>> {
+        self.unreadable.remove(key);
         Some(self.entries.remove(key)?.organization)
     }
 
@@ -108,6 +119,11 @@ impl Organizations {
     #[must_use]
     pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
         let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
-        self.entries.keys().filter(inside).cloned().collect()
+        self.entries
+            .keys()
+            .chain(&self.unreadable)
+            .filter(inside)
+            .cloned()
+            .collect()
     }
 }

@@ -1,0 +1,159 @@
+//! Approvals: their conditions follow the organization domain that they name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::core::DeserializeGuard;
+use kube::{Api, Client};
+
+use super::calls::CallError;
+use super::operator::Operator;
+use super::store::Key;
+use super::store::approvals::Approval;
+use super::watch;
+use crate::api::conditions::{self, READY};
+use crate::api::domain_approval::{
+    DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
+};
+use crate::model::approval::{self, Seen, Target};
+use crate::model::facts::whole_second;
+
+/// What the watch of approvals does.
+pub struct Sink;
+
+impl watch::Sink for Sink {
+    type Kind = DomainApproval;
+
+    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<DomainApproval>> {
+        match scope {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        }
+    }
+
+    fn applied(operator: &Operator, object: DomainApproval, listed: bool) {
+        let approval = Arc::new(Approval::project(object));
+        if operator
+            .stores
+            .approvals_mut()
+            .upsert(Arc::clone(&approval), listed)
+        {
+            operator.domains.add(approval.target.clone());
+            operator.approvals.add(approval.key.clone());
+        }
+    }
+
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+        let gone = {
+            let mut approvals = operator.stores.approvals_mut();
+            match (approvals.get(key), uid) {
+                (Some(known), Some(uid)) if *known.uid != *uid => return,
+                _ => approvals.remove(key),
+            }
+        };
+        if let Some(gone) = gone {
+            operator.domains.add(gone.target.clone());
+        }
+    }
+
+    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
+        operator.stores.approvals().keys_in(scope)
+    }
+}
+
+impl Operator {
+    /// The organization domain changed: approvals that name it may read otherwise.
+    pub(super) fn look_at_approvals_of(&self, target: &Key) {
+        let approvals = self.stores.approvals().naming(target);
+        for approval in approvals {
+            self.approvals.add(approval.key.clone());
+        }
+    }
+}
+
+/// Looks at one approval; says after which time to look again without any event.
+pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+    let Some(approval) = operator.stores.approvals().get(key) else {
+        return Ok(None);
+    };
+    if approval.deleting {
+        return Ok(None);
+    }
+    let now = whole_second(Timestamp::now());
+    let status = status(operator, &approval, now);
+    let expires = approval
+        .expiry
+        .filter(|&expiry| expiry > now)
+        .map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
+    if status == approval.status {
+        return Ok(expires);
+    }
+    let object = DomainApproval {
+        metadata: ObjectMeta {
+            name: Some(key.name.to_string()),
+            namespace: Some(key.namespace.to_string()),
+            uid: Some(approval.uid.to_string()),
+            resource_version: Some(approval.version.to_string()),
+            ..ObjectMeta::default()
+        },
+        // Ignored on a status, yet part of what the type must say.
+        spec: DomainApprovalSpec {
+            organization_domain_ref: OrganizationDomainRef {
+                name: approval.target.name.to_string(),
+            },
+            domain: "-".to_owned(),
+            reason: "-".to_owned(),
+            expiry_time: None,
+        },
+        status: Some(status),
+    };
+    let api = Api::<DomainApproval>::namespaced(operator.client.clone(), &key.namespace);
+    let params = PostParams {
+        field_manager: Some("freehold".to_owned()),
+        ..PostParams::default()
+    };
+    match operator
+        .call(api.replace_status(&key.name, &params, &object))
+        .await
+    {
+        Ok(written) => {
+            operator
+                .stores
+                .approvals_mut()
+                .upsert(Arc::new(Approval::project(written)), false);
+            Ok(expires)
+        }
+        // The watch brings the change, and with it this key again.
+        Err(CallError::Conflict | CallError::NotFound) => Ok(expires),
+        Err(error) => Err(error),
+    }
+}
+
+fn status(operator: &Operator, approval: &Approval, now: Timestamp) -> DomainApprovalStatus {
+    let target = operator.stores.domains().get(&approval.target);
+    let seen = Seen {
+        canonical: approval.canonical.as_deref(),
+        expiry: approval.expiry,
+        target: target
+            .as_deref()
+            .filter(|target| !target.deleting)
+            .map(|target| Target {
+                canonical: target.canonical.as_deref(),
+                state: target.status.state,
+                strategy: target.status.strategy,
+                reason: conditions::find(&target.status.conditions, READY)
+                    .and_then(|ready| ready.reason.parse().ok()),
+            }),
+    };
+    DomainApprovalStatus {
+        observed_generation: Some(approval.generation),
+        conditions: conditions::transition(
+            &approval.status.conditions,
+            approval::conditions(now, &seen),
+            approval.generation,
+            now,
+        ),
+    }
+}

@@ -1,0 +1,236 @@
+//! Who comes next among keys that are all due: by turns between namespaces, within a namespace
+//! between organizations, with a share for each class of work and a limit on what one namespace may
+//! have under way.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Every fourth turn goes to the other class first, if it has anything.
+const TURNS: u64 = 4;
+
+/// Where a key stands in line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    pub class: Class,
+    pub namespace: Arc<str>,
+    pub organization: Arc<str>,
+}
+
+/// What kind of work it is: neither starves the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// New and waiting domains, and everything else.
+    Pending,
+    /// Domains that are held: their proof is kept true, or passes on.
+    Held,
+}
+
+/// Keys that are due.
+#[derive(Debug)]
+pub struct Line<K> {
+    pending: Namespaces<K>,
+    held: Namespaces<K>,
+    turn: u64,
+    under_way: HashMap<Arc<str>, usize>,
+    /// Most keys of one namespace under way.
+    most: usize,
+}
+
+impl<K> Line<K> {
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            pending: Namespaces::default(),
+            held: Namespaces::default(),
+            turn: 0,
+            under_way: HashMap::new(),
+            most: most.max(1),
+        }
+    }
+
+    pub fn push(&mut self, key: K, lane: Lane) {
+        match lane.class {
+            Class::Pending => self.pending.push(key, lane),
+            Class::Held => self.held.push(key, lane),
+        }
+    }
+
+    /// The next key, and the namespace it counts for until [`Self::done`].
+    pub fn pop(&mut self) -> Option<(K, Arc<str>)> {
+        let Self {
+            pending,
+            held,
+            turn,
+            under_way,
+            most,
+        } = self;
+        let free = |namespace: &Arc<str>| under_way.get(namespace).is_none_or(|n| n < most);
+        let (first, second) = if turn.is_multiple_of(TURNS) {
+            (held, pending)
+        } else {
+            (pending, held)
+        };
+        let popped = first.pop(free).or_else(|| second.pop(free))?;
+        *turn += 1;
+        *under_way.entry(Arc::clone(&popped.1)).or_default() += 1;
+        Some(popped)
+    }
+
+    /// A key of this namespace is no longer under way.
+    pub fn done(&mut self, namespace: &Arc<str>) {
+        if let Some(count) = self.under_way.get_mut(namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.under_way.remove(namespace);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pending.len + self.held.len
+    }
+}
+
+/// Namespaces by turns.
+#[derive(Debug)]
+struct Namespaces<K> {
+    ring: VecDeque<Arc<str>>,
+    lines: HashMap<Arc<str>, Organizations<K>>,
+    len: usize,
+}
+
+/// Organizations by turns.
+#[derive(Debug)]
+struct Organizations<K> {
+    ring: VecDeque<Arc<str>>,
+    lines: HashMap<Arc<str>, VecDeque<K>>,
+}
+
+impl<K> Default for Namespaces<K> {
+    fn default() -> Self {
+        Self {
+            ring: VecDeque::new(),
+            lines: HashMap::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<K> Namespaces<K> {
+    fn push(&mut self, key: K, lane: Lane) {
+        self.len += 1;
+        let organizations = self
+            .lines
+            .entry(Arc::clone(&lane.namespace))
+            .or_insert_with(|| {
+                self.ring.push_back(lane.namespace);
+                Organizations {
+                    ring: VecDeque::new(),
+                    lines: HashMap::new(),
+                }
+            });
+        organizations
+            .lines
+            .entry(Arc::clone(&lane.organization))
+            .or_insert_with(|| {
+                organizations.ring.push_back(lane.organization);
+                VecDeque::new()
+            })
+            .push_back(key);
+    }
+
+    /// The first key of the first namespace that may have one more under way.
+    fn pop(&mut self, free: impl Fn(&Arc<str>) -> bool) -> Option<(K, Arc<str>)> {
+        let at = self.ring.iter().position(free)?;
+        let namespace = self.ring.remove(at)?;
+        let line = self.lines.get_mut(&namespace)?;
+        let key = line.pop();
+        if line.ring.is_empty() {
+            self.lines.remove(&namespace);
+        } else {
+            self.ring.push_back(Arc::clone(&namespace));
+        }
+        self.len -= usize::from(key.is_some());
+        Some((key?, namespace))
+    }
+}
+
+impl<K> Organizations<K> {
+    fn pop(&mut self) -> Option<K> {
+        let organization = self.ring.pop_front()?;
+        let line = self.lines.get_mut(&organization)?;
+        let key = line.pop_front();
+        if line.is_empty() {
+            self.lines.remove(&organization);
+        } else {
+            self.ring.push_back(organization);
+        }
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(class: Class, namespace: &str, organization: &str) -> Lane {
+        Lane {
+            class,
+            namespace: namespace.into(),
+            organization: organization.into(),
+        }
+    }
+
+    fn drain(line: &mut Line<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| {
+            let (key, namespace) = line.pop()?;
+            line.done(&namespace);
+            Some(key)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn namespaces_take_turns_and_organizations_within_them() {
+        let mut line = Line::new(10);
+        for key in 0..100 {
+            line.push(
+                key,
+                lane(Class::Pending, "big", if key < 90 { "many" } else { "few" }),
+            );
+        }
+        line.push(1000, lane(Class::Pending, "small", "one"));
+        let order = drain(&mut line);
+        assert_eq!(order[..5], [0, 1000, 90, 1, 91]);
+        assert_eq!(order.len(), 101);
+        assert_eq!(line.len(), 0);
+    }
+
+    #[test]
+    fn neither_class_starves_the_other() {
+        let mut line = Line::new(10);
+        for key in 0..100 {
+            line.push(key, lane(Class::Pending, "a", "a"));
+            line.push(1000 + key, lane(Class::Held, "a", "a"));
+        }
+        let order = drain(&mut line);
+        let held = order[..40].iter().filter(|&&key| key >= 1000).count();
+        assert_eq!(held, 10);
+    }
+
+    #[test]
+    fn one_namespace_leaves_room_for_another() {
+        let mut line = Line::new(2);
+        for key in 0..10 {
+            line.push(key, lane(Class::Pending, "slow", "a"));
+        }
+        let (_, slow) = line.pop().unwrap();
+        line.pop().unwrap();
+        assert_eq!(line.pop(), None);
+        line.push(99, lane(Class::Pending, "other", "a"));
+        assert_eq!(line.pop().unwrap().0, 99);
+        line.done(&slow);
+        assert_eq!(line.pop().unwrap().0, 2);
+    }
+}

@@ -1,0 +1,199 @@
+//! Names are taken, kept and passed on by writes that the API server decides.
+
+use kube::Api;
+use kube::api::{ObjectMeta, PostParams};
+
+use super::calls::CallError;
+use super::events::Subject;
+use super::operator::Operator;
+use super::organization_domain::held;
+use super::store::domains::Domain;
+use super::store::holdings::HoldingView;
+use crate::api::reason::Reason;
+use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};
+use crate::model::challenge::Token;
+use crate::model::lifecycle::{About, Notice};
+use crate::model::message;
+
+/// Why a name was not written.
+pub enum Obstacle {
+    /// Something changed since it was read: read and decide again.
+    Changed,
+    /// The object is gone.
+    Gone,
+}
+
+/// Takes the name, unless a live read shows another object than the one that was judged, or the API
+/// server has a holder already.
+pub async fn take(
+    operator: &Operator,
+    domain: &Domain,
+    spec: &VerifiedDomainSpec,
+) -> Result<Option<Obstacle>, CallError> {
+    if let Some(obstacle) = look_again(operator, domain).await? {
+        return Ok(Some(obstacle));
+    }
+    let Some(canonical) = &domain.canonical else {
+        return Ok(Some(Obstacle::Changed));
+    };
+    let object = VerifiedDomain::new(canonical, spec.clone());
+    let api = Api::<VerifiedDomain>::all(operator.client.clone());
+    match operator
+        .call(api.create(&PostParams::default(), &object))
+        .await
+    {
+        Ok(created) => {
+            operator.remember_holding(HoldingView::project(created), false);
+            tell_parent(operator, canonical, spec);
+            Ok(None)
+        }
+        Err(CallError::AlreadyExists) => {
+            operator.refresh_holding(canonical).await?;
+            Ok(Some(Obstacle::Changed))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Rewrites our own holding, or the one of our earlier uid.
+pub async fn rewrite(
+    operator: &Operator,
+    domain: &Domain,
+    spec: &VerifiedDomainSpec,
+) -> Result<Option<Obstacle>, CallError> {
+    if let Some(obstacle) = look_again(operator, domain).await? {
+        return Ok(Some(obstacle));
+    }
+    match held(operator, domain) {
+        Some(holding) => replace(operator, &holding, spec.clone()).await,
+        None => Ok(Some(Obstacle::Changed)),
+    }
+}
+
+/// Passes a name on: the holder that was judged must still be there, as it was judged.
+pub async fn hand_over(
+    operator: &Operator,
+    domain: &Domain,
+    spec: &VerifiedDomainSpec,
+) -> Result<Option<Obstacle>, CallError> {
+    if let Some(obstacle) = look_again(operator, domain).await? {
+        return Ok(Some(obstacle));
+    }
+    let Some(holding) = held(operator, domain) else {
+        return Ok(Some(Obstacle::Changed));
+    };
+    if live_token(operator, &holding).await?.is_none() {
+        return Ok(Some(Obstacle::Changed));
+    }
+    let from = Some(holding.holder().uid.clone());
+    let spec = VerifiedDomainSpec {
+        handed_over_from: from,
+        ..spec.clone()
+    };
+    let obstacle = replace(operator, &holding, spec.clone()).await?;
+    if obstacle.is_none() {
+        tell_parent(operator, &holding.name, &spec);
+    }
+    Ok(obstacle)
+}
+
+/// The token of the holder as a live read shows it; none where the holder is gone, or its token is
+/// not the one that was proved.
+pub async fn live_token(
+    operator: &Operator,
+    holding: &HoldingView,
+) -> Result<Option<Token>, CallError> {
+    let holder = holding.holder();
+    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
+    match operator.call(api.get(&holder.name)).await {
+        Ok(object) => {
+            let live = Domain::project(object);
+            let same = *live.uid == *holder.uid && !live.deleting;
+            Ok(live
+                .token()
+                .filter(|token| same && token.hash() == holder.token_hash))
+        }
+        Err(CallError::NotFound) => {
+            operator.orphans.add(holding.name.clone());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A last live look before a name is written: the very object with the very token, not deleted, its
+/// namespace not suspended.
+async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
+    let Some(live) = operator.refresh(&domain.key).await? else {
+        return Ok(Some(Obstacle::Gone));
+    };
+    if live.uid != domain.uid || live.deleting {
+        return Ok(Some(Obstacle::Gone));
+    }
+    let judged = domain.token();
+    if judged.is_some() && live.token() != judged {
+        return Ok(Some(Obstacle::Changed));
+    }
+    if operator.is_suspended_live(&domain.key.namespace).await? {
+        return Ok(Some(Obstacle::Changed));
+    }
+    Ok(None)
+}
+
+async fn replace(
+    operator: &Operator,
+    holding: &HoldingView,
+    spec: VerifiedDomainSpec,
+) -> Result<Option<Obstacle>, CallError> {
+    let mut object = VerifiedDomain::new(&holding.name, spec);
+    object.metadata = ObjectMeta {
+        uid: Some(holding.uid.to_string()),
+        resource_version: Some(holding.version.to_string()),
+        ..object.metadata
+    };
+    let api = Api::<VerifiedDomain>::all(operator.client.clone());
+    match operator
+        .call(api.replace(&holding.name, &PostParams::default(), &object))
+        .await
+    {
+        Ok(written) => {
+            operator.remember_holding(HoldingView::project(written), false);
+            Ok(None)
+        }
+        Err(CallError::Conflict | CallError::NotFound) => {
+            operator.refresh_holding(&holding.name).await?;
+            Ok(Some(Obstacle::Changed))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The holder of the nearest name above hears that another organization proved a name below it.
+fn tell_parent(operator: &Operator, name: &str, spec: &VerifiedDomainSpec) {
+    let Some((_, above)) = name.split_once('.') else {
+        return;
+    };
+    let Some(parent) = operator.stores.holdings().covering(above) else {
+        return;
+    };
+    let holder = parent.holder();
+    if holder.namespace == spec.holder.namespace && holder.organization == spec.holder.organization
+    {
+        return;
+    }
+    let subject = Subject {
+        kind: "OrganizationDomain".to_owned(),
+        namespace: holder.namespace.clone(),
+        name: holder.name.clone(),
+        uid: holder.uid.clone(),
+    };
+    let notice = Notice {
+        about: About::OrganizationDomain,
+        reason: Reason::SubdomainVerified,
+        warning: true,
+        message: message::subdomain_verified(name),
+        fact: format!("{name} {}", spec.holder.token_hash),
+    };
+    operator.metrics.notice(notice.reason);
+    operator.events.publish(&subject, notice);
+}

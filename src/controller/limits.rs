@@ -1,0 +1,89 @@
+//! Limits on what tenants ask for. They are kept by namespace and registrable domain, so that
+//! deleting an object and creating it again resets nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::store::Key;
+
+/// Buckets that are full again are dropped once there are this many.
+const MAX_BUCKETS: usize = 10_000;
+
+/// Token buckets, one for each namespace and registrable domain.
+#[derive(Debug)]
+pub struct Limit {
+    burst: u32,
+    refill: Duration,
+    buckets: Mutex<HashMap<Key, Bucket>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// When the bucket will be full again if nothing more is taken.
+    full_at: Instant,
+}
+
+impl Limit {
+    /// `burst` at once, then one for each `refill`.
+    #[must_use]
+    pub fn new(burst: u32, refill: Duration) -> Self {
+        Self {
+            burst,
+            refill,
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// Takes one, or says how long to wait for it.
+    pub fn take(&self, namespace: &str, domain: &str) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_BUCKETS {
+            buckets.retain(|_, bucket| bucket.full_at > now);
+        }
+        let key = Key::new(namespace, registrable(domain));
+        let full_at = buckets
+            .get(&key)
+            .map_or(now, |bucket| bucket.full_at.max(now));
+        let taken = full_at + self.refill;
+        let room = self.refill * self.burst;
+        if taken > now + room {
+            return Err(taken - (now + room));
+        }
+        buckets.insert(key, Bucket { full_at: taken });
+        Ok(())
+    }
+}
+
+/// The registrable domain of a name; under a suffix that the public list does not know, its last
+/// two labels.
+fn registrable(name: &str) -> &str {
+    psl::domain_str(name).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_passes_and_then_one_each_refill() {
+        let limit = Limit::new(3, Duration::from_secs(10));
+        for _ in 0..3 {
+            assert_eq!(limit.take("ns", "a.acme.com"), Ok(()));
+        }
+        assert_eq!(limit.take("ns", "b.acme.com"), Err(Duration::from_secs(10)));
+        assert_eq!(limit.take("ns", "other.com"), Ok(()));
+        assert_eq!(limit.take("other", "acme.com"), Ok(()));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(limit.take("ns", "acme.com"), Ok(()));
+        assert!(limit.take("ns", "acme.com").is_err());
+        tokio::time::advance(Duration::from_secs(1000)).await;
+        for _ in 0..3 {
+            assert_eq!(limit.take("ns", "acme.com"), Ok(()));
+        }
+        assert!(limit.take("ns", "acme.com").is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! Approvals, by key and by the organization domain that they name.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Key, version};
+use crate::api::domain_approval::{DomainApproval, DomainApprovalStatus};
+use crate::model::name::DomainName;
+
+/// What is kept of an approval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    pub key: Key,
+    pub uid: Box<str>,
+    pub version: u64,
+    pub generation: i64,
+    pub deleting: bool,
+    /// The organization domain that it names.
+    pub target: Key,
+    /// None where the domain is no domain name.
+    pub canonical: Option<Box<str>>,
+    pub expiry: Option<Timestamp>,
+    pub status: DomainApprovalStatus,
+}
+
+impl Approval {
+    #[must_use]
+    pub fn project(object: DomainApproval) -> Self {
+        let key = Key::of(&object);
+        let version = version(&object);
+        let DomainApproval {
+            metadata,
+            spec,
+            status,
+        } = object;
+        Self {
+            version,
+            uid: metadata.uid.unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            target: Key {
+                namespace: Arc::clone(&key.namespace),
+                name: spec.organization_domain_ref.name.into(),
+            },
+            canonical: DomainName::parse(&spec.domain)
+                .ok()
+                .map(|name| name.as_str().into()),
+            expiry: spec.expiry_time.map(|time| time.0),
+            status: status.unwrap_or_default(),
+            key,
+        }
+    }
+
+    /// Whether it stands at this time.
+    #[must_use]
+    pub fn stands(&self, now: Timestamp) -> bool {
+        !self.deleting && self.expiry.is_none_or(|expiry| expiry > now)
+    }
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct Approvals {
+    entries: HashMap<Key, Arc<Approval>>,
+    by_target: HashMap<Key, HashSet<Key>>,
+}
+
+impl Approvals {
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<Arc<Approval>> {
+        self.entries.get(key).cloned()
+    }
+
+    /// Those that name this organization domain.
+    #[must_use]
+    pub fn naming(&self, target: &Key) -> Vec<Arc<Approval>> {
+        let keys = self.by_target.get(target).into_iter().flatten();
+        keys.filter_map(|key| self.entries.get(key).cloned())
+            .collect()
+    }
+
+    /// Until when this organization domain is approved for this name; the longest of several.
+    #[must_use]
+    pub fn until(&self, target: &Key, canonical: &str, now: Timestamp) -> Option<Timestamp> {
+        self.naming(target)
+            .iter()
+            .filter(|approval| {
+                approval.canonical.as_deref() == Some(canonical) && approval.stands(now)
+            })
+            .map(|approval| approval.expiry.unwrap_or(Timestamp::MAX))
+            .max()
+    }
+
+    /// Takes an object in; false where the store already has this or a newer one.
+    pub fn upsert(&mut self, approval: Arc<Approval>, listed: bool) -> bool {
+        if self.entries.get(&approval.key).is_some_and(|before| {
+            before.uid == approval.uid && super::is_known(before.version, approval.version, listed)
+        }) {
+            return false;
+        }
+        self.remove(&approval.key);
+        self.by_target
+            .entry(approval.target.clone())
+            .or_default()
+            .insert(approval.key.clone());
+        self.entries.insert(approval.key.clone(), approval);
+        true
+    }
+
+    pub fn remove(&mut self, key: &Key) -> Option<Arc<Approval>> {
+        let approval = self.entries.remove(key)?;
+        if let Some(keys) = self.by_target.get_mut(&approval.target) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_target.remove(&approval.target);
+            }
+        }
+        Some(approval)
+    }
+
+    /// The keys in one namespace, or all.
+    #[must_use]
+    pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        self.entries.keys().filter(inside).cloned().collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! What a person should hear of, once for each time it becomes so.
+
+use super::step::Step;
+use super::{About, HeldBy, Notice};
+use crate::api::organization_domain::State;
+use crate::api::reason::Reason;
+use crate::model::facts::Facts;
+use crate::model::message;
+
+pub(super) fn of(step: &Step<'_>, before: &Facts) -> Vec<Notice> {
+    let facts = &step.facts;
+    let text = message::of(facts, &step.words);
+    let mut notices = Vec::new();
+    let mut tell = |reason, warning, message: &str, fact: String| {
+        notices.push(Notice {
+            about: About::OrganizationDomain,
+            reason,
+            warning,
+            message: message.to_owned(),
+            fact,
+        });
+    };
+    if facts.state != State::Failed
+        && token(facts) != token(before)
+        && facts.reason != Reason::Approved
+    {
+        tell(Reason::ChallengeIssued, false, &text, token(facts));
+    } else if (facts.state, facts.reason) != (before.state, before.reason) {
+        let moment = facts
+            .paused
+            .or(facts.verified)
+            .unwrap_or(step.now)
+            .to_string();
+        match facts.reason {
+            Reason::Verified if before.state != State::Verified => {
+                tell(
+                    Reason::Verified,
+                    false,
+                    &text,
+                    format!("{} {moment}", token(facts)),
+                );
+            }
+            Reason::Approved => tell(facts.reason, false, &text, moment),
+            Reason::HeldByAnother
+            | Reason::RecordMismatch
+            | Reason::RecordExpired
+            | Reason::WindowExpired
+            | Reason::RecordLost
+            | Reason::HandedOver => tell(facts.reason, true, &text, token(before)),
+            Reason::NameRefused => tell(facts.reason, true, &text, String::new()),
+            Reason::OrganizationMissing
+            | Reason::NamespaceSuspended
+            | Reason::QuotaExceeded
+            | Reason::HoldingLost
+            | Reason::ApprovalEnded
+            | Reason::ProofStale => tell(facts.reason, true, &text, moment),
+            _ => {}
+        }
+    }
+    if facts.state == State::Verified && before.state == State::Verified {
+        match (&before.record_missing, &facts.record_missing) {
+            (None, Some(missing)) => {
+                let since = missing.since_time.0.to_string();
+                tell(facts.missing_reason(), true, &text, since);
+            }
+            (Some(missing), None) => {
+                let found = message::record_found(&step.words);
+                tell(
+                    Reason::RecordFound,
+                    false,
+                    &found,
+                    missing.since_time.0.to_string(),
+                );
+            }
+            _ => {}
+        }
+    }
+    match (&before.hand_over, &facts.hand_over) {
+        (None, Some(begun)) => {
+            tell(
+                Reason::HandOverStarted,
+                false,
+                &text,
+                begun.since_time.0.to_string(),
+            );
+        }
+        (Some(begun), None) if facts.state == State::Pending => {
+            tell(
+                Reason::HandOverCancelled,
+                true,
+                &text,
+                begun.since_time.0.to_string(),
+            );
+        }
+        _ => {}
+    }
+    let meets_approval = matches!(step.snapshot.held_by, HeldBy::Another { manual: true, .. })
+        && facts.reason == Reason::HeldByAnother
+        && before.reason != Reason::HeldByAnother
+        && step.snapshot.approved_until.is_none();
+    if meets_approval {
+        notices.push(Notice {
+            about: About::VerifiedDomain,
+            reason: Reason::HeldByApproval,
+            warning: true,
+            message: message::held_by_approval(&step.words),
+            fact: token(facts),
+        });
+    }
+    notices
+}
+
+fn token(facts: &Facts) -> String {
+    facts
+        .challenge
+        .as_ref()
+        .map_or_else(String::new, |issued| issued.token.to_string())
+}

@@ -1,0 +1,547 @@
+//! One decision in the making: each state's rows of the life table.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Decision, HeldBy, Holding, Judgement, Snapshot, bounded, counting, pause};
+use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
+use crate::api::reason::Reason;
+use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
+use crate::model::challenge::Token;
+use crate::model::facts::{Facts, Issued, whole_second};
+use crate::model::message::Words;
+use crate::model::schedule;
+use crate::model::settings::Settings;
+use crate::model::verdict::{MismatchKind, Verdict, Weight};
+
+/// How long after its window a challenge waits for a check that says something.
+const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);
+
+pub(super) struct Step<'a> {
+    /// The time, and what a status says of it.
+    pub clock: Timestamp,
+    pub now: Timestamp,
+    pub settings: &'a Settings,
+    pub snapshot: &'a Snapshot<'a>,
+    pub words: Words<'a>,
+    /// Whether a request waits for its answer.
+    pub asked: bool,
+    pub facts: Facts,
+    pub holding: Holding,
+    pub check_holder: bool,
+    /// Whether checks begin anew, at once.
+    pub restarted: bool,
+}
+
+impl Step<'_> {
+    pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
+        let held_by = self.snapshot.held_by;
+        if self.words.name.is_none() {
+            return self.refuse();
+        }
+        if self.facts.reason == Reason::NameRefused {
+            // The settings allow the name by now.
+            self.facts = Facts::new(self.facts.last_handled.take());
+        }
+        if let Some(reason) = pause(self.snapshot) {
+            return self.pause(reason);
+        }
+        self.resume();
+        match held_by {
+            HeldBy::Us { .. } if self.lost_and_not_released() => self.holding = Holding::Release,
+            HeldBy::Us {
+                since, strategy, ..
+            } => {
+                if self.facts.challenge.is_none() {
+                    self.replace_token(strategy, fresh_token());
+                }
+                self.verified(since, strategy, judgement);
+            }
+            HeldBy::Restored { since, strategy } => {
+                self.become_verified(since, strategy);
+                self.holding = Holding::Rewrite(self.holding_of(strategy));
+            }
+            HeldBy::Nobody if self.snapshot.approved_until.is_some() => {
+                if self.facts.challenge.is_none() {
+                    self.facts.challenge = Some(self.issued(fresh_token()));
+                }
+                self.handle_request();
+                self.become_verified(self.now, Strategy::Manual);
+                self.holding = Holding::Take(self.holding_of(Strategy::Manual));
+            }
+            HeldBy::Nobody | HeldBy::Predecessor | HeldBy::Another { .. } => {
+                self.unverified(judgement, fresh_token);
+            }
+        }
+    }
+
+    /// The loss was written and its release was not.
+    fn lost_and_not_released(&self) -> bool {
+        self.facts.state == State::Failed && self.facts.reason == Reason::RecordLost
+    }
+
+    /// A name that is refused. A holder keeps what it proved before the settings refused it.
+    fn refuse(&mut self) {
+        self.handle_request();
+        if !matches!(self.snapshot.held_by, HeldBy::Us { .. }) {
+            self.facts = Facts {
+                state: State::Failed,
+                reason: Reason::NameRefused,
+                ..Facts::new(self.facts.last_handled.take())
+            };
+        }
+    }
+
+    /// Nothing is checked; the window stands still. A holding without its organization is given up
+    /// after the grace.
+    fn pause(&mut self, reason: Reason) {
+        if let HeldBy::Us {
+            since, strategy, ..
+        } = self.snapshot.held_by
+            && self.facts.state == State::Pending
+            && self.facts.reason != reason
+        {
+            // The holding was made and its status was not.
+            self.become_verified(since, strategy);
+        }
+        let since = *self.facts.paused.get_or_insert(self.now);
+        let ours = matches!(self.snapshot.held_by, HeldBy::Us { .. });
+        match self.facts.state {
+            // A restart waits until it can begin.
+            State::Failed => return,
+            // Its holding is released after a live look, by whoever looks for orphans.
+            State::Verified if ours && reason == Reason::Deleting => return,
+            State::Verified if ours && self.now >= schedule::add(since, self.settings.grace) => {
+                self.become_pending(reason);
+                self.facts.paused = Some(self.now);
+                self.holding = Holding::Release;
+            }
+            State::Verified if !ours => {
+                self.become_pending(reason);
+                self.facts.paused = Some(self.now);
+            }
+            // Given up, and not yet released.
+            State::Pending if ours => self.holding = Holding::Release,
+            State::Pending | State::Verified => self.facts.reason = reason,
+        }
+        self.handle_request();
+    }
+
+    /// The window goes on where it stood still.
+    fn resume(&mut self) {
+        if let Some(since) = self.facts.paused.take() {
+            let stood = self.now.duration_since(since);
+            let opened = self
+                .facts
+                .challenge
+                .as_mut()
+                .and_then(|issued| issued.opened.as_mut());
+            if let Some(opened) = opened {
+                *opened = schedule::add(*opened, stood);
+            }
+        }
+        if is_pause(self.facts.reason) {
+            self.facts.reason = match self.facts.state {
+                State::Verified => Reason::Verified,
+                State::Pending | State::Failed => Reason::ChallengeIssued,
+            };
+            self.restarted = true;
+        }
+    }
+
+    fn unverified(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
+        match (self.facts.state, self.snapshot.held_by) {
+            (State::Failed, _) => {
+                if self.asked {
+                    self.issue(fresh_token());
+                }
+            }
+            (State::Verified, HeldBy::Another { from_us: true, .. }) => {
+                self.fail(Reason::HandedOver);
+            }
+            // Never believed without a holding of one's own; the token may prove it again.
+            (State::Verified, _) => self.become_pending(Reason::HoldingLost),
+            (State::Pending, _) if self.facts.challenge.is_none() => self.issue(fresh_token()),
+            (State::Pending, held_by) => {
+                if self.snapshot.approved_until.is_some() {
+                    // An approval overrides no other holder.
+                    self.handle_request();
+                    self.facts.reason = Reason::HeldByAnother;
+                } else if let Some(judgement) = judgement {
+                    self.judged_pending(judgement);
+                }
+                if held_by == HeldBy::Predecessor {
+                    self.holding = Holding::ReleasePredecessor;
+                }
+            }
+        }
+    }
+
+    fn judged_pending(&mut self, judgement: &Judgement) {
+        self.handle_request();
+        let before = (
+            self.facts.reason,
+            self.facts.last_check.replace(judgement.report.clone()),
+        );
+        let verdict = self.weigh(judgement);
+        let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
+        self.facts.reason = match verdict {
+            None => Reason::EvidenceIncomplete,
+            Some(Verdict::Proven) => match self.snapshot.held_by {
+                HeldBy::Nobody => {
+                    self.become_verified(self.now, Strategy::Dns);
+                    self.holding = Holding::Take(self.holding_of(Strategy::Dns));
+                    return;
+                }
+                HeldBy::Another { .. } if passes_on => {
+                    self.become_verified(self.now, Strategy::Dns);
+                    self.holding = Holding::HandOver(self.holding_of(Strategy::Dns));
+                    return;
+                }
+                _ => Reason::HeldByAnother,
+            },
+            Some(Verdict::Inconclusive(_) | Verdict::Disagreement) => Reason::CheckInconclusive,
+            Some(negative) => {
+                self.facts.hand_over = None;
+                match negative {
+                    Verdict::Mismatch(MismatchKind::Expired) => Reason::RecordExpired,
+                    Verdict::Mismatch(MismatchKind::OtherValue) => Reason::RecordMismatch,
+                    _ => Reason::RecordAbsent,
+                }
+            }
+        };
+        self.keep_report_of(before);
+        self.end_window();
+    }
+
+    /// Where checks are close together, answers that differ each time without saying anything else
+    /// are not worth a write each time.
+    fn keep_report_of(&mut self, (reason, report): (Reason, Option<LastCheck>)) {
+        let close = self.facts.period(self.now, self.settings) < schedule::WRITTEN_FROM;
+        if close && reason == self.facts.reason && report.is_some() && !self.asked {
+            self.facts.last_check = report;
+        }
+    }
+
+    /// An outage at the end of the window costs nothing but a day.
+    fn end_window(&mut self) {
+        let Some(expiry) = self
+            .facts
+            .challenge
+            .as_ref()
+            .and_then(|issued| issued.expiry(self.settings))
+        else {
+            return;
+        };
+        let end = match self.facts.reason {
+            Reason::CheckInconclusive | Reason::EvidenceIncomplete => {
+                schedule::add(expiry, OUTAGE_ALLOWANCE)
+            }
+            _ => expiry,
+        };
+        if self.now >= end && self.facts.hand_over.is_none() {
+            self.fail(match self.facts.reason {
+                Reason::HeldByAnother => Reason::HeldByAnother,
+                _ => Reason::WindowExpired,
+            });
+        }
+    }
+
+    /// Whether the name passes on: the same evidence, complete, proved us and denied the holder
+    /// once in each third of the period. A record of the holder that is back ends the count.
+    fn passes_on(&mut self, judgement: &Judgement) -> bool {
+        if !matches!(self.snapshot.held_by, HeldBy::Another { manual: false, .. }) {
+            self.facts.hand_over = None;
+            return false;
+        }
+        match judgement.holder {
+            Some(verdict) if verdict.is_negative() && judgement.weight == Weight::Complete => {
+                self.check_holder = self.facts.hand_over.is_none();
+                counting::count(
+                    &mut self.facts.hand_over,
+                    self.now,
+                    self.settings.hand_over_period,
+                )
+            }
+            Some(Verdict::Proven) => {
+                self.facts.hand_over = None;
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// What a check says once its weight is heeded: nothing while incomplete evidence waits to be
+    /// repeated.
+    fn weigh(&mut self, judgement: &Judgement) -> Option<Verdict> {
+        let verdict = judgement.verdict;
+        if matches!(verdict, Verdict::Inconclusive(_) | Verdict::Disagreement) {
+            return Some(verdict);
+        }
+        if judgement.weight == Weight::Complete {
+            self.facts.unconfirmed = None;
+            return Some(verdict);
+        }
+        let said = match verdict {
+            Verdict::Proven => CheckVerdict::Proven,
+            Verdict::Absent => CheckVerdict::Absent,
+            _ => CheckVerdict::Mismatch,
+        };
+        let period = self.settings.confirmation_period;
+        counting::confirm(&mut self.facts.unconfirmed, said, self.now, period).then_some(verdict)
+    }
+
+    fn verified(&mut self, since: Timestamp, strategy: Strategy, judgement: Option<&Judgement>) {
+        let approved = self.snapshot.approved_until.is_some();
+        match (strategy, approved) {
+            (Strategy::Manual, false) => {
+                self.become_pending(Reason::ApprovalEnded);
+                self.holding = Holding::Release;
+                return;
+            }
+            (Strategy::Dns, true) => {
+                self.become_verified(since, Strategy::Manual);
+                self.holding = Holding::Rewrite(self.holding_of(Strategy::Manual));
+            }
+            (Strategy::Manual, true)
+                if self.facts.state != State::Verified
+                    || self.facts.strategy != Strategy::Manual =>
+            {
+                self.become_verified(since, Strategy::Manual);
+            }
+            (Strategy::Dns, false) if self.facts.state != State::Verified => {
+                self.become_verified(since, Strategy::Dns);
+            }
+            _ => {}
+        }
+        if approved {
+            return self.handle_request();
+        }
+        self.facts.strategy = Strategy::Dns;
+        if self.facts.reason == Reason::Approved {
+            self.facts.reason = Reason::Verified;
+        }
+        if let Some(judgement) = judgement {
+            self.judged_verified(judgement);
+        }
+        self.judge_age(since);
+    }
+
+    fn judged_verified(&mut self, judgement: &Judgement) {
+        self.handle_request();
+        self.facts.last_check = Some(judgement.report.clone());
+        match self.weigh(judgement) {
+            Some(Verdict::Proven) => {
+                self.facts.record_missing = None;
+                self.facts.last_proven = Some(self.now);
+                self.facts.reason = Reason::Verified;
+            }
+            Some(verdict) if verdict.is_negative() => {
+                let lost = counting::count(
+                    &mut self.facts.record_missing,
+                    self.now,
+                    self.settings.grace,
+                );
+                // A definite no is news, however old the last yes is.
+                self.facts.reason = Reason::Verified;
+                if lost {
+                    self.fail(Reason::RecordLost);
+                    self.holding = Holding::Release;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn judge_age(&mut self, since: Timestamp) {
+        if self.facts.state != State::Verified {
+            return;
+        }
+        let proven = self.facts.last_proven.unwrap_or(since);
+        if self.now > schedule::add(proven, self.settings.max_proof_age) {
+            self.facts.reason = Reason::ProofStale;
+        }
+    }
+
+    /// The status of a holder has lost the token that was proved: the holding stands under a new
+    /// one, and the record must change.
+    fn replace_token(&mut self, strategy: Strategy, token: Token) {
+        self.facts.challenge = Some(self.issued(token));
+        self.holding = Holding::Rewrite(self.holding_of(strategy));
+    }
+
+    fn issued(&self, token: Token) -> Issued {
+        Issued {
+            token,
+            issued_for: self.snapshot.identity.issued_for(),
+            time: self.now,
+            opened: Some(self.now),
+        }
+    }
+
+    fn issue(&mut self, token: Token) {
+        self.handle_request();
+        self.facts = Facts {
+            challenge: Some(self.issued(token)),
+            ..Facts::new(self.facts.last_handled.take())
+        };
+    }
+
+    fn become_verified(&mut self, since: Timestamp, strategy: Strategy) {
+        let since = whole_second(since);
+        self.facts.state = State::Verified;
+        self.facts.strategy = strategy;
+        self.facts.reason = match strategy {
+            Strategy::Dns => Reason::Verified,
+            Strategy::Manual => Reason::Approved,
+        };
+        self.facts.verified = Some(since);
+        self.facts.last_proven = (strategy == Strategy::Dns).then_some(since);
+        self.facts.record_missing = None;
+        self.facts.hand_over = None;
+        self.facts.unconfirmed = None;
+        if let Some(issued) = &mut self.facts.challenge {
+            issued.opened = None;
+            issued.issued_for = self.snapshot.identity.issued_for();
+        }
+    }
+
+    /// Back to waiting, with the same token and a window that opens now.
+    fn become_pending(&mut self, reason: Reason) {
+        self.facts.state = State::Pending;
+        self.facts.strategy = Strategy::Dns;
+        self.facts.reason = reason;
+        self.facts.verified = None;
+        self.facts.last_proven = None;
+        self.facts.record_missing = None;
+        self.facts.unconfirmed = None;
+        if let Some(issued) = &mut self.facts.challenge {
+            issued.opened = Some(self.now);
+        }
+        self.restarted = true;
+    }
+
+    fn fail(&mut self, reason: Reason) {
+        self.facts = Facts {
+            state: State::Failed,
+            reason,
+            last_check: self.facts.last_check.take(),
+            ..Facts::new(self.facts.last_handled.take())
+        };
+    }
+
+    fn handle_request(&mut self) {
+        if self.asked {
+            self.facts.last_handled = self
+                .snapshot
+                .requested
+                .map(|asked| bounded(asked).to_owned());
+        }
+    }
+
+    /// The holding that says that this object has the name.
+    fn holding_of(&self, strategy: Strategy) -> VerifiedDomainSpec {
+        let us = self.snapshot.identity;
+        let token_hash = self
+            .facts
+            .challenge
+            .as_ref()
+            .map(|issued| issued.token.hash());
+        VerifiedDomainSpec {
+            holder: Holder {
+                namespace: us.namespace.to_owned(),
+                name: us.name.to_owned(),
+                uid: us.uid.to_owned(),
+                organization: us.organization.to_owned(),
+                token_hash: token_hash.unwrap_or_default(),
+            },
+            strategy,
+            // Known to whoever replaces a holder's.
+            handed_over_from: None,
+        }
+    }
+
+    pub fn conclude(
+        mut self,
+        before: &Facts,
+        next_check: Option<Timestamp>,
+        checked: bool,
+    ) -> Decision {
+        let next_check = self.next_check(before, next_check, checked);
+        let status = self.facts.write(
+            &self.snapshot.status.conditions,
+            self.snapshot.generation,
+            self.now,
+            &self.words,
+        );
+        let grace_end = self
+            .facts
+            .paused
+            .filter(|_| self.facts.state == State::Verified)
+            .map(|since| schedule::add(since, self.settings.grace));
+        let window_end = self
+            .facts
+            .challenge
+            .as_ref()
+            .and_then(|issued| issued.expiry(self.settings))
+            .filter(|&end| next_check.is_some() && end > self.clock);
+        let approval_end = self
+            .snapshot
+            .approved_until
+            .filter(|&end| end < Timestamp::MAX);
+        let wake = [next_check, grace_end, window_end, approval_end]
+            .into_iter()
+            .flatten()
+            .min();
+        Decision {
+            notices: super::notices::of(&self, before),
+            check_holder: self.check_holder,
+            holding: self.holding,
+            wake,
+            next_check,
+            status,
+        }
+    }
+
+    fn next_check(
+        &mut self,
+        before: &Facts,
+        set: Option<Timestamp>,
+        checked: bool,
+    ) -> Option<Timestamp> {
+        let waits = self.facts.challenge.is_some()
+            && self.facts.state != State::Failed
+            && self.facts.paused.is_none()
+            && self.snapshot.approved_until.is_none()
+            && self.words.name.is_some();
+        if !waits {
+            self.facts.pace = None;
+            return None;
+        }
+        let period = self.facts.period(self.now, self.settings);
+        let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
+        let next = match set {
+            _ if self.restarted => self.clock,
+            Some(set) if same && !checked => set,
+            _ => schedule::tick_after(self.clock, period, self.snapshot.identity.uid),
+        };
+        if checked || !same || self.facts.pace.is_none() {
+            self.facts.set_pace(period, next);
+            let written = period >= schedule::WRITTEN_FROM;
+            if let Some(check) = self.facts.last_check.as_mut().filter(|_| checked) {
+                check.time = written.then_some(Time(self.now));
+            }
+        }
+        Some(next)
+    }
+}
+
+fn is_pause(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::OrganizationMissing
+            | Reason::NamespaceSuspended
+            | Reason::QuotaExceeded
+            | Reason::Deleting
+    )
+}
