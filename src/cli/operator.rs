@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use kube::Client;
+use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -20,6 +22,7 @@ use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::service::ServiceName;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::requests::CountRequests;
 use crate::telemetry::{http, logs};
 
 /// Run the controllers against the cluster of the kubeconfig, or of the pod's own account.
@@ -39,7 +42,7 @@ pub struct Arguments {
     allow_suffix: Vec<DomainName>,
 
     /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
-    #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES")]
+    #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES", value_parser = BoolishValueParser::new())]
     allow_private_suffixes: bool,
 
     /// Further mail domain of consumers that is refused. Repeatable.
@@ -51,7 +54,7 @@ pub struct Arguments {
     service_name: ServiceName,
 
     /// Namespace to look after. Repeatable; all namespaces when left out.
-    #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',')]
+    #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = parse_namespace)]
     watch_namespace: Vec<String>,
 
     /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE,
@@ -175,8 +178,8 @@ fn config(
     kubeconfig.default_retry = false;
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "freehold".to_owned());
     Ok(Config {
-        client: Client::try_from(kubeconfig)?,
-        watch_client: Client::try_from(watch_config)?,
+        client: client(kubeconfig, metrics)?,
+        watch_client: client(watch_config, metrics)?,
         gatherer: Gatherer::Recursive(Recursive::new(
             arguments.dns_server,
             arguments.dns_timeout.unsigned_abs(),
@@ -205,6 +208,18 @@ fn config(
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
     })
+}
+
+fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
+    let layer = CountRequests(Arc::clone(metrics));
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+}
+
+fn parse_namespace(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a namespace has a name; leave the setting out for all namespaces".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_server(text: &str) -> Result<SocketAddr, String> {

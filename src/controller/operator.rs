@@ -104,19 +104,32 @@ impl Operator {
         let concurrency = config.concurrency.max(1);
         // What one namespace cannot have leaves room for the others.
         let most = concurrency - concurrency / 4;
+        let metrics = Arc::clone(&config.metrics);
+        let queue_counters = |controller| metrics.queue(controller);
+        metrics.workers(Controller::OrganizationDomain, concurrency);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
             settings: config.settings,
             gatherer: config.gatherer,
             metrics: config.metrics,
             stores: Stores::new(config.max_pending),
-            domains: Queue::new(most, {
+            domains: Queue::new(most, queue_counters(Controller::OrganizationDomain), {
                 let operator = Weak::clone(operator);
                 move |key| lane(operator.upgrade().as_deref(), key)
             }),
-            organizations: Queue::new(most, |key: &Key| namespace_lane(&key.namespace)),
-            approvals: Queue::new(most, |key: &Key| namespace_lane(&key.namespace)),
-            orphans: Queue::new(1, |_| namespace_lane(&"".into())),
+            organizations: Queue::new(
+                most,
+                queue_counters(Controller::Organization),
+                |key: &Key| namespace_lane(&key.namespace),
+            ),
+            approvals: Queue::new(
+                most,
+                queue_counters(Controller::DomainApproval),
+                |key: &Key| namespace_lane(&key.namespace),
+            ),
+            orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), |_| {
+                namespace_lane(&"".into())
+            }),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
                 u32::try_from(config.max_pending).unwrap_or(u32::MAX),
@@ -280,7 +293,8 @@ where
     K: Clone + Eq + std::hash::Hash + Ord + std::fmt::Display,
     F: for<'a> Fn(&'a Operator, &'a K) -> BoxFuture<'a, Result<Option<Duration>, CallError>>,
 {
-    while let Some(key) = queue.next().await {
+    while let Some((key, waited)) = queue.next().await {
+        operator.metrics.queue_waited(controller, waited);
         let timer = operator.metrics.reconcile_started(controller);
         match reconcile(operator, &key).await {
             Ok(again) => {

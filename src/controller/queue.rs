@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::fair::{Lane, Line};
+use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
@@ -19,6 +20,7 @@ pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
     changed: Notify,
     lane: Box<dyn Fn(&K) -> Lane + Send + Sync>,
+    counters: QueueCounters,
 }
 
 struct Inner<K> {
@@ -32,7 +34,9 @@ struct Inner<K> {
 /// Where a key is.
 enum Place {
     Waiting(Instant),
-    InLine,
+    InLine {
+        since: Instant,
+    },
     Running {
         namespace: Arc<str>,
         again: Option<Instant>,
@@ -42,7 +46,11 @@ enum Place {
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// `most` keys of one namespace are handed out at once; `lane` says where a key stands in line.
     #[must_use]
-    pub fn new(most: usize, lane: impl Fn(&K) -> Lane + Send + Sync + 'static) -> Self {
+    pub fn new(
+        most: usize,
+        counters: QueueCounters,
+        lane: impl Fn(&K) -> Lane + Send + Sync + 'static,
+    ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
@@ -53,6 +61,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             }),
             changed: Notify::new(),
             lane: Box::new(lane),
+            counters,
         }
     }
 
@@ -66,12 +75,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     fn add_at(&self, key: K, at: Instant) {
+        self.counters.adds.inc();
         self.lock().schedule(key, at);
         self.changed.notify_one();
     }
 
-    /// The next key that is due; none once the queue is closed.
-    pub async fn next(&self) -> Option<K> {
+    /// The next key that is due, and how long it waited for a worker; none once the queue is closed.
+    pub async fn next(&self) -> Option<(K, Duration)> {
         loop {
             let wait = {
                 let mut inner = self.lock();
@@ -81,10 +91,10 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                     return None;
                 }
                 match inner.take(Instant::now(), &self.lane) {
-                    Ok(key) => {
+                    Ok(taken) => {
                         // Another worker may have more to do.
                         self.changed.notify_one();
-                        return Some(key);
+                        return Some(taken);
                     }
                     Err(wait) => wait,
                 }
@@ -119,6 +129,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// The key could not be handled; it comes again after a wait that doubles with each failure.
     pub fn failed(&self, key: &K) {
+        self.counters.retries.inc();
         let mut inner = self.lock();
         let failures = inner.failures.entry(key.clone()).or_default();
         let wait = BACKOFF
@@ -138,10 +149,9 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// Keys that wait for their time or for a worker.
+    /// Keys that are due and wait for a worker.
     pub fn depth(&self) -> usize {
-        let inner = self.lock();
-        inner.waiting.len() + inner.line.len()
+        self.lock().line.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
@@ -158,7 +168,7 @@ impl<K: fmt::Debug> fmt::Debug for Queue<K> {
 impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn schedule(&mut self, key: K, at: Instant) {
         match self.places.get_mut(&key) {
-            Some(Place::InLine) => return,
+            Some(Place::InLine { .. }) => return,
             Some(Place::Running { again, .. }) => {
                 *again = Some(again.map_or(at, |before| before.min(at)));
                 return;
@@ -173,29 +183,32 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
         self.waiting.insert((at, key));
     }
 
-    fn take(&mut self, now: Instant, lane: impl Fn(&K) -> Lane) -> Result<K, Option<Instant>> {
+    fn take(
+        &mut self,
+        now: Instant,
+        lane: impl Fn(&K) -> Lane,
+    ) -> Result<(K, Duration), Option<Instant>> {
         while let Some((at, key)) = self.waiting.pop_first() {
             if at > now {
                 self.waiting.insert((at, key));
                 break;
             }
-            self.places.insert(key.clone(), Place::InLine);
+            self.places.insert(key.clone(), Place::InLine { since: at });
             let lane = lane(&key);
             self.line.push(key, lane);
         }
-        match self.line.pop() {
-            Some((key, namespace)) => {
-                self.places.insert(
-                    key.clone(),
-                    Place::Running {
-                        namespace,
-                        again: None,
-                    },
-                );
-                Ok(key)
-            }
-            None => Err(self.waiting.first().map(|(at, _)| *at)),
-        }
+        let Some((key, namespace)) = self.line.pop() else {
+            return Err(self.waiting.first().map(|(at, _)| *at));
+        };
+        let running = Place::Running {
+            namespace,
+            again: None,
+        };
+        let waited = match self.places.insert(key.clone(), running) {
+            Some(Place::InLine { since }) => now.saturating_duration_since(since),
+            _ => Duration::ZERO,
+        };
+        Ok((key, waited))
     }
 
     /// Takes the key out of those that run; says when somebody asked for it meanwhile.
@@ -222,11 +235,15 @@ mod tests {
     use crate::controller::fair::Class;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(9, |_| Lane {
+        Queue::new(9, QueueCounters::default(), |_| Lane {
             class: Class::Pending,
             namespace: "a".into(),
             organization: "a".into(),
         })
+    }
+
+    async fn key<K: Clone + Eq + Hash + Ord>(queue: &Queue<K>) -> Option<K> {
+        queue.next().await.map(|(key, _)| key)
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,10 +255,10 @@ mod tests {
         queue.add_after("b", Duration::from_secs(7));
         queue.add("a");
         let start = Instant::now();
-        assert_eq!(queue.next().await, Some("a"));
-        assert_eq!(queue.next().await, Some("b"));
+        assert_eq!(key(&queue).await, Some("a"));
+        assert_eq!(key(&queue).await, Some("b"));
         assert_eq!(start.elapsed().as_secs(), 2);
-        assert_eq!(queue.next().await, Some("late"));
+        assert_eq!(key(&queue).await, Some("late"));
         assert_eq!(queue.depth(), 0);
     }
 
@@ -249,7 +266,7 @@ mod tests {
     async fn a_running_key_is_not_handed_out_and_comes_again_when_done() {
         let queue = queue();
         queue.add(1);
-        assert_eq!(queue.next().await, Some(1));
+        assert_eq!(key(&queue).await, Some(1));
         queue.add(1);
         assert!(
             tokio::time::timeout(Duration::from_secs(60), queue.next())
@@ -257,7 +274,7 @@ mod tests {
                 .is_err()
         );
         queue.done(&1, Some(Duration::from_secs(1000)));
-        assert_eq!(queue.next().await, Some(1));
+        assert_eq!(key(&queue).await, Some(1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -296,7 +313,7 @@ mod tests {
         queue.close();
         for worker in workers {
             let ended = tokio::time::timeout(Duration::from_secs(60), worker).await;
-            assert_eq!(ended.unwrap().unwrap(), None);
+            assert!(ended.unwrap().unwrap().is_none());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics, under the names that dashboards of controller-runtime know, and our own.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
@@ -103,6 +103,13 @@ struct KindLabel {
     kind: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    code: u16,
+    method: String,
+    host: String,
+}
+
 /// A label value from a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Word(&'static str);
@@ -123,6 +130,11 @@ pub struct Metrics {
     durations: Family<ControllerLabel, Histogram>,
     active: Family<ControllerLabel, Gauge>,
     depth: Family<QueueLabel, Gauge>,
+    adds: Family<QueueLabel, Counter>,
+    retries: Family<QueueLabel, Counter>,
+    waits: Family<QueueLabel, Histogram>,
+    workers: Family<ControllerLabel, Gauge>,
+    requests: Family<RequestLabels, Counter>,
     calls: Family<ResultLabel, Counter>,
     events: Family<ResultLabel, Counter>,
     checks: Family<VerdictLabel, Counter>,
@@ -135,17 +147,19 @@ pub struct Metrics {
 impl Metrics {
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::default();
         let metrics = Self {
             registry: Mutex::default(),
             reconciles: Family::default(),
             errors: Family::default(),
             terminal_errors: Family::default(),
-            durations: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.001, 2.0, 16))
-            }),
+            durations: Family::new_with_constructor(histogram),
             active: Family::default(),
             depth: Family::default(),
+            adds: Family::default(),
+            retries: Family::default(),
+            waits: Family::new_with_constructor(histogram),
+            workers: Family::default(),
+            requests: Family::default(),
             calls: Family::default(),
             events: Family::default(),
             checks: Family::default(),
@@ -154,75 +168,102 @@ impl Metrics {
             unreadable: Family::default(),
             domains: Family::default(),
         };
-        registry.register(
-            "controller_runtime_reconcile",
-            "Reconciles by result",
-            metrics.reconciles.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_errors",
-            "Reconciles that failed",
-            metrics.errors.clone(),
-        );
-        registry.register(
-            "controller_runtime_terminal_reconcile_errors",
-            "Reconciles that failed for good",
-            metrics.terminal_errors.clone(),
-        );
-        registry.register(
-            "controller_runtime_reconcile_time_seconds",
-            "Length of a reconcile, DNS questions included",
-            metrics.durations.clone(),
-        );
-        registry.register(
-            "controller_runtime_active_workers",
-            "Reconciles under way",
-            metrics.active.clone(),
-        );
-        registry.register(
-            "workqueue_depth",
-            "Keys that wait for their time or for a worker",
-            metrics.depth.clone(),
-        );
-        registry.register(
-            "freehold_api_calls",
-            "Calls to the API server by result",
-            metrics.calls.clone(),
-        );
-        registry.register(
-            "freehold_events",
-            "Kubernetes Events by what became of them",
-            metrics.events.clone(),
-        );
-        registry.register(
-            "freehold_checks",
-            "Checks by verdict",
-            metrics.checks.clone(),
-        );
-        registry.register(
-            "freehold_notices",
-            "Facts told by Event, by reason",
-            metrics.notices.clone(),
-        );
-        registry.register(
-            "freehold_watch_errors",
-            "Interruptions of watches",
-            metrics.watch_errors.clone(),
-        );
-        registry.register(
-            "freehold_unreadable_objects",
-            "Sightings of objects that cannot be read",
-            metrics.unreadable.clone(),
-        );
-        registry.register(
-            "freehold_organization_domains",
-            "Organization domains by state",
-            metrics.domains.clone(),
-        );
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
         Self {
             registry: Mutex::new(registry),
             ..metrics
         }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciles by result",
+            self.reconciles.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_errors",
+            "Reconciles that failed",
+            self.errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_terminal_reconcile_errors",
+            "Reconciles that failed for good",
+            self.terminal_errors.clone(),
+        );
+        registry.register(
+            "controller_runtime_reconcile_time_seconds",
+            "Length of a reconcile, DNS questions included",
+            self.durations.clone(),
+        );
+        registry.register(
+            "controller_runtime_active_workers",
+            "Reconciles under way",
+            self.active.clone(),
+        );
+        registry.register(
+            "workqueue_depth",
+            "Keys that wait for their time or for a worker",
+            self.depth.clone(),
+        );
+        registry.register(
+            "controller_runtime_max_concurrent_reconciles",
+            "Reconciles that may be under way",
+            self.workers.clone(),
+        );
+        registry.register("workqueue_adds", "Keys asked for", self.adds.clone());
+        registry.register(
+            "workqueue_retries",
+            "Keys that come again after a failure",
+            self.retries.clone(),
+        );
+        registry.register(
+            "workqueue_queue_duration_seconds",
+            "How long due keys waited for a worker",
+            self.waits.clone(),
+        );
+        registry.register(
+            "rest_client_requests",
+            "Requests to the API server by method and code",
+            self.requests.clone(),
+        );
+        registry.register(
+            "freehold_api_calls",
+            "Calls to the API server by result",
+            self.calls.clone(),
+        );
+        registry.register(
+            "freehold_events",
+            "Kubernetes Events by what became of them",
+            self.events.clone(),
+        );
+        registry.register(
+            "freehold_checks",
+            "Checks by verdict",
+            self.checks.clone(),
+        );
+        registry.register(
+            "freehold_notices",
+            "Facts told by Event, by reason",
+            self.notices.clone(),
+        );
+        registry.register(
+            "freehold_watch_errors",
+            "Interruptions of watches",
+            self.watch_errors.clone(),
+        );
+        registry.register(
+            "freehold_unreadable_objects",
+            "Sightings of objects that cannot be read",
+            self.unreadable.clone(),
+        );
+        registry.register(
+            "freehold_organization_domains",
+            "Organization domains by state",
+            self.domains.clone(),
+        );
+    }
     }
 
     /// All metrics in the `OpenMetrics` text format.
@@ -244,6 +285,46 @@ impl Metrics {
             label,
             started: Instant::now(),
         }
+    }
+
+    /// The counters of a controller's queue.
+    #[must_use]
+    pub fn queue(&self, controller: Controller) -> QueueCounters {
+        let label = QueueLabel {
+            name: Word(controller.as_str()),
+        };
+        QueueCounters {
+            adds: self.adds.get_or_create(&label).clone(),
+            retries: self.retries.get_or_create(&label).clone(),
+        }
+    }
+
+    pub fn queue_waited(&self, controller: Controller, waited: Duration) {
+        let label = QueueLabel {
+            name: Word(controller.as_str()),
+        };
+        self.waits
+            .get_or_create(&label)
+            .observe(waited.as_secs_f64());
+    }
+
+    pub fn workers(&self, controller: Controller, count: usize) {
+        let label = ControllerLabel {
+            controller: Word(controller.as_str()),
+        };
+        self.workers
+            .get_or_create(&label)
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A request to the API server ended; code 0 where there was no answer.
+    pub fn request(&self, method: &str, code: u16, host: &str) {
+        let labels = RequestLabels {
+            method: method.to_owned(),
+            code,
+            host: host.to_owned(),
+        };
+        self.requests.get_or_create(&labels).inc();
     }
 
     pub fn queue_depth(&self, controller: Controller, depth: usize) {
@@ -332,6 +413,18 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// From a millisecond to half a minute.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
+}
+
+/// What a queue counts by itself.
+#[derive(Clone, Debug, Default)]
+pub struct QueueCounters {
+    pub adds: Counter,
+    pub retries: Counter,
 }
 
 /// A reconcile under way.
