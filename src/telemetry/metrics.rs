@@ -238,11 +238,7 @@ impl Metrics {
             "Kubernetes Events by what became of them",
             self.events.clone(),
         );
-        registry.register(
-            "freehold_checks",
-            "Checks by verdict",
-            self.checks.clone(),
-        );
+        registry.register("freehold_checks", "Checks by verdict", self.checks.clone());
         registry.register(
             "freehold_notices",
             "Facts told by Event, by reason",
@@ -263,7 +259,6 @@ impl Metrics {
             "Organization domains by state",
             self.domains.clone(),
         );
-    }
     }
 
     /// All metrics in the `OpenMetrics` text format.
