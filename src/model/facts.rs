@@ -80,51 +80,67 @@ impl Facts {
     /// Reads a status. A time that is still to come is no fact.
     #[must_use]
     pub fn read(status: &OrganizationDomainStatus, now: Timestamp) -> Self {
-        let past =
-            |time: &Option<Time>| time.as_ref().map(|time| time.0).filter(|&time| time <= now);
-        let counted = |counted: &Option<CountedChecks>| {
-            counted
-                .clone()
-                .filter(|c| c.since_time.0 <= now && c.last_time.0 <= now)
+        let past = |time: &Option<Time>| {
+            let time = time.as_ref().map(|time| whole_second(time.0));
+            time.filter(|&time| time <= now)
         };
+        let counted = |counted: &Option<CountedChecks>| {
+            counted.clone().filter(|c| {
+                (1..=3).contains(&c.definite_checks)
+                    && c.since_time <= c.last_time
+                    && c.last_time.0 <= now
+            })
+        };
+        let unconfirmed = status.unconfirmed.clone().filter(|u| {
+            (1..=3).contains(&u.checks) && u.since_time <= u.last_time && u.last_time.0 <= now
+        });
         let state = status.state.unwrap_or(State::Pending);
-        let reason = conditions::find(&status.conditions, READY)
-            .and_then(|ready| ready.reason.parse().ok())
-            .unwrap_or(match state {
-                State::Pending => Reason::ChallengeIssued,
-                State::Verified => Reason::Verified,
-                State::Failed => Reason::WindowExpired,
-            });
+        let new = Self::new(status.last_handled_request.clone());
+        let read = Self {
+            state,
+            reason: read_reason(state, &status.conditions),
+            last_check: status.last_check.clone(),
+            ..new
+        };
         let challenge = status.challenge.as_ref().and_then(|challenge| {
-            let time = challenge.issued_time.0.min(now);
+            let time = whole_second(challenge.issued_time.0.min(now));
+            let opened = past(&challenge.window_start_time).unwrap_or(time);
             Some(Issued {
                 token: Token::parse(&challenge.token)?,
                 issued_for: challenge.issued_for.clone(),
                 time,
-                opened: (state != State::Verified)
-                    .then(|| past(&challenge.window_start_time).unwrap_or(time)),
+                opened: (state == State::Pending).then_some(opened),
             })
         });
-        Self {
-            state,
-            strategy: status.strategy.unwrap_or(Strategy::Dns),
-            reason,
-            challenge,
-            last_check: status.last_check.clone(),
-            pace: status
-                .check_period_seconds
-                .map(|seconds| Pace::Every(SignedDuration::from_secs(seconds)))
-                .or(status.next_check_time.as_ref().map(|time| Pace::At(time.0))),
-            verified: past(&status.verified_time),
-            last_proven: past(&status.last_proven_time),
-            record_missing: counted(&status.record_missing),
-            hand_over: counted(&status.hand_over),
-            unconfirmed: status
-                .unconfirmed
-                .clone()
-                .filter(|u| u.since_time.0 <= now && u.last_time.0 <= now),
-            paused: past(&status.paused_time),
-            last_handled: status.last_handled_request.clone(),
+        let pace = status
+            .check_period_seconds
+            .map(|seconds| Pace::Every(SignedDuration::from_secs(seconds)))
+            .or(status
+                .next_check_time
+                .as_ref()
+                .map(|time| Pace::At(whole_second(time.0))));
+        let paused = past(&status.paused_time);
+        match state {
+            State::Pending => Self {
+                challenge,
+                pace,
+                paused,
+                hand_over: counted(&status.hand_over),
+                unconfirmed,
+                ..read
+            },
+            State::Verified => Self {
+                strategy: status.strategy.unwrap_or(Strategy::Dns),
+                challenge,
+                pace,
+                paused,
+                verified: past(&status.verified_time),
+                last_proven: past(&status.last_proven_time),
+                record_missing: counted(&status.record_missing),
+                unconfirmed,
+                ..read
+            },
+            State::Failed => read,
         }
     }
 
@@ -197,17 +213,19 @@ impl Facts {
 
     fn write_challenge(&self, words: &Words<'_>) -> Option<ChallengeStatus> {
         let issued = self.challenge.as_ref()?;
-        let challenge = issued.challenge(words)?;
+        let record = |challenge: &Challenge, form| ChallengeRecord {
+            name: challenge.owner(form),
+            record_type: "TXT".to_owned(),
+            value: challenge.value(form),
+        };
+        // The token outlasts a refusal of the name, which may be taken back.
+        let records = issued
+            .challenge(words)
+            .map(|challenge| FORMS.map(|form| record(&challenge, form)).to_vec())
+            .unwrap_or_default();
         Some(ChallengeStatus {
             token: issued.token.to_string(),
-            records: FORMS
-                .into_iter()
-                .map(|form| ChallengeRecord {
-                    name: challenge.owner(form),
-                    record_type: "TXT".to_owned(),
-                    value: challenge.value(form),
-                })
-                .collect(),
+            records,
             issued_for: issued.issued_for.clone(),
             issued_time: Time(issued.time),
             window_start_time: issued.opened.map(Time),
@@ -285,6 +303,52 @@ impl Issued {
             token: self.token.clone(),
         })
     }
+}
+
+/// The summary's reason, as far as it is one of the state's own.
+fn read_reason(state: State, conditions: &[Condition]) -> Reason {
+    use Reason as R;
+    let (known, otherwise): (&[Reason], Reason) = match state {
+        State::Pending => (
+            &[
+                R::RecordAbsent,
+                R::RecordMismatch,
+                R::RecordExpired,
+                R::CheckInconclusive,
+                R::EvidenceIncomplete,
+                R::HeldByAnother,
+                R::OrganizationMissing,
+                R::NamespaceSuspended,
+                R::QuotaExceeded,
+                R::Deleting,
+                R::HoldingLost,
+                R::ApprovalEnded,
+            ],
+            R::ChallengeIssued,
+        ),
+        State::Verified => (
+            &[
+                R::Approved,
+                R::ProofStale,
+                R::OrganizationMissing,
+                R::Deleting,
+            ],
+            R::Verified,
+        ),
+        State::Failed => (
+            &[
+                R::NameRefused,
+                R::HeldByAnother,
+                R::RecordLost,
+                R::HandedOver,
+            ],
+            R::WindowExpired,
+        ),
+    };
+    conditions::find(conditions, READY)
+        .and_then(|ready| ready.reason.parse().ok())
+        .filter(|reason| known.contains(reason))
+        .unwrap_or(otherwise)
 }
 
 /// Statuses carry whole seconds; a finer time would differ from itself after a read.

@@ -11,6 +11,7 @@ use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
 use super::message::Words;
 use super::name::DomainName;
+use super::policy::Refusal;
 use super::settings::Settings;
 use super::verdict::{Verdict, Weight};
 use crate::api::organization_domain::{LastCheck, OrganizationDomainStatus, State, Strategy};
@@ -178,13 +179,14 @@ pub enum About {
 /// install's rules decide on what is new.
 fn accept(snapshot: &Snapshot<'_>, settings: &Settings) -> Result<DomainName, String> {
     let name = DomainName::parse(snapshot.domain).map_err(|error| error.to_string())?;
-    if !matches!(snapshot.held_by, HeldBy::Us { .. }) {
-        settings
-            .names
-            .check(&name, &settings.service)
-            .map_err(|refusal| refusal.to_string())?;
+    let ours = matches!(snapshot.held_by, HeldBy::Us { .. });
+    match settings.names.check(&name, &settings.service) {
+        // Without room for the record's label even a holder cannot be checked.
+        Err(refusal) if !ours || matches!(refusal, Refusal::NoRoom { .. }) => {
+            Err(refusal.to_string())
+        }
+        Ok(()) | Err(_) => Ok(name),
     }
-    Ok(name)
 }
 
 /// What to look for now, or nothing: a check is due when its time has come, when somebody asked for

@@ -67,6 +67,11 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             duration(words.settings.grace),
             ask_for_restart()
         ),
+        Reason::ProofStale if facts.record_missing.is_some() => format!(
+            "Nothing new relies on the domain, as no check found the record for {}. {}",
+            duration(words.settings.max_proof_age),
+            record_missing(facts, words)
+        ),
         Reason::ProofStale => format!(
             "The record could not be looked up for {}. The domain is still held, but nothing new relies on it until a check finds the record again; see status.lastCheck for what the servers answer.",
             duration(words.settings.max_proof_age)

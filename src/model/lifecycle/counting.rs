@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use crate::api::organization_domain::{CheckVerdict, CountedChecks, UnconfirmedVerdict};
 use crate::model::schedule;
 
-/// Counts a definite no; true once there was one in each third and the period is over, so that no
-/// single outage or mistake costs a name.
+/// Counts a definite no; true once there was one in each third, a third apart, and the period is
+/// over, so that no single outage or mistake costs a name.
 pub fn count(counted: &mut Option<CountedChecks>, now: Timestamp, period: SignedDuration) -> bool {
     let Some(counted) = counted else {
         *counted = Some(CountedChecks {
@@ -19,9 +19,7 @@ pub fn count(counted: &mut Option<CountedChecks>, now: Timestamp, period: Signed
         return false;
     };
     let since = counted.since_time.0;
-    let third =
-        |time: Timestamp| time.duration_since(since).as_secs() / (period.as_secs() / 3).max(1);
-    if counted.definite_checks < 3 && third(now) > third(counted.last_time.0) {
+    if counted.definite_checks < 3 && now >= schedule::add(counted.last_time.0, period / 3) {
         counted.definite_checks += 1;
         counted.last_time = Time(now);
     }

@@ -26,11 +26,11 @@ pub(super) fn of(step: &Step<'_>, before: &Facts) -> Vec<Notice> {
     {
         tell(Reason::ChallengeIssued, false, &text, token(facts));
     } else if (facts.state, facts.reason) != (before.state, before.reason) {
-        let moment = facts
-            .paused
-            .or(facts.verified)
-            .unwrap_or(step.now)
-            .to_string();
+        let moment = match facts.reason {
+            Reason::ProofStale => facts.last_proven,
+            _ => facts.paused,
+        };
+        let moment = moment.or(facts.verified).unwrap_or(step.now).to_string();
         match facts.reason {
             Reason::Verified if before.state != State::Verified => {
                 tell(

@@ -104,11 +104,21 @@ impl Step<'_> {
             // The holding was made and its status was not.
             self.become_verified(since, strategy);
         }
+        if self.lost_and_not_released() && matches!(self.snapshot.held_by, HeldBy::Us { .. }) {
+            self.holding = Holding::Release;
+            return;
+        }
+        if self.facts.state == State::Failed && self.asked && reason != Reason::Deleting {
+            // The restart; its challenge comes when the obstacle is gone.
+            self.facts = Facts::new(None);
+        }
         let since = *self.facts.paused.get_or_insert(self.now);
         let ours = matches!(self.snapshot.held_by, HeldBy::Us { .. });
         match self.facts.state {
-            // A restart waits until it can begin.
-            State::Failed => return,
+            State::Failed => {
+                self.facts.paused = None;
+                return;
+            }
             // Its holding is released after a live look, by whoever looks for orphans.
             State::Verified if ours && reason == Reason::Deleting => return,
             State::Verified if ours && self.now >= schedule::add(since, self.settings.grace) => {
