@@ -270,15 +270,12 @@ impl Facts {
         if self.state == State::Verified && self.strategy == Strategy::Dns {
             if self.record_missing.is_some() {
                 conditions.push(want(RECORD_PRESENT, False, self.missing_reason(), &text));
-            } else if !matches!(
-                self.reason,
-                Reason::ProofStale | Reason::OrganizationMissing
-            ) {
+            } else if self.reason != Reason::ProofStale {
                 conditions.push(want(
                     RECORD_PRESENT,
                     True,
                     Reason::RecordFound,
-                    &message::record_found(words),
+                    &message::record_found(self, words),
                 ));
             }
         }

@@ -341,3 +341,6 @@ fn bounded(request: &str) -> &str {
         None => request,
     }
 }
+
+#[cfg(test)]
+mod tests;

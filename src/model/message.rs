@@ -110,7 +110,10 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
 
 /// The message of the condition about the record of a verified domain.
 #[must_use]
-pub fn record_found(words: &Words<'_>) -> String {
+pub fn record_found(facts: &Facts, words: &Words<'_>) -> String {
+    if facts.paused.is_some() {
+        return "The record was published when it was last checked.".to_owned();
+    }
     format!(
         "The record is published. It is checked {}.",
         every(words.settings.recheck_period)

@@ -64,7 +64,7 @@ pub(super) fn of(step: &Step<'_>, before: &Facts) -> Vec<Notice> {
                 tell(facts.missing_reason(), true, &text, since);
             }
             (Some(missing), None) => {
-                let found = message::record_found(&step.words);
+                let found = message::record_found(facts, &step.words);
                 tell(
                     Reason::RecordFound,
                     false,

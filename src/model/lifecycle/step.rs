@@ -112,6 +112,9 @@ impl Step<'_> {
             // The restart; its challenge comes when the obstacle is gone.
             self.facts = Facts::new(None);
         }
+        if let HeldBy::Us { since, .. } = self.snapshot.held_by {
+            self.facts.verified.get_or_insert(whole_second(since));
+        }
         let since = *self.facts.paused.get_or_insert(self.now);
         let ours = matches!(self.snapshot.held_by, HeldBy::Us { .. });
         match self.facts.state {
@@ -324,6 +327,7 @@ impl Step<'_> {
             }
             _ => {}
         }
+        self.facts.verified.get_or_insert(whole_second(since));
         if approved {
             return self.handle_request();
         }
