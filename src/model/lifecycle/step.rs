@@ -36,7 +36,7 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         let held_by = self.snapshot.held_by;
-        if self.words.name.is_none() {
+        if self.words.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
         if self.facts.reason == Reason::NameRefused {
@@ -80,16 +80,13 @@ impl Step<'_> {
         self.facts.state == State::Failed && self.facts.reason == Reason::RecordLost
     }
 
-    /// A name that is refused. A holder keeps what it proved before the settings refused it.
     fn refuse(&mut self) {
         self.handle_request();
-        if !matches!(self.snapshot.held_by, HeldBy::Us { .. }) {
-            self.facts = Facts {
-                state: State::Failed,
-                reason: Reason::NameRefused,
-                ..Facts::new(self.facts.last_handled.take())
-            };
-        }
+        self.facts = Facts {
+            state: State::Failed,
+            reason: Reason::NameRefused,
+            ..Facts::new(self.facts.last_handled.take())
+        };
     }
 
     /// Nothing is checked; the window stands still. A holding without its organization is given up
@@ -150,7 +147,7 @@ impl Step<'_> {
                 .as_mut()
                 .and_then(|issued| issued.opened.as_mut());
             if let Some(opened) = opened {
-                *opened = schedule::add(*opened, stood);
+                *opened = schedule::add(*opened, stood).min(self.now);
             }
         }
         if is_pause(self.facts.reason) {
@@ -172,9 +169,11 @@ impl Step<'_> {
             (State::Verified, HeldBy::Another { from_us: true, .. }) => {
                 self.fail(Reason::HandedOver);
             }
+            (State::Pending | State::Verified, _) if self.facts.challenge.is_none() => {
+                self.issue(fresh_token());
+            }
             // Never believed without a holding of one's own; the token may prove it again.
             (State::Verified, _) => self.become_pending(Reason::HoldingLost),
-            (State::Pending, _) if self.facts.challenge.is_none() => self.issue(fresh_token()),
             (State::Pending, held_by) => {
                 if self.snapshot.approved_until.is_some() {
                     // An approval overrides no other holder.
@@ -328,6 +327,9 @@ impl Step<'_> {
             _ => {}
         }
         self.facts.verified.get_or_insert(whole_second(since));
+        if let Some(issued) = &mut self.facts.challenge {
+            issued.opened = None;
+        }
         if approved {
             return self.handle_request();
         }
@@ -528,11 +530,15 @@ impl Step<'_> {
             && self.facts.paused.is_none()
             && self.snapshot.approved_until.is_none()
             && self.words.name.is_some();
+        let period = self.facts.period(self.now, self.settings);
+        if let Some(check) = self.facts.last_check.as_mut().filter(|_| checked) {
+            let written = !waits || period >= schedule::WRITTEN_FROM;
+            check.time = written.then_some(Time(self.now));
+        }
         if !waits {
             self.facts.pace = None;
             return None;
         }
-        let period = self.facts.period(self.now, self.settings);
         let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
         let next = match set {
             _ if self.restarted => self.clock,
@@ -541,10 +547,6 @@ impl Step<'_> {
         };
         if checked || !same || self.facts.pace.is_none() {
             self.facts.set_pace(period, next);
-            let written = period >= schedule::WRITTEN_FROM;
-            if let Some(check) = self.facts.last_check.as_mut().filter(|_| checked) {
-                check.time = written.then_some(Time(self.now));
-            }
         }
         Some(next)
     }

@@ -200,7 +200,7 @@ fn assert_sound(subject: &Subject) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20000))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn any_status_becomes_sound_and_stays_as_it_is(
@@ -315,7 +315,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn what_is_held_without_a_record_is_lost_whatever_the_status_says(

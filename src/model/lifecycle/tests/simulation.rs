@@ -64,7 +64,7 @@ fn live(objects: usize, history: &[(i64, Event)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn one_object_lives(history in any_history(1)) {

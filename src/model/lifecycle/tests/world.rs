@@ -61,6 +61,7 @@ pub struct World {
     published: BTreeSet<String>,
     dirty: BTreeSet<usize>,
     count: u8,
+    requests: u64,
 }
 
 impl World {
@@ -85,6 +86,7 @@ impl World {
             published: BTreeSet::new(),
             dirty: (0..objects).collect(),
             count: 0,
+            requests: 0,
         }
     }
 
@@ -125,8 +127,8 @@ impl World {
                 self.dirty.insert(n);
             }
             Event::Request(n) => {
-                self.count = self.count.wrapping_add(1);
-                self.objects[n].requested = Some(self.count.to_string());
+                self.requests += 1;
+                self.objects[n].requested = Some(self.requests.to_string());
                 self.dirty.insert(n);
             }
             Event::Recreate(n) => {
