@@ -62,11 +62,19 @@ pub struct OrganizationDomainRef {
 #[serde(rename_all = "camelCase")]
 pub struct DomainApprovalStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

@@ -15,6 +15,7 @@ pub mod verified_domain;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSON, JSONSchemaProps};
 use kube::CustomResourceExt;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub use domain_approval::{DomainApproval, DomainApprovalSpec, DomainApprovalStatus};
 pub use organization::{Organization, OrganizationSpec, OrganizationStatus};
@@ -66,4 +67,15 @@ fn observes_generation(status: &JSONSchemaProps) -> bool {
         .properties
         .as_ref()
         .is_some_and(|fields| fields.contains_key("observedGeneration"))
+}
+
+/// Reads a field of a status; what the operator could not have written is as if it were not there.
+/// An object with a status that cannot be read would never be looked at again, and so never heal.
+fn if_readable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }

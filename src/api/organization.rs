@@ -65,20 +65,36 @@ pub struct OrganizationSpec {
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
     /// How many organization domains name this organization, by state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub counts: Option<DomainCounts>,
 
     /// The canonical names of the verified domains, sorted; the first hundred.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 100), inner(length(max = 253)))]
     pub verified_domains: Vec<String>,
 
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

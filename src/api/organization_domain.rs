@@ -83,74 +83,138 @@ pub struct OrganizationRef {
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationDomainStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
     /// The domain in lower-case A-labels (RFC 5890): the one form under which it is proved and held.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 253))]
     pub canonical_name: Option<String>,
 
     /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for
     /// somebody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub state: Option<State>,
 
     /// How the domain is verified: by DNS record, or by hand through an approval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub strategy: Option<Strategy>,
 
     /// The DNS records of which any one proves the domain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub challenge: Option<ChallengeStatus>,
 
     /// What the last check found. Below a check period of five minutes its time is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last_check: Option<LastCheck>,
 
     /// Seconds between two checks now, where they are less than five minutes apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(range(min = 0))]
     pub check_period_seconds: Option<i64>,
 
     /// When the next check is due, where checks are five minutes or more apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub next_check_time: Option<Time>,
 
     /// When the domain became verified.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub verified_time: Option<Time>,
 
     /// When a check last found the record of a verified domain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub last_proven_time: Option<Time>,
 
     /// Since when the record of a verified domain is missing; gone once it is back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub record_missing: Option<CountedChecks>,
 
     /// Since when the record of this domain is published while that of its holder is missing; the
     /// domain passes on at the end of the hand-over period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub hand_over: Option<CountedChecks>,
 
     /// A verdict from servers of which some did not answer; it acts once it is repeated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub unconfirmed: Option<UnconfirmedVerdict>,
 
     /// Since when the organization is missing, the namespace suspended or its quota exceeded. A
     /// pending domain's window stands still meanwhile; without its organization a verified one
     /// loses its holding after the grace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub paused_time: Option<Time>,
 
     /// The value of the annotation freehold.dev/requestedAt that was handled last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 256))]
     pub last_handled_request: Option<String>,
 
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

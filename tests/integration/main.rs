@@ -1,1 +1,22 @@
+//! The operator on a real API server, with a DNS server that does as it is told. Every test has
+//! namespaces, domain names, a DNS server and operators of its own.
 
+// Clippy's leave for tests does not reach what the tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod bad_input;
+mod challenge;
+mod crash;
+mod crds;
+mod demo;
+mod matching;
+mod organization;
+mod outage;
+mod process;
+mod quiet;
+mod recreate;
+mod release;
+mod uniqueness;
+mod verify;

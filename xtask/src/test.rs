@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check.
 
+use std::env;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +10,7 @@ use crate::cargo;
 use crate::signals::EndSignals;
 
 const FORMATTING: [&str; 3] = ["fmt", "--check", "--all"];
+const TEST_THREADS: &str = "8";
 const LINTS: [&str; 6] = [
     "clippy",
     "--workspace",
@@ -39,8 +41,11 @@ async fn check(arguments: &[String]) -> Result<ExitCode> {
     }
     let programs = Programs::find_or_build().await?;
     let plane = ControlPlane::start(&programs, Options::default()).await?;
+    // Most of a test's time is waiting.
+    let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| TEST_THREADS.to_owned());
     let status = cargo::command()
         .args(["test", "--workspace", "--no-fail-fast"])
+        .env("RUST_TEST_THREADS", threads)
         .args(arguments)
         .env("FREEHOLD_TEST_KUBECONFIG", plane.kubeconfig())
         .env("FREEHOLD_TEST_API", plane.api_address().to_string())

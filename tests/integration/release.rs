@@ -1,0 +1,150 @@
+//! A name is given up when its holder is gone for certain, and never else.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use serde_json::json;
+
+use freehold::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
+use freehold::api::{State, Strategy};
+
+use crate::support::{Stated, Tenant, World, eventually, publish, status};
+
+async fn verified(world: &World, tenant: &Tenant, object: &str) -> Stated {
+    let domain = tenant.state(object, &world.name(object)).await;
+    publish(&world.dns, &domain.challenge().await.records[0]);
+    domain.request("1").await;
+    domain.until_verified().await;
+    domain
+}
+
+async fn orphan(world: &World, namespace: &str, prefix: &str) -> String {
+    let name = world.name(prefix);
+    let holding = VerifiedDomain {
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: VerifiedDomainSpec {
+            holder: Holder {
+                namespace: namespace.to_owned(),
+                name: "gone".to_owned(),
+                uid: "6f3c8f0e-0000-4000-8000-000000000001".to_owned(),
+                organization: "acme".to_owned(),
+                token_hash: "0".repeat(64),
+            },
+            strategy: Strategy::Dns,
+        },
+    };
+    let params = PostParams::default();
+    world.holdings().create(&params, &holding).await.unwrap();
+    name
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_a_holder_frees_its_name() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("7d").start().await;
+    let domain = verified(&world, &tenant, "main").await;
+    let name = domain.domain.clone();
+    domain.delete().await;
+    world.until_released(&name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_holder_counts_as_gone_whatever_finalizers_it_has() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("7d").start().await;
+    let domain = verified(&world, &tenant, "main").await;
+    let finalizers = |list: &[&str]| json!({ "metadata": { "finalizers": list } });
+    domain
+        .patch(finalizers(&["example.com/keep"]))
+        .await
+        .unwrap();
+    domain.delete().await;
+    world.until_released(&domain.domain).await;
+    assert!(domain.get().await.metadata.deletion_timestamp.is_some());
+    domain.patch(finalizers(&[])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_for_fewer_namespaces_releases_nothing() {
+    let world = World::new().await;
+    let (wide, narrow) = (world.tenant().await, world.tenant().await);
+    let settings = world
+        .operator(&[&wide, &narrow])
+        .every("1s")
+        .with("--orphan-delay", "1s");
+    let operator = settings.start().await;
+    let kept = verified(&world, &wide, "kept").await;
+    let gone = verified(&world, &wide, "gone").await;
+    let gone_before = verified(&world, &wide, "gone-before").await;
+    let gone_name = gone_before.domain.clone();
+    let of_the_gone = gone_before.holding().await.unwrap();
+    assert!(operator.terminate().await.success());
+    gone_before.delete().await;
+    let before = [
+        kept.holding().await.unwrap(),
+        gone.holding().await.unwrap(),
+        of_the_gone,
+    ];
+
+    let narrow_operator = world
+        .operator(&[&narrow])
+        .every("1s")
+        .with("--orphan-delay", "1s")
+        .start()
+        .await;
+    // One that it must release, and one that goes while it runs; then a contender's checks.
+    let control = orphan(&world, &narrow.namespace, "control").await;
+    world.until_released(&control).await;
+    gone.delete().await;
+    let contender = narrow.state("contender", &gone.domain).await;
+    let record = contender.challenge().await.records[0].clone();
+    publish(&world.dns, &record);
+    contender.until_reason("HeldByAnother").await;
+    let asked = world.dns.queries_for(&record.name);
+    eventually("three more checks", async || {
+        match world.dns.queries_for(&record.name) - asked {
+            0..3 => Err("not yet"),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    for holding in &before {
+        let name = holding.metadata.name.as_deref().unwrap();
+        let now = world.holding(name).await.unwrap();
+        assert_eq!(now.metadata.uid, holding.metadata.uid, "{name}");
+    }
+    assert!(narrow_operator.terminate().await.success());
+    assert_eq!(status(&kept.get().await).state, Some(State::Verified));
+
+    // The one that looks after the holder's namespace does its duty.
+    let _operator = settings.start().await;
+    contender.until_verified().await;
+    world.until_released(&gone_name).await;
+    assert_eq!(
+        kept.holding().await.unwrap().metadata.uid,
+        before[0].metadata.uid
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holding_whose_holder_went_unseen_is_released_after_a_while() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let settings = world.operator(&[&tenant]).every("1s");
+    let operator = settings.start().await;
+    let domain = verified(&world, &tenant, "main").await;
+    assert!(operator.terminate().await.success());
+    domain.delete().await;
+    // With the real delay it is left alone: another name goes through its whole life meanwhile.
+    let operator = settings.start().await;
+    verified(&world, &tenant, "meanwhile").await;
+    assert!(world.holding(&domain.domain).await.is_some());
+    assert!(operator.terminate().await.success());
+    let _operator = settings.with("--orphan-delay", "1s").start().await;
+    world.until_released(&domain.domain).await;
+    assert!(world.holding(&world.name("meanwhile")).await.is_some());
+}

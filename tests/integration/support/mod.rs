@@ -1,0 +1,17 @@
+//! What the tests stand on: a cluster, tenants in it, operators, waits.
+
+mod cluster;
+mod history;
+mod operator;
+mod stated;
+mod tenant;
+mod wait;
+mod world;
+
+pub use cluster::{Cluster, PrivatePlane};
+pub use history::History;
+pub use operator::{OperatorProcess, OperatorSettings, freehold};
+pub use stated::{Stated, condition, publish, ready_message, ready_reason, status, uid};
+pub use tenant::Tenant;
+pub use wait::{DEADLINE, eventually};
+pub use world::{World, round_trip, times};

@@ -1,0 +1,173 @@
+//! The operator as a process of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use freehold_testbed::Process;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+
+use super::wait::eventually;
+
+const TERMINATION_GRACE: Duration = Duration::from_secs(40);
+const LOG_TAIL: usize = 60;
+
+/// The binary under test.
+pub fn freehold() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
+    command.kill_on_drop(true);
+    command
+}
+
+/// How to start an operator; every start is a new process.
+#[derive(Clone)]
+pub struct OperatorSettings {
+    kubeconfig: PathBuf,
+    arguments: Vec<String>,
+    logs: Arc<TempDir>,
+    starts: Arc<AtomicUsize>,
+}
+
+impl OperatorSettings {
+    pub fn new(kubeconfig: &Path, dns: SocketAddr) -> Self {
+        let settings = Self {
+            kubeconfig: kubeconfig.to_owned(),
+            arguments: vec!["operator".to_owned()],
+            logs: Arc::new(tempfile::tempdir().unwrap()),
+            starts: Arc::default(),
+        };
+        settings
+            .with("--dns-server", &dns.to_string())
+            .with("--allow-suffix", "example")
+            .with("--listen-address", "127.0.0.1:0")
+    }
+
+    #[must_use]
+    pub fn with(mut self, flag: &str, value: &str) -> Self {
+        self.arguments.push(format!("{flag}={value}"));
+        self
+    }
+
+    /// Checks pending domains this often.
+    #[must_use]
+    pub fn every(self, period: &str) -> Self {
+        self.with("--check-ladder", period)
+    }
+
+    #[must_use]
+    pub fn kubeconfig(mut self, kubeconfig: &Path) -> Self {
+        kubeconfig.clone_into(&mut self.kubeconfig);
+        self
+    }
+
+    /// Starts an operator without waiting for it.
+    pub fn spawn(&self) -> OperatorProcess {
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.logs.path().join(format!("operator-{number}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
+        command
+            .args(&self.arguments)
+            .env("KUBECONFIG", &self.kubeconfig);
+        OperatorProcess {
+            process: Process::start("the operator", command, &log).unwrap(),
+            log,
+            _logs: Arc::clone(&self.logs),
+        }
+    }
+
+    /// Starts an operator and waits until its stores are filled.
+    pub async fn start(&self) -> OperatorProcess {
+        let mut operator = self.spawn();
+        operator.ready().await;
+        operator
+    }
+}
+
+pub struct OperatorProcess {
+    process: Process,
+    log: PathBuf,
+    _logs: Arc<TempDir>,
+}
+
+impl OperatorProcess {
+    pub async fn ready(&mut self) {
+        eventually("the operator is ready", async || {
+            self.process.check_running().map_err(|e| e.to_string())?;
+            let (code, body) = self.get("/readyz").await?;
+            if code == 200 { Ok(()) } else { Err(body) }
+        })
+        .await;
+    }
+
+    pub fn check_running(&mut self) {
+        self.process.check_running().unwrap();
+    }
+
+    /// As a crash: SIGKILL.
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.process.terminate(TERMINATION_GRACE).await.unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn address(&self) -> Result<SocketAddr, String> {
+        self.log()
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find_map(|line| line["address"].as_str()?.parse().ok())
+            .ok_or_else(|| "no address in the log yet".to_owned())
+    }
+
+    /// A page of the operator's own port.
+    pub async fn get(&self, path: &str) -> Result<(u16, String), String> {
+        let address = self.address()?;
+        let exchange = async {
+            let mut stream = TcpStream::connect(address).await?;
+            let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = exchange.await.map_err(|e| e.to_string())?;
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Ok((code.ok_or("no HTTP status")?, body.to_owned()))
+    }
+
+    /// The sum of a metric's samples whose labels contain `labels`.
+    pub async fn metric(&self, name: &str, labels: &str) -> u64 {
+        let (_, page) = self.get("/metrics").await.unwrap();
+        page.lines()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(labels))
+            .filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<u64>().ok())
+            .sum()
+    }
+}
+
+impl Drop for OperatorProcess {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(LOG_TAIL)..];
+            eprintln!("--- the end of the operator's log:\n{}", tail.join("\n"));
+        }
+    }
+}
