@@ -33,6 +33,7 @@ async fn orphan(world: &World, namespace: &str, prefix: &str) -> String {
                 token_hash: "0".repeat(64),
             },
             strategy: Strategy::Dns,
+            handed_over_from: None,
         },
     };
     let params = PostParams::default();

@@ -174,6 +174,7 @@ async fn a_holding_made_by_hand_for_somebody_else_is_respected() {
                 token_hash: "0".repeat(64),
             },
             strategy: Strategy::Manual,
+            handed_over_from: None,
         },
     };
     world

@@ -95,46 +95,49 @@ impl Step<'_> {
         if let HeldBy::Us {
             since, strategy, ..
         } = self.snapshot.held_by
-            && self.facts.state == State::Pending
-            && self.facts.reason != reason
         {
-            // The holding was made and its status was not.
-            self.become_verified(since, strategy);
-        }
-        if self.lost_and_not_released() && matches!(self.snapshot.held_by, HeldBy::Us { .. }) {
-            self.holding = Holding::Release;
-            return;
+            return self.pause_holder(reason, since, strategy);
         }
         if self.facts.state == State::Failed && self.asked && reason != Reason::Deleting {
             // The restart; its challenge comes when the obstacle is gone.
             self.facts = Facts::new(None);
         }
-        if let HeldBy::Us { since, .. } = self.snapshot.held_by {
-            self.facts.verified.get_or_insert(whole_second(since));
-        }
-        let since = *self.facts.paused.get_or_insert(self.now);
-        let ours = matches!(self.snapshot.held_by, HeldBy::Us { .. });
         match self.facts.state {
-            State::Failed => {
-                self.facts.paused = None;
-                return;
-            }
-            // Its holding is released after a live look, by whoever looks for orphans.
-            State::Verified if ours && reason == Reason::Deleting => return,
-            State::Verified if ours && self.now >= schedule::add(since, self.settings.grace) => {
-                self.become_pending(reason);
-                self.facts.paused = Some(self.now);
-                self.holding = Holding::Release;
-            }
-            State::Verified if !ours => {
-                self.become_pending(reason);
-                self.facts.paused = Some(self.now);
-            }
-            // Given up, and not yet released.
-            State::Pending if ours => self.holding = Holding::Release,
-            State::Pending | State::Verified => self.facts.reason = reason,
+            State::Failed => return,
+            State::Verified => self.become_pending(reason),
+            State::Pending => self.facts.reason = reason,
+        }
+        self.facts.paused.get_or_insert(self.now);
+        self.handle_request();
+    }
+
+    /// Without its organization a holding is given up after the grace.
+    fn pause_holder(&mut self, reason: Reason, since: Timestamp, strategy: Strategy) {
+        if self.lost_and_not_released() {
+            self.holding = Holding::Release;
+            return;
+        }
+        if reason == Reason::Deleting {
+            // Released after a live look, by whoever looks for orphans.
+            return;
         }
         self.handle_request();
+        let paused = *self.facts.paused.get_or_insert(self.now);
+        let over = self.now >= schedule::add(paused, self.settings.grace);
+        let given_up = self.facts.state == State::Pending && self.facts.reason == reason;
+        if over && given_up {
+            self.holding = Holding::Release;
+            return;
+        }
+        if self.facts.state != State::Verified {
+            self.become_verified(since, strategy);
+        }
+        self.facts.verified.get_or_insert(whole_second(since));
+        self.facts.reason = reason;
+        if over {
+            self.become_pending(reason);
+            self.holding = Holding::Release;
+        }
     }
 
     /// The window goes on where it stood still.

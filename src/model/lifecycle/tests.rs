@@ -82,6 +82,8 @@ const ANOTHER: HeldBy = HeldBy::Another {
 };
 
 /// One organization domain and what surrounds it.
+// As in the snapshot.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 struct Subject {
     settings: Settings,
