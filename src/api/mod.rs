@@ -37,6 +37,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         Organization::crd(),
         OrganizationDomain::crd(),
         VerifiedDomain::crd(),
+        DomainApproval::crd(),
     ];
     crds.iter_mut().for_each(finish);
     crds
