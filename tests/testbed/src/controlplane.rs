@@ -20,7 +20,7 @@ use crate::programs::Programs;
 use crate::{kubeconfig, ports};
 use arguments::Layout;
 
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 const STOP_GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(200);
 

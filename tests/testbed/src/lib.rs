@@ -1,5 +1,5 @@
 //! Real parts on loopback for Freehold's tests and its demo: a Kubernetes control plane, a DNS
-//! server that does as it is told, and a TCP proxy that fails on request.
+//! server that does as it is told, a whole tree of zones, and a TCP proxy that fails on request.
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod tree;
 
 pub use controlplane::{ControlPlane, Options};
 pub use dns::{Behaviour, DnsServer, QueryLogEntry, RecordType, ResponseCode, Transport};
@@ -17,3 +18,4 @@ pub use kubeconfig::kubeconfig_through;
 pub use process::Process;
 pub use programs::Programs;
 pub use proxy::Proxy;
+pub use tree::Tree;
