@@ -16,7 +16,7 @@ use domains::{OrganizationDomain, View};
 use folder::DemoFolder;
 use parts::Parts;
 
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_secs(1);
 /// Events are written a moment after the status that they tell of.
 const EVENTS_DELAY: Duration = Duration::from_secs(1);

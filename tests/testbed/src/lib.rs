@@ -6,6 +6,7 @@
 pub mod controlplane;
 pub mod dns;
 pub mod kubeconfig;
+pub mod nameservers;
 mod ports;
 pub mod process;
 pub mod programs;

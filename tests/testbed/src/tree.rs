@@ -17,6 +17,7 @@ mod resolve;
 mod sockets;
 mod state;
 mod zone;
+mod zone_file;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -93,6 +94,25 @@ impl Tree {
                     let real = SocketAddr::from((host.real, self.port));
                     (host.told.into(), real)
                 })
+                .collect()
+        })
+    }
+
+    /// Every zone, and where its servers really listen.
+    #[must_use]
+    pub fn zones(&self) -> Vec<(String, Vec<SocketAddr>)> {
+        self.state.read(|state| {
+            let servers = |origin: &Name| {
+                state
+                    .hosts
+                    .values()
+                    .filter(|host| host.zones.contains(origin))
+                    .map(|host| SocketAddr::from((host.real, self.port)))
+                    .collect()
+            };
+            let origins = state.zones.keys();
+            origins
+                .map(|origin| (text(origin), servers(origin)))
                 .collect()
         })
     }

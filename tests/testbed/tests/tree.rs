@@ -15,6 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+type Check = fn(&Message) -> bool;
+
 const CHALLENGE: &str = "_freehold-challenge.acme.com";
 
 fn question(name: &str, record_type: RecordType) -> Message {
@@ -33,7 +35,7 @@ async fn udp(server: SocketAddr, message: &Message) -> Option<Message> {
     // Takes answers from that address alone, as a careful client does.
     socket.connect(server).await.unwrap();
     socket.send(&message.to_vec().unwrap()).await.unwrap();
-    let mut buffer = [0; 65_535];
+    let mut buffer = [0; 4096];
     let length = timeout(Duration::from_millis(500), socket.recv(&mut buffer))
         .await
         .ok()?
@@ -379,7 +381,6 @@ async fn servers_misbehave_as_told() {
     plain.edns = None;
     assert_eq!(values(&udp(addr, &plain).await.unwrap()), ["token=a"]);
 
-    type Check = fn(&Message) -> bool;
     let checks: [(Behaviour, Check); 8] = [
         (Behaviour::WrongId, |m| m.metadata.id != 7),
         (Behaviour::WrongQuestion, |m| {

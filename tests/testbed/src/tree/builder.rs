@@ -1,6 +1,6 @@
 //! Describes a tree and starts it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -53,6 +53,7 @@ pub struct Builder {
     zones: BTreeMap<Name, ZonePlan>,
     current: Name,
     told: BTreeMap<Name, Ipv4Addr>,
+    external: BTreeSet<Name>,
     public: bool,
 }
 
@@ -122,6 +123,13 @@ impl Builder {
         self
     }
 
+    /// The server has an address and zones, and another program will listen there.
+    #[must_use]
+    pub fn external(mut self, host: &str) -> Self {
+        self.external.insert(name(host));
+        self
+    }
+
     /// The zones tell addresses of 192.88.0.0/16 instead of loopback ones.
     #[must_use]
     pub fn public_addresses(mut self) -> Self {
@@ -181,6 +189,7 @@ impl Builder {
             if let Some(denial) = plan.denial.filter(|_| !plan.unsigned) {
                 let signing = Signing::new(origin, denial)?;
                 zone.set(origin, TTL, vec![signing.dnskey()]);
+                zone.set(origin, 0, signing.nsec3_parameters());
                 zone.signing = Some(Arc::new(signing));
             }
             for host in hosts {
@@ -217,11 +226,13 @@ impl Builder {
             own
         });
         let real = if told.is_loopback() { told } else { own };
+        let external = self.external.contains(&host);
         let entry = state.hosts.entry(host).or_insert_with(|| Host {
             real,
             told,
             port,
-            zones: std::collections::BTreeSet::new(),
+            external,
+            zones: BTreeSet::new(),
             views: BTreeMap::new(),
             behaviour: Behaviour::Normal,
             behaviours: BTreeMap::new(),
@@ -311,7 +322,7 @@ async fn serve(
     port: u16,
 ) -> std::io::Result<(Shared, Vec<tokio::task::AbortHandle>)> {
     let mut sockets = Vec::with_capacity(state.hosts.len());
-    for (host, data) in &state.hosts {
+    for (host, data) in state.hosts.iter().filter(|(_, data)| !data.external) {
         sockets.push((host.clone(), Sockets::bind(data.real, port).await?));
     }
     let state = Shared::new(state);

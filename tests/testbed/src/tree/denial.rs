@@ -66,6 +66,21 @@ pub(super) fn exact_missing(zone: &Zone, name: &Name) -> Proof {
     }
 }
 
+/// Every denial record of the zone.
+pub(super) fn all(zone: &Zone) -> Proof {
+    match Chain::of(zone) {
+        Chain::Nsec => zone
+            .own_names()
+            .into_iter()
+            .map(|owner| nsec(zone, owner))
+            .collect(),
+        Chain::Nsec3(chain) => {
+            let hashes = chain.hashes.keys();
+            hashes.filter_map(|hash| chain.record(hash)).collect()
+        }
+    }
+}
+
 enum Chain {
     Nsec,
     Nsec3(HashedChain),

@@ -7,8 +7,10 @@ use anyhow::{Context, Result, anyhow};
 use data_encoding::BASE64;
 use hickory_proto::dnssec::crypto::EcdsaSigningKey;
 use hickory_proto::dnssec::rdata::sig::SigInput;
-use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
-use hickory_proto::dnssec::{Algorithm, DigestType, PublicKey, SigningKey, TBS};
+use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, NSEC3PARAM, RRSIG};
+use hickory_proto::dnssec::{
+    Algorithm, DigestType, Nsec3HashAlgorithm, PublicKey, SigningKey, TBS,
+};
 use hickory_proto::rr::{DNSClass, Name, RData};
 
 use super::behaviour::Signatures;
@@ -78,6 +80,17 @@ impl Signing {
     fn ds_with(&self, digest: Vec<u8>) -> RData {
         let ds = DS::new(self.tag, ALGORITHM, DigestType::SHA256, digest);
         RData::DNSSEC(DNSSECRData::DS(ds))
+    }
+
+    /// What tells a server how the zone's names are hashed (RFC 5155 section 4).
+    pub(super) fn nsec3_parameters(&self) -> Vec<RData> {
+        match self.denial {
+            Denial::Nsec => Vec::new(),
+            Denial::Nsec3(rounds) => {
+                let data = NSEC3PARAM::new(Nsec3HashAlgorithm::SHA1, false, rounds, Vec::new());
+                vec![RData::DNSSEC(DNSSECRData::NSEC3PARAM(data))]
+            }
+        }
     }
 
     pub(super) fn anchor(&self) -> String {

@@ -27,13 +27,15 @@ pub struct ZoneEdit {
 
 impl ZoneEdit {
     pub(super) fn new(state: Shared, origin: &str, host: Option<Name>) -> Self {
-        let edit = Self {
+        let origin = name(origin);
+        if !state.read(|state| state.zones.contains_key(&origin)) {
+            no_such("zone", &origin.to_ascii());
+        }
+        Self {
             state,
-            origin: name(origin),
+            origin,
             host,
-        };
-        edit.edit(|_| {});
-        edit
+        }
     }
 
     /// Gives the name one TXT record a value, in place of what it had.
@@ -149,6 +151,21 @@ impl ZoneEdit {
         self.edit(|zone| {
             zone.nodes.remove(&owner);
         });
+    }
+
+    /// The zone as the servers of the tree give it, with signatures and denials where it is signed.
+    #[must_use]
+    pub fn zone_file(&self) -> String {
+        self.state.read(|state| {
+            let own = self.host.as_ref().and_then(|host| {
+                let host = state.hosts.get(host)?;
+                host.views.get(&self.origin)
+            });
+            match own.or_else(|| state.zones.get(&self.origin)) {
+                Some(zone) => super::zone_file::write(zone),
+                None => no_such("zone", &self.origin.to_ascii()),
+            }
+        })
     }
 
     fn set(&self, owner: &str, record_type: RecordType, ttl: u32, data: &[RData]) {

@@ -19,6 +19,8 @@ pub(super) struct Host {
     /// What the zones tell of it.
     pub(super) told: Ipv4Addr,
     pub(super) port: u16,
+    /// Another program listens at its address.
+    pub(super) external: bool,
     pub(super) zones: BTreeSet<Name>,
     /// Zones of which it serves something of its own.
     pub(super) views: BTreeMap<Name, Zone>,
@@ -103,6 +105,12 @@ impl Server {
             host.zones.remove(&origin);
             host.views.remove(&origin);
         });
+    }
+
+    /// The zones that it answers for.
+    #[must_use]
+    pub fn zones(&self) -> Vec<String> {
+        self.edit(|host| host.zones.iter().map(text).collect())
     }
 
     /// Where the server really listens.
