@@ -1,7 +1,12 @@
 //! The tree's zones, proofs and referrals hold before real servers: BIND, NSD and Knot load them,
 //! and Unbound validates what they and the tree answer.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends there"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
