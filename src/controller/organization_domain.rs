@@ -206,15 +206,15 @@ struct Checked {
 
 async fn check(operator: &Operator, challenge: &Challenge) -> Checked {
     let evidence = operator.gatherer.gather(challenge).await;
-    let verdict = verdict::judge(challenge, &evidence);
-    operator.metrics.check(verdict);
-    let internal = operator.settings.names.is_internal(&challenge.name);
+    let judged = verdict::judge(challenge, &evidence);
+    operator.metrics.check(judged.verdict);
+    let internal = operator.settings.names.is_internal(challenge.name.as_str());
     Checked {
         time: evidence.time,
         judgement: Judgement {
-            verdict,
+            verdict: judged.verdict,
             token: challenge.token.clone(),
-            report: report::last_check(challenge, &evidence, verdict, internal),
+            report: report::last_check(challenge, &evidence, judged, internal),
         },
     }
 }

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::challenge::{Challenge, FORMS, Token};
 use super::message::{self, Words};
+use super::name::DomainName;
 use super::schedule::{self, WRITTEN_FROM};
 use super::settings::Settings;
 use crate::api::conditions::{
@@ -146,6 +147,7 @@ impl Facts {
         OrganizationDomainStatus {
             observed_generation: Some(generation),
             canonical_name: words.name.map(ToString::to_string),
+            unicode_name: words.name.and_then(DomainName::unicode_name),
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(Strategy::Dns),
             challenge: self.write_challenge(words),

@@ -106,12 +106,7 @@ pub struct Notice {
 
 /// The canonical name, or why there is none that is verified here.
 pub fn accept(domain: &str, settings: &Settings) -> Result<DomainName, String> {
-    let name = DomainName::parse(domain).map_err(|error| error.to_string())?;
-    settings
-        .names
-        .check(&name, &settings.service)
-        .map_err(|refusal| refusal.to_string())?;
-    Ok(name)
+    settings.names.accept(domain, &settings.service)
 }
 
 /// What to look for now, or nothing: a check is due when its time has come, when somebody asked for

@@ -99,6 +99,13 @@ impl DomainName {
             .into_owned()
     }
 
+    /// The name with U-labels, where it has any.
+    #[must_use]
+    pub fn unicode_name(&self) -> Option<String> {
+        let unicode = self.to_unicode();
+        (unicode != self.as_str()).then_some(unicode)
+    }
+
     /// Whether this name is `other` or below it.
     #[must_use]
     pub fn is_at_or_below(&self, other: &str) -> bool {
