@@ -110,6 +110,9 @@ pub(super) fn respond(
             sending.forged = Some(forged(&request, value)?);
             sending.delay = HEAD_START;
         }
+        Behaviour::ForgedOverUdp(value) if udp => {
+            sending.answer = Some(forged(&request, value)?);
+        }
         Behaviour::SpoofedOnly(value) if udp => {
             sending.forged = Some(forged(&request, value)?);
             sending.answer = None;

@@ -38,6 +38,9 @@ pub enum Behaviour {
     SpoofedFirst(String),
     /// Only the forged answer from another port.
     SpoofedOnly(String),
+    /// Over UDP an answer with this TXT value, as from a forger whose packet came first and was
+    /// right in everything; over TCP the real one.
+    ForgedOverUdp(String),
     /// The answer's records belong to another name than the one asked for.
     ForeignOwner,
     /// The real answer, and beside it a TXT record with this value at another name.

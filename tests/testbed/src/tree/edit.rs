@@ -67,7 +67,7 @@ impl ZoneEdit {
         let owner = name(owner);
         let data = vec![RData::CNAME(CNAME(name(target)))];
         self.edit(|zone| {
-            zone.nodes.remove(&owner);
+            zone.forget(&owner);
             zone.set(&owner, TTL, data.clone());
         });
     }
@@ -145,12 +145,10 @@ impl ZoneEdit {
         });
     }
 
-    /// Forgets all the name's records.
+    /// Forgets all the name's records, but at the zone's own name those that make it a zone.
     pub fn remove(&self, owner: &str) {
         let owner = name(owner);
-        self.edit(|zone| {
-            zone.nodes.remove(&owner);
-        });
+        self.edit(|zone| zone.forget(&owner));
     }
 
     /// The zone as the servers of the tree give it, with signatures and denials where it is signed.

@@ -10,6 +10,13 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use super::dnssec::Signing;
 
 const SOA_TTL: u32 = 3600;
+/// What makes a name a zone.
+const OF_ZONES: [RecordType; 4] = [
+    RecordType::SOA,
+    RecordType::NS,
+    RecordType::DNSKEY,
+    RecordType::NSEC3PARAM,
+];
 
 /// All records of one type at one name.
 #[derive(Debug, Clone)]
@@ -96,6 +103,16 @@ impl Zone {
             if node.is_empty() {
                 self.nodes.remove(owner);
             }
+        }
+    }
+
+    pub(super) fn forget(&mut self, owner: &Name) {
+        if *owner == self.origin {
+            if let Some(apex) = self.nodes.get_mut(owner) {
+                apex.retain(|record_type, _| OF_ZONES.contains(record_type));
+            }
+        } else {
+            self.nodes.remove(owner);
         }
     }
 
