@@ -82,6 +82,40 @@ async fn a_dname_moves_the_record() {
     }
 }
 
+/// The server follows the alias itself, and its answer says of the target what it must not say of
+/// the name asked for.
+#[tokio::test]
+async fn a_target_inside_the_zone() {
+    for builder in [acme(), acme().signed(), acme().signed_with_nsec3(0)] {
+        let tree = builder.start().await.unwrap();
+        let challenge = challenge(DOMAIN);
+        let zone = tree.zone(DOMAIN);
+        let target = "target.acme.com";
+        zone.set_cname(&challenge.owner_underscore(), target);
+        let engine = Engine::of(&tree);
+        engine.check(&challenge).await.is(Verdict::Absent, Complete);
+        zone.set_addresses(target, &[[192, 88, 3, 3].into()]);
+        engine.check(&challenge).await.is(Verdict::Absent, Complete);
+        zone.set_txt(target, &[&challenge.value_underscore()]);
+        engine.check(&challenge).await.is(Verdict::Proven, Complete);
+    }
+}
+
+#[tokio::test]
+async fn a_dname_inside_the_zone() {
+    for builder in [acme(), acme().signed(), acme().signed_with_nsec3(0)] {
+        let tree = builder.start().await.unwrap();
+        let challenge = challenge("old.acme.com");
+        let zone = tree.zone(DOMAIN);
+        zone.set_dname("old.acme.com", "new.acme.com");
+        let engine = Engine::of(&tree);
+        engine.check(&challenge).await.is(Verdict::Absent, Complete);
+        let moved = "_freehold-challenge.new.acme.com";
+        zone.set_txt(moved, &[&challenge.value_underscore()]);
+        engine.check(&challenge).await.is(Verdict::Proven, Complete);
+    }
+}
+
 /// A chain of that many aliases through both zones, with the value at its end.
 async fn chain(length: usize) -> (Tree, Asked) {
     let tree = acme_and_host().start().await.unwrap();

@@ -15,6 +15,7 @@ mod one_bad_server;
 mod outcomes;
 mod real_servers;
 mod recursive;
+mod shell;
 mod spoofing;
 mod support;
 mod values;

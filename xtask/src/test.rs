@@ -66,8 +66,8 @@ async fn real_name_servers() -> Result<ExitCode> {
     let packages = Packages::find_or_unpack().await?;
     let (variable, folder) = packages.environment();
     let status = cargo::command()
-        .args(["test", "--package=freehold-testbed"])
-        .args(["--test=nameservers", "--no-fail-fast"])
+        .args(["test", "--package=freehold-testbed", "--package=freehold"])
+        .args(["--test=nameservers", "--test=dns", "--no-fail-fast"])
         .args(["--", "--ignored"])
         .env(variable, folder)
         .status()

@@ -82,7 +82,7 @@ pub fn external(builder: Builder, hosts: &[(&str, Software)]) -> Builder {
         let builder = builder.external(host);
         if software == Software::Bind {
             // BIND listens only at addresses that an interface has, and lo has just this one.
-            builder.told_address(host, Ipv4Addr::LOCALHOST)
+            builder.real_address(host, Ipv4Addr::LOCALHOST)
         } else {
             builder
         }

@@ -53,6 +53,7 @@ pub struct Builder {
     zones: BTreeMap<Name, ZonePlan>,
     current: Name,
     told: BTreeMap<Name, Ipv4Addr>,
+    real: BTreeMap<Name, Ipv4Addr>,
     external: BTreeSet<Name>,
     public: bool,
 }
@@ -120,6 +121,13 @@ impl Builder {
     #[must_use]
     pub fn told_address(mut self, host: &str, address: Ipv4Addr) -> Self {
         self.told.insert(name(host), address);
+        self
+    }
+
+    /// Where the server really is, in place of an address that is free.
+    #[must_use]
+    pub fn real_address(mut self, host: &str, address: Ipv4Addr) -> Self {
+        self.real.insert(name(host), address);
         self
     }
 
@@ -219,7 +227,9 @@ impl Builder {
         // The last octet's ends are no hosts, and 255 is promised to be unused.
         let number = u8::try_from(state.hosts.len() % 253 + 1).unwrap_or(1);
         let page = u8::try_from(state.hosts.len() / 253).unwrap_or(u8::MAX);
-        let own = Ipv4Addr::new(127, network[0], network[1].wrapping_add(page), number);
+        let own = self.real.get(&host).copied().unwrap_or_else(|| {
+            Ipv4Addr::new(127, network[0], network[1].wrapping_add(page), number)
+        });
         let told = self.told.get(&host).copied().unwrap_or(if self.public {
             Ipv4Addr::new(192, 88, page + 1, number)
         } else {
