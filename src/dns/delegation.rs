@@ -1,7 +1,8 @@
 //! Finds the zone of a name and its servers by walking down from the root.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all};
@@ -22,6 +23,8 @@ use crate::model::policy::NamePolicy;
 
 /// Servers of a registry that are asked; they are one organization's and say the same.
 const REGISTRY_SERVERS: usize = 4;
+/// Addresses of one name server that are waited for in vain.
+const MAX_SILENT_ADDRESSES: usize = 2;
 /// Name servers whose addresses need name servers whose addresses need ..., so deep.
 const MAX_DEPTH: u8 = 3;
 
@@ -87,6 +90,8 @@ pub struct Descent {
 pub struct Walk<'a> {
     walker: &'a Walker,
     budget: Budget,
+    /// Addresses that let a question of this check pass without an answer; they are not asked again.
+    silent: Mutex<HashSet<SocketAddr>>,
 }
 
 impl Zone {
@@ -107,6 +112,7 @@ impl<'a> Walk<'a> {
         Self {
             walker,
             budget: Budget::new(time),
+            silent: Mutex::default(),
         }
     }
 
@@ -595,6 +601,7 @@ impl<'a> Walk<'a> {
             signatures,
         };
         let mut last = (None, Failure::NoAddress);
+        let mut waited = 0;
         for &address in addresses {
             match self.put_to(zone, address, name, kind, manner, &read).await {
                 Ok(told) => {
@@ -605,7 +612,8 @@ impl<'a> Walk<'a> {
                 }
                 Err(failure) => last = (Some(address), failure),
             }
-            if last.1 == Failure::Budget {
+            waited += usize::from(last.1 == Failure::Timeout);
+            if last.1 == Failure::Budget || waited == MAX_SILENT_ADDRESSES {
                 break;
             }
         }
@@ -626,6 +634,9 @@ impl<'a> Walk<'a> {
         manner: Manner,
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Message, T), Failure> {
+        if self.silent().contains(&address) {
+            return Err(Failure::Timeout);
+        }
         self.budget.question()?;
         let asked = async {
             // A server that never answered for the zone has said nothing now either.
@@ -645,9 +656,17 @@ impl<'a> Walk<'a> {
             leave.answered();
             Ok((answer.message, reading))
         };
-        tokio::time::timeout_at(self.budget.deadline(), asked)
+        let told = tokio::time::timeout_at(self.budget.deadline(), asked)
             .await
-            .unwrap_or(Err(Failure::Budget))
+            .unwrap_or(Err(Failure::Budget));
+        if matches!(told, Err(Failure::Timeout)) {
+            self.silent().insert(address);
+        }
+        told
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use data_encoding::BASE32_DNSSEC;
 use futures::future::{Ready, ready};
 use futures::stream::{Once, StreamExt, once};
 use hickory_net::dnssec::DnssecDnsHandle;
-use hickory_net::proto::dnssec::rdata::DNSSECRData;
+use hickory_net::proto::dnssec::rdata::{DNSSECRData, NSEC3};
 use hickory_net::proto::dnssec::{Proof, TrustAnchors, Verifier};
 use hickory_net::proto::op::{
     DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
@@ -93,7 +94,7 @@ impl Keys {
             .any(|record| record.name == *name && record.record_type() == RecordType::DS);
         if signed {
             let gathered = self.gathered()?.with(name, RecordType::DS, ds)?;
-            let answer = self.verify(gathered, name, RecordType::DS).await?;
+            let answer = self.proven(gathered, name, RecordType::DS).await?;
             return match proof_of(&answer, name, RecordType::DS) {
                 Security::Secure => Ok(Delegation::Signed),
                 _ => Err(Failure::Bogus),
@@ -110,7 +111,7 @@ impl Keys {
                 &unsigned(name, RData::NS(NS(name.clone()))),
             )?
             .with(name, RecordType::SOA, &unsigned(name, no_soa(name)))?;
-        let answer = self.verify(gathered, name, RecordType::SOA).await?;
+        let answer = self.proven(gathered, name, RecordType::SOA).await?;
         Ok(match proof_of(&answer, name, RecordType::SOA) {
             Security::Insecure => Delegation::NotSigned,
             _ => Delegation::NoCut,
@@ -129,16 +130,24 @@ impl Keys {
             Reading::Alias {
                 above: Some(above), ..
             } => (above, RecordType::DNAME),
+            Reading::Alias { above: None, .. } => (name, RecordType::CNAME),
             _ => (name, kind),
         };
         let gathered = self.gathered()?.with(owner, kind, answer)?;
-        let verified = match self.verify(gathered, owner, kind).await {
-            Ok(verified) => verified,
-            Err(failure) => return Err(failure),
-        };
-        let security = match reading {
-            Reading::NoData | Reading::NxDomain => absence(&verified),
-            _ => proof_of(&verified, owner, kind),
+        let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
+        let absent = matches!(reading, Reading::NoData | Reading::NxDomain);
+        let security = match denial {
+            Proof::Secure if absent => absence(&verified),
+            Proof::Secure => proof_of(&verified, owner, kind),
+            // Too many rounds, or a span in which the zone vouches for nothing.
+            Proof::Insecure => Security::Insecure,
+            _ if !absent && is_wildcard_proven(&verified, &self.zone, owner) => {
+                proof_of(&verified, owner, kind)
+            }
+            _ if *reading == Reading::NoData && is_absent_beside_dname(&verified, owner, kind) => {
+                absence(&verified)
+            }
+            _ => Security::Unknown,
         };
         match security {
             Security::Unknown => Err(Failure::Bogus),
@@ -150,13 +159,13 @@ impl Keys {
         Gathered::default().with(&self.zone, RecordType::DNSKEY, &self.answer)
     }
 
-    async fn verify(
+    async fn proven(
         &self,
         gathered: Gathered,
         name: &Name,
         kind: RecordType,
     ) -> Result<Message, Failure> {
-        verify(gathered, &self.anchors, name, kind).await
+        proven(gathered, &self.anchors, name, kind).await
     }
 }
 
@@ -171,7 +180,7 @@ async fn verified_keys(
     anchors: &Arc<TrustAnchors>,
     zone: &Name,
 ) -> Result<Chain, Failure> {
-    let verified = verify(gathered, anchors, zone, RecordType::DNSKEY).await?;
+    let verified = proven(gathered, anchors, zone, RecordType::DNSKEY).await?;
     match proof_of(&verified, zone, RecordType::DNSKEY) {
         Security::Secure => {}
         // The parent's DS records are all of kinds that nobody here can verify (RFC 4035
@@ -199,33 +208,122 @@ async fn verified_keys(
     })))
 }
 
-async fn verify(
+/// The answer with the proof of each record, where all that it denies is proven.
+async fn proven(
     gathered: Gathered,
     anchors: &Arc<TrustAnchors>,
     name: &Name,
     kind: RecordType,
 ) -> Result<Message, Failure> {
+    match verify(gathered, anchors, name, kind).await? {
+        (answer, Proof::Secure) => Ok(answer),
+        _ => Err(Failure::Bogus),
+    }
+}
+
+/// The answer with the proof of each record, and the proof of what it denies; secure where it
+/// denies nothing.
+async fn verify(
+    gathered: Gathered,
+    anchors: &Arc<TrustAnchors>,
+    name: &Name,
+    kind: RecordType,
+) -> Result<(Message, Proof), Failure> {
     let validator = DnssecDnsHandle::with_trust_anchor(gathered, Arc::clone(anchors))
         .nsec3_iteration_limits(Some(NSEC3_INSECURE_FROM), Some(NSEC3_BROKEN_FROM))
         .validation_cache_size(VALIDATIONS);
     let question = Query::query(name.clone(), kind);
     let mut answers = validator.lookup(question, DnsRequestOptions::default());
     match answers.next().await {
-        Some(Ok(answer)) => Ok(answer.into_message()),
+        Some(Ok(answer)) => Ok((answer.into_message(), Proof::Secure)),
         Some(Err(NetError::Dns(DnsError::Nsec {
-            response,
-            proof: Proof::Insecure,
-            ..
-        }))) => {
-            // Too many rounds, or a span in which the zone vouches for nothing.
-            let mut answer = response.into_message();
-            for record in &mut answer.authorities {
-                record.proof = Proof::Insecure;
-            }
-            Ok(answer)
-        }
+            response, proof, ..
+        }))) => Ok((response.into_message(), proof)),
         _ => Err(Failure::Bogus),
     }
+}
+
+/// Whether the records at a name are proven to be a DNAME and others, but not the wanted one. Only
+/// below its own name a DNAME says nothing (RFC 6840 section 4.1); the library goes further.
+fn is_absent_beside_dname(answer: &Message, name: &Name, kind: RecordType) -> bool {
+    answer.authorities.iter().any(|record| {
+        let (at_name, types) = match &record.data {
+            RData::DNSSEC(DNSSECRData::NSEC(nsec)) => (record.name == *name, nsec.type_set()),
+            RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) => {
+                (is_hash_of(&record.name, nsec3, name), nsec3.type_set())
+            }
+            _ => return false,
+        };
+        let has = |kind| types.contains(kind);
+        record.proof == Proof::Secure
+            && at_name
+            && has(RecordType::DNAME)
+            && !has(kind)
+            && !has(RecordType::CNAME)
+            && (has(RecordType::SOA) || !has(RecordType::NS))
+    })
+}
+
+fn is_hash_of(owner: &Name, nsec3: &NSEC3, name: &Name) -> bool {
+    let rounds = nsec3.iterations();
+    rounds < NSEC3_INSECURE_FROM
+        && nsec3
+            .hash_algorithm()
+            .hash(nsec3.salt(), name, rounds)
+            .is_ok_and(|hash| {
+                let label = BASE32_DNSSEC.encode(hash.as_ref());
+                let first = owner.iter().next();
+                first.is_some_and(|first| first.eq_ignore_ascii_case(label.as_bytes()))
+            })
+}
+
+/// Whether an NSEC record proves that a wildcard's records are the ones for the name (RFC 4035
+/// section 5.3.4). The library misses the commonest case, where that record is the wildcard's own.
+fn is_wildcard_proven(answer: &Message, zone: &Name, name: &Name) -> bool {
+    let wildcards = answer
+        .answers
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::DNSSEC(DNSSECRData::RRSIG(signature))
+                if record.proof == Proof::Secure && record.name == *name =>
+            {
+                Some(usize::from(signature.input().num_labels))
+            }
+            _ => None,
+        });
+    let mut wildcards = wildcards.peekable();
+    wildcards.peek().is_some()
+        && wildcards.all(|labels| {
+            answer.authorities.iter().any(|record| {
+                let RData::DNSSEC(DNSSECRData::NSEC(nsec)) = &record.data else {
+                    return false;
+                };
+                let types = nsec.type_set();
+                // Below a zone cut or a DNAME the parent denies nothing.
+                let denies = !record.name.zone_of(name)
+                    || types.contains(RecordType::SOA)
+                    || !(types.contains(RecordType::NS) || types.contains(RecordType::DNAME));
+                record.proof == Proof::Secure
+                    && denies
+                    && proves_expansion(zone, name, labels, &record.name, nsec.next_domain_name())
+            })
+        })
+}
+
+/// Whether nothing stands between `owner` and `next`, the name is there, and the closest name above
+/// it that exists has as many labels as the wildcard's parent.
+fn proves_expansion(zone: &Name, name: &Name, labels: usize, owner: &Name, next: &Name) -> bool {
+    let covers = owner < name && (name < next || next == zone) && !name.zone_of(next);
+    let encloser = common_labels(name, owner).max(common_labels(name, next));
+    covers && encloser == labels
+}
+
+fn common_labels(a: &Name, b: &Name) -> usize {
+    a.iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+        .count()
 }
 
 /// The weakest proof of the records at a name, aliases included; unknown if one of them is bogus or
@@ -302,12 +400,18 @@ impl DnsHandle for Gathered {
 fn signed_part(answer: &Message, name: &Name, kind: RecordType) -> Option<Message> {
     const PROOFS: [RecordType; 3] = [RecordType::SOA, RecordType::NSEC, RecordType::NSEC3];
     let mut part = Message::new(0, MessageType::Response, OpCode::Query);
-    part.metadata.response_code = answer.metadata.response_code;
     part.add_query(Query::query(name.clone(), kind));
     part.answers = records(&answer.answers, |record, of| {
         record.name == *name && [kind, RecordType::CNAME].contains(&of)
     });
-    part.authorities = records(&answer.authorities, |_, of| PROOFS.contains(&of));
+    // What is there needs no proof of absence, unless a wildcard made it. The code and the denials
+    // beside an alias are about its target.
+    if part.answers.is_empty() {
+        part.metadata.response_code = answer.metadata.response_code;
+    }
+    if part.answers.is_empty() || part.answers.iter().any(is_expanded) {
+        part.authorities = records(&answer.authorities, |_, of| PROOFS.contains(&of));
+    }
     let signatures = part
         .answers
         .iter()
@@ -315,6 +419,11 @@ fn signed_part(answer: &Message, name: &Name, kind: RecordType) -> Option<Messag
         .filter(|record| record.record_type() == RecordType::RRSIG)
         .count();
     (signatures <= MAX_SIGNATURES).then_some(part)
+}
+
+fn is_expanded(record: &Record) -> bool {
+    matches!(&record.data, RData::DNSSEC(DNSSECRData::RRSIG(signature))
+        if signature.input().num_labels < record.name.num_labels())
 }
 
 /// The records of the wanted types, and the signatures over such.
@@ -329,4 +438,88 @@ fn records(all: &[Record], wanted: impl Fn(&Record, RecordType) -> bool) -> Vec<
         })
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expansion_is_proven_by_the_gap_around_the_name_alone() {
+        let name = |text: &str| Name::from_ascii(text).unwrap();
+        let zone = name("acme.example.");
+        for (asked, labels, owner, next, expected) in [
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "ns1.acme.example.",
+                true,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "acme.example.",
+                true,
+            ),
+            (
+                "z.acme.example.",
+                2,
+                "ns1.acme.example.",
+                "acme.example.",
+                true,
+            ),
+            (
+                "_c.a.acme.example.",
+                2,
+                "*.acme.example.",
+                "ns1.acme.example.",
+                true,
+            ),
+            // A closer name exists, so that its wildcard would answer.
+            (
+                "_c.a.acme.example.",
+                2,
+                "a.acme.example.",
+                "b.acme.example.",
+                false,
+            ),
+            (
+                "_c.a.acme.example.",
+                2,
+                "*.acme.example.",
+                "d.a.acme.example.",
+                false,
+            ),
+            // The name exists, or the gap is elsewhere.
+            (
+                "_c.acme.example.",
+                2,
+                "_c.acme.example.",
+                "ns1.acme.example.",
+                false,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "x._c.acme.example.",
+                false,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "ns1.acme.example.",
+                "ns2.acme.example.",
+                false,
+            ),
+        ] {
+            assert_eq!(
+                proves_expansion(&zone, &name(asked), labels, &name(owner), &name(next)),
+                expected,
+                "{asked} {owner} {next}"
+            );
+        }
+    }
 }

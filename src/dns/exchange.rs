@@ -1,4 +1,4 @@
-//! One question to one server: UDP first, TCP where the answer was cut or its case was not echoed.
+//! One question to one server: UDP first, TCP where that gave no answer or a cut one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub struct Manner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// UDP, then TCP where UDP cannot carry the answer.
+    /// UDP, then TCP where that gave no answer or a cut one.
     Any,
     /// TCP alone, whose handshake nobody off the path can forge.
     Tcp,
@@ -80,19 +80,22 @@ impl Exchange {
             return Err(Failure::NotPublicAddress);
         }
         let question = Query::query(name.clone(), kind);
+        let mut over_udp = None;
         if manner.transport == Transport::Any {
-            match self.ask_udp(server, question.clone(), manner).await {
+            over_udp = match self.ask_udp(server, question.clone(), manner).await {
                 Ok(answer) if !answer.metadata.truncation => return accept(answer, &question),
-                Ok(_) | Err(NetError::QueryCaseMismatch) => {}
-                Err(error) => return Err(failure(&error)),
-            }
+                Ok(_) | Err(NetError::QueryCaseMismatch) => Some(Failure::Truncated),
+                Err(error) => match failure(&error) {
+                    // Some servers are behind something that lets TCP through alone.
+                    silent @ (Failure::Timeout | Failure::Unreachable) => Some(silent),
+                    failure => return Err(failure),
+                },
+            };
         }
-        let answer = self.ask_tcp(server, question.clone(), manner).await;
-        match answer {
+        match self.ask_tcp(server, question.clone(), manner).await {
             Ok(answer) if answer.metadata.truncation => Err(Failure::Malformed),
             Ok(answer) => accept(answer, &question),
-            Err(_) if manner.transport == Transport::Any => Err(Failure::Truncated),
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(over_udp.unwrap_or_else(|| failure(&error))),
         }
     }
 
