@@ -99,6 +99,11 @@ pub struct OrganizationDomainStatus {
     #[schemars(length(max = 253))]
     pub unicode_name: Option<String>,
 
+    /// Whether a label of the domain mixes scripts as no language does, so that the domain may pass
+    /// for another one to the eye.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed_scripts: bool,
+
     /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for
     /// somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]

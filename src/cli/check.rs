@@ -12,7 +12,7 @@ use crate::api::organization_domain::{AskedServer, CheckVerdict, DnssecState, La
 use crate::dns::provider;
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::Evidence;
+use crate::model::evidence::{Evidence, Failure};
 use crate::model::report;
 use crate::model::verdict::{Judged, Verdict, judge};
 
@@ -50,6 +50,8 @@ struct Report {
     domain: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     unicode_name: Option<String>,
+    /// Whether a label mixes scripts as no language does.
+    mixed_scripts: bool,
     /// Left out where no token was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<CheckVerdict>,
@@ -119,8 +121,11 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     }
     Ok(match judged.verdict {
         Verdict::Proven => PROVEN,
-        Verdict::Absent | Verdict::Mismatch(_) => NOT_PROVEN,
-        Verdict::Inconclusive(_) | Verdict::Disagreement => NOT_ASKED,
+        Verdict::Absent
+        | Verdict::Mismatch(_)
+        | Verdict::Disagreement
+        | Verdict::Inconclusive(Failure::NotSigned) => NOT_PROVEN,
+        Verdict::Inconclusive(_) => NOT_ASKED,
     })
 }
 
@@ -139,6 +144,7 @@ impl Report {
         Self {
             domain: challenge.name.to_string(),
             unicode_name: challenge.name.unicode_name(),
+            mixed_scripts: challenge.name.mixes_scripts(),
             verdict: Some(verdict),
             complete: judged.weight == Weight::Complete,
             dnssec,
@@ -174,7 +180,12 @@ impl Report {
     fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "Domain        {}", self.domain)?;
         if let Some(unicode) = &self.unicode_name {
-            writeln!(out, "              {unicode}")?;
+            let warning = if self.mixed_scripts {
+                " (mixes scripts: it may pass for another name)"
+            } else {
+                ""
+            };
+            writeln!(out, "              {unicode}{warning}")?;
         }
         if let Some(verdict) = self.verdict {
             let servers = if self.complete {

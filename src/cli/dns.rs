@@ -134,9 +134,17 @@ impl DnsArguments {
         let Some(file) = &self.dns_trust_anchor else {
             return Ok(TrustAnchors::default());
         };
-        TrustAnchors::from_file(file).map_err(|error| {
-            format!("cannot read trust anchors from {}: {error}", file.display()).into()
-        })
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("cannot read trust anchors from {shown}: {error}"))?;
+        let anchors: TrustAnchors = text
+            .parse()
+            .map_err(|error| format!("{shown} has no DNSKEY records to trust: {error}"))?;
+        if anchors.is_empty() && !text.trim().is_empty() {
+            // Taken for an unsigned root, it would switch the validation off.
+            return Err(format!("{shown} has no key of the root zone").into());
+        }
+        Ok(anchors)
     }
 }
 

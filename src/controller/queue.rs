@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(queue.next().await, Some(1));
         queue.add(1);
         assert!(
-            tokio::time::timeout(Duration::from_secs(60), queue.next())
+            tokio::time::timeout(Duration::from_mins(1), queue.next())
                 .await
                 .is_err()
         );
@@ -243,7 +243,7 @@ mod tests {
         tokio::task::yield_now().await;
         queue.close();
         for worker in workers {
-            let ended = tokio::time::timeout(Duration::from_secs(60), worker).await;
+            let ended = tokio::time::timeout(Duration::from_mins(1), worker).await;
             assert_eq!(ended.unwrap().unwrap(), None);
         }
     }

@@ -74,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_spent_is_gone() {
-        let budget = Budget::new(Duration::from_secs(60));
+        let budget = Budget::new(Duration::from_mins(1));
         for _ in 0..MAX_QUESTIONS {
             assert_eq!(budget.question(), Ok(()));
         }

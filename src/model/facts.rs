@@ -148,6 +148,7 @@ impl Facts {
             observed_generation: Some(generation),
             canonical_name: words.name.map(ToString::to_string),
             unicode_name: words.name.and_then(DomainName::unicode_name),
+            mixed_scripts: words.name.is_some_and(DomainName::mixes_scripts),
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(Strategy::Dns),
             challenge: self.write_challenge(words),
