@@ -278,3 +278,21 @@ async fn the_record_in_a_zone_that_is_not_delegated() {
     let zone = checked.evidence.zone.as_ref().unwrap();
     assert_eq!(zone.hosts, ["ns1.host.net"]);
 }
+
+#[tokio::test]
+async fn delegations_are_remembered_and_answers_are_not() {
+    let tree = acme().start().await.unwrap();
+    let challenge = challenge(DOMAIN);
+    let engine = Engine::of(&tree);
+    engine.check(&challenge).await.is(Verdict::Absent, Complete);
+    tree.forget_queries();
+    engine.check(&challenge).await.is(Verdict::Absent, Complete);
+    for host in ["ns1.root", "ns2.root", "ns1.com", "ns2.com"] {
+        assert!(tree.server(host).queries().is_empty(), "{host}");
+    }
+    for host in ["ns1.acme.com", "ns2.acme.com"] {
+        let server = tree.server(host);
+        assert_eq!(server.queries_for(&challenge.owner_underscore()), 1);
+        assert_eq!(server.queries_for(DOMAIN), 1);
+    }
+}

@@ -192,6 +192,19 @@ async fn hash_rounds_are_limited() {
     checked.is_inconclusive(Failure::Bogus);
 }
 
+/// Signatures are dear to check: an answer with hundreds of them is not looked into.
+#[tokio::test]
+async fn a_heap_of_wrong_signatures() {
+    let (tree, challenge) = world(acme().signed()).await;
+    publish(&tree, &challenge);
+    for host in HOSTS {
+        let server = tree.server(host);
+        server.set_behaviour(Behaviour::ManySignatures(200));
+    }
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is_inconclusive(Failure::Bogus);
+}
+
 #[tokio::test]
 async fn an_unsigned_zone_below_a_signed_one() {
     let tree = acme().signed().zone("sub.acme.com").start().await.unwrap();

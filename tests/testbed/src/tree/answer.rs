@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use hickory_proto::dnssec::rdata::{DNSSECRData, RRSIG};
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{NS, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -221,6 +222,14 @@ fn distort(response: &mut Message, behaviour: &Behaviour, request: &Message, udp
                 record.name = name("other-zone.invalid");
             }
         }
+        Behaviour::ManySignatures(count) => {
+            let wrong: Vec<Record> = response
+                .answers
+                .iter()
+                .flat_map(|record| (0..*count).filter_map(|n| wrong_signature(record, n)))
+                .collect();
+            response.answers.splice(0..0, wrong);
+        }
         Behaviour::DeniesEverything => {
             clear(response);
             response.metadata.response_code = ResponseCode::NXDomain;
@@ -233,6 +242,21 @@ fn distort(response: &mut Message, behaviour: &Behaviour, request: &Message, udp
         }
         _ => {}
     }
+}
+
+/// A signature over the same records that is none; each number makes another one.
+fn wrong_signature(record: &Record, number: u8) -> Option<Record> {
+    let RData::DNSSEC(DNSSECRData::RRSIG(right)) = &record.data else {
+        return None;
+    };
+    let mut octets = right.sig().to_vec();
+    *octets.first_mut()? ^= number.wrapping_add(1);
+    let wrong = RRSIG::from_sig(right.input().clone(), octets);
+    Some(Record::from_rdata(
+        record.name.clone(),
+        record.ttl,
+        RData::DNSSEC(DNSSECRData::RRSIG(wrong)),
+    ))
 }
 
 fn soa(zone: &Name) -> Record {

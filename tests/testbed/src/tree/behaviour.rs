@@ -59,6 +59,8 @@ pub enum Behaviour {
     Garbage,
     /// The real answer with these signatures.
     Signatures(Signatures),
+    /// Before the right signature so many wrong ones, each of which costs a validator time.
+    ManySignatures(u8),
 }
 
 /// How a signed zone's answers are signed.
