@@ -11,6 +11,8 @@ use super::conditions;
 pub const MAX_OBSERVED_VALUES: usize = 10;
 /// Longest repeated value, in characters, escapes included.
 pub const MAX_OBSERVED_CHARS: usize = 255;
+/// Longest hint, in characters.
+pub const MAX_HINT_CHARS: usize = 1024;
 /// Most answers that a status lists.
 pub const MAX_LISTED_ANSWERS: usize = 32;
 
@@ -99,6 +101,16 @@ pub struct OrganizationDomainStatus {
     )]
     #[schemars(length(max = 253))]
     pub canonical_name: Option<String>,
+
+    /// The domain as its readers write it, where that is not the canonical name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub unicode_name: Option<String>,
+
+    /// Whether a label of the domain mixes scripts as no language does, so that the domain may pass
+    /// for another one to the eye.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed_scripts: bool,
 
     /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for
     /// somebody.
@@ -284,6 +296,9 @@ pub struct LastCheck {
     pub time: Option<Time>,
     /// What the check says: Proven, Absent, Mismatch (both are a definite no) or Inconclusive.
     pub verdict: CheckVerdict,
+    /// Whether the zone is signed (DNSSEC), where the check found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<DnssecState>,
     /// Which server was asked for which name, and what it answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -292,6 +307,19 @@ pub struct LastCheck {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 255)))]
     pub observed_values: Vec<String>,
+    /// The likely mistake, or why the check could not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub hint: Option<String>,
+}
+
+/// What DNSSEC says of the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DnssecState {
+    /// Signed, and valid up to a trust anchor.
+    Secure,
+    /// Proven not to be signed.
+    Insecure,
 }
 
 /// The verdict of a check.

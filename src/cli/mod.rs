@@ -1,6 +1,8 @@
 //! The command line: a file a subcommand.
 
+mod check;
 mod crds;
+mod dns;
 mod operator;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Operator(Box<operator::Arguments>),
+    Check(Box<check::Arguments>),
     Crds(crds::Arguments),
 }
 
@@ -25,11 +28,12 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Operator(arguments) => operator::run(*arguments),
-        Command::Crds(arguments) => crds::run(&arguments),
+        Command::Operator(arguments) => operator::run(*arguments).map(|()| ExitCode::SUCCESS),
+        Command::Check(arguments) => return check::main(*arguments),
+        Command::Crds(arguments) => crds::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("freehold: {error}");
             ExitCode::FAILURE

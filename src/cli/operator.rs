@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use kube::Client;
 use kube::client::ClientBuilder;
@@ -14,12 +13,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::dns::DnsArguments;
 use crate::controller::{Config, Operator};
-use crate::dns::{Gatherer, Recursive};
-use crate::model::name::DomainName;
-use crate::model::policy::NamePolicy;
 use crate::model::schedule::{Ladder, parse_duration};
-use crate::model::service::ServiceName;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::requests::CountRequests;
@@ -28,30 +24,8 @@ use crate::telemetry::{http, logs};
 /// Run the controllers against the cluster of the kubeconfig, or of the pod's own account.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Recursive DNS server to ask, as ADDRESS or ADDRESS:PORT. Repeatable; with several, more than
-    /// half must agree.
-    #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',', required = true, value_parser = parse_server)]
-    dns_server: Vec<SocketAddr>,
-
-    /// Time for one question to one DNS server, over UDP and over TCP each.
-    #[arg(long, env = "FREEHOLD_DNS_TIMEOUT", default_value = "5s", value_parser = parse_duration)]
-    dns_timeout: SignedDuration,
-
-    /// Suffix outside the public DNS below which domains are admitted. Repeatable.
-    #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_name)]
-    allow_suffix: Vec<DomainName>,
-
-    /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
-    #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES", value_parser = BoolishValueParser::new())]
-    allow_private_suffixes: bool,
-
-    /// Further mail domain of consumers that is refused. Repeatable.
-    #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = parse_name)]
-    consumer_mail_domain: Vec<DomainName>,
-
-    /// The install's own word in every record: _WORD-challenge and WORD-domain-verification.
-    #[arg(long, env = "FREEHOLD_SERVICE_NAME", default_value = "freehold")]
-    service_name: ServiceName,
+    #[command(flatten)]
+    dns: DnsArguments,
 
     /// Namespace to look after. Repeatable; all namespaces when left out.
     #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = parse_namespace)]
@@ -180,17 +154,10 @@ fn config(
     Ok(Config {
         client: client(kubeconfig, metrics)?,
         watch_client: client(watch_config, metrics)?,
-        gatherer: Gatherer::Recursive(Recursive::new(
-            arguments.dns_server,
-            arguments.dns_timeout.unsigned_abs(),
-        )),
+        gatherer: arguments.dns.gatherer()?,
         settings: Settings {
-            service: arguments.service_name,
-            names: NamePolicy {
-                allowed_suffixes: arguments.allow_suffix,
-                consumer_mail_domains: arguments.consumer_mail_domain.into_iter().collect(),
-                private_suffixes: arguments.allow_private_suffixes,
-            },
+            names: arguments.dns.names(),
+            service: arguments.dns.service_name,
             ladder: arguments.check_ladder,
             window: arguments.window,
             recheck_period: arguments.recheck_period,
@@ -220,14 +187,4 @@ fn parse_namespace(text: &str) -> Result<String, String> {
         return Err("a namespace has a name; leave the setting out for all namespaces".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn parse_server(text: &str) -> Result<SocketAddr, String> {
-    text.parse::<SocketAddr>()
-        .or_else(|_| text.parse().map(|address| SocketAddr::new(address, 53)))
-        .map_err(|_| "give the server's IP address, with :PORT if it is not 53".to_owned())
-}
-
-fn parse_name(text: &str) -> Result<DomainName, String> {
-    DomainName::parse(text).map_err(|error| error.to_string())
 }

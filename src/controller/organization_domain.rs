@@ -28,7 +28,7 @@ use crate::model::facts::{Facts, Pace};
 use crate::model::lifecycle::{
     self, About, Decision, HeldBy, Holding, Judgement, Notice, Snapshot,
 };
-use crate::model::verdict::{Verdict, Weight};
+use crate::model::verdict::Verdict;
 use crate::model::{report, schedule, verdict};
 
 /// Reads and decisions before a key that others keep changing waits its turn again.
@@ -255,7 +255,13 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             // Reading the operating system's random source fails at boot at the most.
             token()?,
         );
-        match apply(operator, &domain, &decision, checked.as_ref()).await? {
+        let applied = apply(operator, &domain, &decision, checked.as_ref()).await;
+        if checked.is_some() && applied.as_ref().is_err_and(CallError::can_pass) {
+            // What the check found is not lost: it is made again with the next try.
+            let mut domains = operator.stores.domains_mut();
+            domains.set_next_check(key, &domain.uid, Some(now));
+        }
+        match applied? {
             Applied::Done => {
                 operator
                     .stores
@@ -288,22 +294,22 @@ async fn check(
     challenge: &Challenge,
 ) -> Result<Checked, CallError> {
     let evidence = operator.gatherer.gather(challenge).await;
-    let verdict = verdict::judge(challenge, &evidence);
-    operator.metrics.check(verdict);
-    let holder = if verdict == Verdict::Proven {
+    let judged = verdict::judge(challenge, &evidence);
+    operator.metrics.check(judged.verdict);
+    let holder = if judged.verdict == Verdict::Proven {
         judge_holder(operator, domain, challenge, &evidence).await?
     } else {
         None
     };
-    let internal = operator.settings.names.is_internal(&challenge.name);
+    let internal = operator.settings.names.is_internal(challenge.name.as_str());
     Ok(Checked {
         time: evidence.time,
         judgement: Judgement {
-            verdict,
-            weight: Weight::Complete,
+            verdict: judged.verdict,
+            weight: judged.weight,
             token: challenge.token.clone(),
             holder,
-            report: report::last_check(challenge, &evidence, verdict, internal),
+            report: report::last_check(challenge, &evidence, judged, internal),
         },
     })
 }
@@ -320,15 +326,11 @@ async fn judge_holder(
         return Ok(None);
     };
     let token = holding::live_token(operator, &holding).await?;
-    Ok(token.map(|token| {
-        verdict::judge(
-            &Challenge {
-                token,
-                ..challenge.clone()
-            },
-            evidence,
-        )
-    }))
+    let theirs = token.map(|token| Challenge {
+        token,
+        ..challenge.clone()
+    });
+    Ok(theirs.map(|theirs| verdict::judge(&theirs, evidence).verdict))
 }
 
 /// What the limits let through in one reconcile, however often it decides.

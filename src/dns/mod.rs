@@ -1,17 +1,31 @@
 //! Gathers evidence. The only part that sends DNS packets.
 
 pub mod answer;
-pub mod exchange;
+pub mod authoritative;
+mod budget;
+mod cache;
+mod delegation;
+mod dnssec;
+mod exchange;
+pub mod guard;
+mod limits;
+pub mod provider;
 pub mod recursive;
+mod roots;
 
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
 
-pub use recursive::Recursive;
+pub use authoritative::{Authoritative, AuthoritativeSettings};
+pub use guard::Guard;
+pub use hickory_resolver::net::proto::dnssec::TrustAnchors;
+pub use recursive::{Recursive, RecursiveServer, RecursiveSettings};
 
 /// Where evidence comes from.
 #[derive(Clone, Debug)]
 pub enum Gatherer {
+    /// The servers of the domain's own zone.
+    Authoritative(Authoritative),
     /// Configured recursive servers.
     Recursive(Recursive),
 }
@@ -21,6 +35,7 @@ impl Gatherer {
     /// evidence.
     pub async fn gather(&self, challenge: &Challenge) -> Evidence {
         match self {
+            Self::Authoritative(authoritative) => authoritative.gather(challenge).await,
             Self::Recursive(recursive) => recursive.gather(challenge).await,
         }
     }

@@ -1,60 +1,257 @@
 //! Evidence from configured recursive servers, each asked by itself.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::net::h2::HttpsClientStream;
+use hickory_resolver::net::http::DEFAULT_DNS_QUERY_PATH;
+use hickory_resolver::net::proto::op::{DnsResponse, Query};
+use hickory_resolver::net::proto::rr::{Name, RecordType};
+use hickory_resolver::net::tls::tls_exchange;
+use hickory_resolver::net::xfer::DnsExchange;
+use hickory_resolver::net::{NetError, tls};
 use jiff::Timestamp;
 use rand::distr::{Alphanumeric, SampleString};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::sync::{Mutex, Semaphore};
 
-use super::answer::read_txt;
-use super::exchange::Exchange;
+use super::answer::{read_recursive, shown};
+use super::exchange::{Answer, Exchange, Manner, Transport, accept, failure, over};
+use super::guard::Guard;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
-use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, ServerAnswer};
+use crate::model::evidence::{
+    Evidence, Failure, Lookup, Outcome, Security, ServerAnswer, Source, Step,
+};
+use crate::model::policy::NamePolicy;
+
+/// The library's queue of one connection holds 32 questions, and refuses further ones.
+const IN_FLIGHT_PER_CONNECTION: usize = 16;
+
+/// A recursive server: `ADDRESS[:PORT]` over UDP and TCP, `tls://ADDRESS[:PORT][#NAME]` over TLS
+/// (RFC 7858), `https://ADDRESS[:PORT][/PATH][#NAME]` over HTTPS (RFC 8484). NAME is what the
+/// server's certificate must be for; the address itself where it is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecursiveServer {
+    pub address: SocketAddr,
+    protocol: Protocol,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Protocol {
+    Plain,
+    Tls { name: String },
+    Https { name: String, path: String },
+}
+
+/// Why a text is no recursive server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "give ADDRESS[:PORT], tls://ADDRESS[:PORT][#NAME] or https://ADDRESS[:PORT][/PATH][#NAME], with an IP address"
+)]
+pub struct RecursiveServerError;
+
+impl FromStr for RecursiveServer {
+    type Err = RecursiveServerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = |text, port| parse_address(text, port).ok_or(RecursiveServerError);
+        let named = |rest: &str| match rest.split_once('#') {
+            None => (rest.to_owned(), None),
+            Some((rest, name)) => (rest.to_owned(), Some(name.to_owned())),
+        };
+        let (address, protocol) = if let Some(rest) = text.strip_prefix("tls://") {
+            let (rest, name) = named(rest);
+            let address = address(&rest, 853)?;
+            let name = name.unwrap_or_else(|| address.ip().to_string());
+            (address, Protocol::Tls { name })
+        } else if let Some(rest) = text.strip_prefix("https://") {
+            let (rest, name) = named(rest);
+            let (host, path) = match rest.find('/') {
+                Some(at) => rest.split_at(at),
+                None => (&rest[..], DEFAULT_DNS_QUERY_PATH),
+            };
+            let address = address(host, 443)?;
+            let name = name.unwrap_or_else(|| address.ip().to_string());
+            let path = path.to_owned();
+            (address, Protocol::Https { name, path })
+        } else {
+            (address(text, 53)?, Protocol::Plain)
+        };
+        if let Protocol::Tls { name } | Protocol::Https { name, .. } = &protocol
+            && ServerName::try_from(name.as_str()).is_err()
+        {
+            return Err(RecursiveServerError);
+        }
+        let text = match &protocol {
+            Protocol::Plain => address.to_string(),
+            Protocol::Tls { .. } | Protocol::Https { .. } => text.to_owned(),
+        };
+        Ok(Self {
+            address,
+            protocol,
+            text,
+        })
+    }
+}
+
+impl fmt::Display for RecursiveServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Reads an address with or without a port; IPv6 with a port stands in brackets.
+#[must_use]
+pub fn parse_address(text: &str, port: u16) -> Option<SocketAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    text.parse()
+        .ok()
+        .or_else(|| Some(SocketAddr::new(bare.parse::<IpAddr>().ok()?, port)))
+}
+
+/// Which servers are asked, and how.
+pub struct RecursiveSettings {
+    pub servers: Vec<RecursiveServer>,
+    /// Time for one question, over each transport.
+    pub timeout: Duration,
+    pub policy: NamePolicy,
+    /// Whether only answers count that a server validated and delivered over TLS.
+    pub secure_only: bool,
+    /// Whom to trust with `tls://` and `https://`; the certification authorities of browsers when
+    /// left out.
+    pub tls: Option<ClientConfig>,
+}
 
 /// Asks every configured server for every record.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Recursive {
-    servers: Vec<SocketAddr>,
+    servers: Arc<[Server]>,
     exchange: Exchange,
+    policy: Arc<NamePolicy>,
+    secure_only: bool,
+    tls: Arc<ClientConfig>,
+}
+
+struct Server {
+    configured: RecursiveServer,
+    /// The connection over TLS, while it holds.
+    connection: Mutex<Option<DnsExchange<Guard>>>,
+    in_flight: Semaphore,
 }
 
 impl Recursive {
-    #[must_use]
-    pub fn new(servers: Vec<SocketAddr>, timeout: Duration) -> Self {
-        Self {
-            servers,
-            exchange: Exchange::new(timeout, true),
-        }
+    /// `guard` must exempt the configured servers.
+    pub fn new(settings: RecursiveSettings, guard: Guard) -> Result<Self, rustls::Error> {
+        let servers = settings.servers.into_iter().map(|configured| Server {
+            configured,
+            connection: Mutex::default(),
+            in_flight: Semaphore::new(IN_FLIGHT_PER_CONNECTION),
+        });
+        Ok(Self {
+            servers: servers.collect(),
+            exchange: Exchange::new(guard, settings.timeout),
+            policy: Arc::new(settings.policy),
+            secure_only: settings.secure_only,
+            tls: Arc::new(match settings.tls {
+                Some(tls) => tls,
+                None => tls::client_config()?,
+            }),
+        })
     }
 
     pub async fn gather(&self, challenge: &Challenge) -> Evidence {
         let time = Timestamp::now();
         let lookups = join_all(FORMS.map(|form| self.look_up(challenge, form))).await;
-        Evidence { time, lookups }
+        let doubled = format!(
+            "{}.{}",
+            challenge.owner(RecordForm::Underscore),
+            challenge.name
+        );
+        let mut evidence = Evidence {
+            time,
+            source: Source::Recursive,
+            secure_only: self.secure_only,
+            lookups,
+            zone: None,
+            doubled: None,
+        };
+        let judged = crate::model::verdict::judge(challenge, &evidence);
+        if judged.verdict.is_negative()
+            && let Some(server) = self.servers.first()
+        {
+            let (outcome, _) = self.ask_txt(server, challenge, &doubled).await;
+            evidence.doubled = Some(Step {
+                name: doubled,
+                answers: vec![ServerAnswer {
+                    server: server.configured.to_string(),
+                    outcome,
+                }],
+            });
+        }
+        evidence
     }
 
     async fn look_up(&self, challenge: &Challenge, form: RecordForm) -> Lookup {
-        let answers = join_all(self.servers.iter().map(|&server| async move {
-            ServerAnswer {
-                server: server.to_string(),
-                outcome: self.ask(server, challenge, form).await,
-            }
-        }))
+        let told = join_all(
+            self.servers
+                .iter()
+                .map(|server| self.ask(server, challenge, form)),
+        )
         .await;
-        Lookup { form, answers }
+        let security = told
+            .iter()
+            .filter(|(outcome, _)| !matches!(outcome, Outcome::Failed(_)))
+            .map(|&(_, security)| security)
+            .min()
+            .unwrap_or(Security::Unknown);
+        let answers = self
+            .servers
+            .iter()
+            .zip(told)
+            .map(|(server, (outcome, _))| ServerAnswer {
+                server: server.configured.to_string(),
+                outcome,
+            })
+            .collect();
+        Lookup {
+            form,
+            steps: vec![Step {
+                name: challenge.owner(form),
+                answers,
+            }],
+            stopped: None,
+            partial: false,
+            security,
+        }
     }
 
-    async fn ask(&self, server: SocketAddr, challenge: &Challenge, form: RecordForm) -> Outcome {
-        let outcome = self.ask_txt(server, &challenge.owner(form)).await;
+    async fn ask(
+        &self,
+        server: &Server,
+        challenge: &Challenge,
+        form: RecordForm,
+    ) -> (Outcome, Security) {
+        let (outcome, security) = self
+            .ask_txt(server, challenge, &challenge.owner(form))
+            .await;
         match first_alias(&outcome) {
             Some(alias) if form == RecordForm::Underscore => {
                 let alias = alias.to_owned();
-                self.unless_wildcard(server, challenge, outcome, &alias)
-                    .await
+                let outcome = self
+                    .unless_wildcard(server, challenge, outcome, &alias)
+                    .await;
+                (outcome, security)
             }
-            _ => outcome,
+            _ => (outcome, security),
         }
     }
 
@@ -62,7 +259,7 @@ impl Recursive {
     /// wildcard CNAME a random label beside it has the same target.
     async fn unless_wildcard(
         &self,
-        server: SocketAddr,
+        server: &Server,
         challenge: &Challenge,
         outcome: Outcome,
         alias: &str,
@@ -70,8 +267,8 @@ impl Recursive {
         let label = Alphanumeric
             .sample_string(&mut rand::rng(), 20)
             .to_lowercase();
-        let sibling = self
-            .ask_txt(server, &format!("_{label}.{}", challenge.name))
+        let (sibling, _) = self
+            .ask_txt(server, challenge, &format!("_{label}.{}", challenge.name))
             .await;
         match (first_alias(&sibling), &sibling) {
             (Some(other), _) if other == alias => Outcome::WildcardAlias {
@@ -82,19 +279,119 @@ impl Recursive {
         }
     }
 
-    async fn ask_txt(&self, server: SocketAddr, owner: &str) -> Outcome {
+    async fn ask_txt(
+        &self,
+        server: &Server,
+        challenge: &Challenge,
+        owner: &str,
+    ) -> (Outcome, Security) {
         // Names are validated before they come here; the final dot keeps search lists out.
         let Ok(name) = Name::from_ascii(format!("{owner}.")) else {
-            return Outcome::Failed(Failure::Malformed);
+            return (Outcome::Failed(Failure::Malformed), Security::Unknown);
         };
-        match self
-            .exchange
-            .ask(server, name.clone(), RecordType::TXT)
-            .await
-        {
-            Ok(answer) => read_txt(&answer, &name),
-            Err(failure) => Outcome::Failed(failure),
+        let internal = self.policy.is_internal(challenge.name.as_str());
+        match self.put(server, &name).await {
+            Ok(answer) => {
+                let follows = |target: &Name| self.policy.admits(&shown(target), internal);
+                let outcome = read_recursive(&answer.message, &name, follows);
+                // Whoever is on the path of an unprotected answer writes this bit too.
+                let validated = answer.message.metadata.authentic_data
+                    && server.configured.protocol != Protocol::Plain;
+                let security = if validated {
+                    Security::Secure
+                } else {
+                    Security::Unknown
+                };
+                (outcome, security)
+            }
+            Err(failure) => (Outcome::Failed(failure), Security::Unknown),
         }
+    }
+
+    async fn put(&self, server: &Server, name: &Name) -> Result<Answer, Failure> {
+        const MANNER: Manner = Manner {
+            transport: Transport::Any,
+            recursion_desired: true,
+            signatures: false,
+        };
+        let kind = RecordType::TXT;
+        if server.configured.protocol == Protocol::Plain {
+            let address = server.configured.address;
+            return self.exchange.ask(address, name, kind, MANNER).await;
+        }
+        let question = Query::query(name.clone(), kind);
+        let _slot = server.in_flight.acquire().await;
+        let mut answer = self.put_connected(server, &question, MANNER).await;
+        // A connection that was open may have ended just now.
+        if answer.is_err() && server.connection.lock().await.take().is_some() {
+            answer = self.put_connected(server, &question, MANNER).await;
+        }
+        match answer {
+            Ok(answer) => accept(answer, &question),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    async fn put_connected(
+        &self,
+        server: &Server,
+        question: &Query,
+        manner: Manner,
+    ) -> Result<DnsResponse, NetError> {
+        let asked = async {
+            let connection = {
+                let mut connection = server.connection.lock().await;
+                match &*connection {
+                    Some(connection) => connection.clone(),
+                    None => connection
+                        .insert(self.connect(&server.configured).await?)
+                        .clone(),
+                }
+            };
+            over(&connection, question.clone(), manner).await
+        };
+        tokio::time::timeout(self.exchange.timeout(), asked)
+            .await
+            .unwrap_or(Err(NetError::Timeout))
+    }
+
+    async fn connect(&self, server: &RecursiveServer) -> Result<DnsExchange<Guard>, NetError> {
+        let guard = self.exchange.guard().clone();
+        let config = Arc::clone(&self.tls);
+        match &server.protocol {
+            Protocol::Plain => Err(NetError::NoConnections),
+            Protocol::Tls { name } => {
+                let name = ServerName::try_from(name.clone())
+                    .map_err(|_| NetError::Message("bad server name"))?;
+                let timeout = self.exchange.timeout();
+                tls_exchange(
+                    server.address,
+                    name,
+                    (*config).clone(),
+                    timeout,
+                    None,
+                    guard,
+                )
+                .await
+            }
+            Protocol::Https { name, path } => {
+                HttpsClientStream::builder(config, guard)
+                    .exchange(server.address, name.as_str().into(), path.as_str().into())
+                    .await
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Recursive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(
+                self.servers
+                    .iter()
+                    .map(|server| server.configured.to_string()),
+            )
+            .finish()
     }
 }
 
@@ -104,6 +401,58 @@ fn first_alias(outcome: &Outcome) -> Option<&str> {
         | Outcome::NoData { aliases }
         | Outcome::NxDomain { aliases }
         | Outcome::WildcardAlias { aliases } => aliases.first().map(String::as_str),
-        Outcome::Failed(_) => None,
+        Outcome::Alias { target } => Some(target),
+        Outcome::Referral(_) | Outcome::Failed(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read_with_their_protocol_port_and_name() {
+        for (text, address, shown) in [
+            ("192.0.2.1", "192.0.2.1:53", "192.0.2.1:53"),
+            ("192.0.2.1:5353", "192.0.2.1:5353", "192.0.2.1:5353"),
+            ("2001:db8::1", "[2001:db8::1]:53", "[2001:db8::1]:53"),
+            ("[2001:db8::1]:54", "[2001:db8::1]:54", "[2001:db8::1]:54"),
+            ("tls://192.0.2.1", "192.0.2.1:853", "tls://192.0.2.1"),
+            (
+                "tls://192.0.2.1:8853#dns.acme.example",
+                "192.0.2.1:8853",
+                "tls://192.0.2.1:8853#dns.acme.example",
+            ),
+            (
+                "https://[2001:db8::1]/q#dns.acme.example",
+                "[2001:db8::1]:443",
+                "https://[2001:db8::1]/q#dns.acme.example",
+            ),
+        ] {
+            let server: RecursiveServer = text.parse().unwrap();
+            assert_eq!(server.address, address.parse().unwrap(), "{text}");
+            assert_eq!(server.to_string(), shown, "{text}");
+        }
+        let https: RecursiveServer = "https://192.0.2.1:8443".parse().unwrap();
+        assert_eq!(
+            https.protocol,
+            Protocol::Https {
+                name: "192.0.2.1".to_owned(),
+                path: "/dns-query".to_owned()
+            }
+        );
+        for text in [
+            "",
+            "dns.acme.example",
+            "tls://dns.acme.example",
+            "tls://192.0.2.1#",
+            "quic://192.0.2.1",
+        ] {
+            assert_eq!(
+                text.parse::<RecursiveServer>(),
+                Err(RecursiveServerError),
+                "{text}"
+            );
+        }
     }
 }

@@ -9,21 +9,61 @@ use super::challenge::RecordForm;
 pub struct Evidence {
     /// When the gathering began; a proof is no younger than that.
     pub time: Timestamp,
+    pub source: Source,
+    /// Whether only answers of signed zones count.
+    pub secure_only: bool,
     /// One for each form of the challenge's records.
     pub lookups: Vec<Lookup>,
+    /// The zone that the domain lies in.
+    pub zone: Option<ZoneServers>,
+    /// What stands at the name that a panel makes which appends the zone once more.
+    pub doubled: Option<Step>,
 }
 
-/// What all servers answered about the record of one form.
+/// Who was asked, which decides how many of them must agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Every server of the zone.
+    Authoritative,
+    /// Configured recursive servers.
+    Recursive,
+}
+
+/// A zone and its servers, as its parent delegates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneServers {
+    /// Without a final dot; the root is a dot.
+    pub name: String,
+    /// Host names in lower case, sorted, without a final dot.
+    pub hosts: Vec<String>,
+}
+
+/// What was asked for the record of one form, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     pub form: RecordForm,
+    /// The questions in their order: each but the last led to the next by an alias or a zone cut.
+    pub steps: Vec<Step>,
+    /// Why the look-up ended before an answer, where it did.
+    pub stopped: Option<Failure>,
+    /// Whether something that the steps rest on, such as the address of a name server, was not
+    /// answered by every server asked.
+    pub partial: bool,
+    pub security: Security,
+}
+
+/// One question, put to every server that should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The name asked for, without a final dot.
+    pub name: String,
     pub answers: Vec<ServerAnswer>,
 }
 
 /// What one server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAnswer {
-    /// The server as its configuration or its delegation names it.
+    /// The server as its configuration or its delegation names it, and its address.
     pub server: String,
     pub outcome: Outcome,
 }
@@ -42,8 +82,23 @@ pub enum Outcome {
     NxDomain { aliases: Vec<String> },
     /// The name is an alias, but so is every other label beside it: a wildcard delegates nothing.
     WildcardAlias { aliases: Vec<String> },
+    /// The name is an alias, by a CNAME of its own or a DNAME above it.
+    Alias { target: String },
+    /// The name lies in a zone of its own, with these servers.
+    Referral(ZoneServers),
     /// The server gave no answer that means anything.
     Failed(Failure),
+}
+
+/// What DNSSEC says of an answer (RFC 4033 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Security {
+    /// Nobody looked.
+    Unknown,
+    /// A parent proves that the zone is not signed.
+    Insecure,
+    /// Signed, and valid up to a trust anchor.
+    Secure,
 }
 
 /// Why an answer means nothing.
@@ -67,4 +122,20 @@ pub enum Failure {
     AliasChain,
     #[error("truncated, and no answer over TCP")]
     Truncated,
+    #[error("not a server of the zone: the answer lacks authority")]
+    Lame,
+    #[error("the name server's host name has no address")]
+    NoAddress,
+    #[error("not asked: its address is not public")]
+    NotPublicAddress,
+    #[error("an alias or name server outside the public DNS, which is not asked")]
+    NotPublicName,
+    #[error("the servers of a zone on the way do not agree")]
+    Disagreement,
+    #[error("the DNSSEC signatures are missing or wrong")]
+    Bogus,
+    #[error("the zone is not signed, and only signed zones count here")]
+    NotSigned,
+    #[error("the look-up takes more questions, octets or time than a check may spend")]
+    Budget,
 }

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::challenge::{Challenge, FORMS, Token};
 use super::message::{self, Words};
+use super::name::DomainName;
 use super::schedule::{self, WRITTEN_FROM};
 use super::settings::Settings;
 use crate::api::conditions::{
@@ -98,7 +99,7 @@ impl Facts {
         let new = Self::new(status.last_handled_request.clone());
         let read = Self {
             state,
-            reason: read_reason(state, &status.conditions),
+            reason: read_reason(state, &status.conditions, status.last_check.is_some()),
             last_check: status.last_check.clone(),
             ..new
         };
@@ -185,6 +186,8 @@ impl Facts {
         OrganizationDomainStatus {
             observed_generation: Some(generation),
             canonical_name: words.name.map(ToString::to_string),
+            unicode_name: words.name.and_then(DomainName::unicode_name),
+            mixed_scripts: words.name.is_some_and(DomainName::mixes_scripts),
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(self.strategy),
             challenge: self.write_challenge(words),
@@ -303,7 +306,7 @@ impl Issued {
 }
 
 /// The summary's reason, as far as it is one of the state's own.
-fn read_reason(state: State, conditions: &[Condition]) -> Reason {
+fn read_reason(state: State, conditions: &[Condition], checked: bool) -> Reason {
     use Reason as R;
     let (known, otherwise): (&[Reason], Reason) = match state {
         State::Pending => (
@@ -344,8 +347,20 @@ fn read_reason(state: State, conditions: &[Condition]) -> Reason {
     };
     conditions::find(conditions, READY)
         .and_then(|ready| ready.reason.parse().ok())
-        .filter(|reason| known.contains(reason))
+        .filter(|reason| known.contains(reason) && (checked || !is_of_a_check(*reason)))
         .unwrap_or(otherwise)
+}
+
+/// Whether only a check can have said so.
+fn is_of_a_check(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RecordAbsent
+            | Reason::RecordMismatch
+            | Reason::RecordExpired
+            | Reason::CheckInconclusive
+            | Reason::EvidenceIncomplete
+    )
 }
 
 /// Statuses carry whole seconds; a finer time would differ from itself after a read.

@@ -7,13 +7,14 @@ mod step;
 use jiff::Timestamp;
 
 use self::step::Step;
+use super::agreement::Weight;
 use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
 use super::message::Words;
 use super::name::DomainName;
 use super::policy::Refusal;
 use super::settings::Settings;
-use super::verdict::{Verdict, Weight};
+use super::verdict::Verdict;
 use crate::api::organization_domain::{LastCheck, OrganizationDomainStatus, State, Strategy};
 use crate::api::reason::Reason;
 use crate::api::verified_domain::VerifiedDomainSpec;

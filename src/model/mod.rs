@@ -1,9 +1,11 @@
 //! Everything Freehold decides, without a client, a socket or a clock: time is an argument.
 
+pub mod agreement;
 pub mod approval;
 pub mod challenge;
 pub mod evidence;
 pub mod facts;
+pub mod hint;
 pub mod lifecycle;
 pub mod message;
 pub mod name;

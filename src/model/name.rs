@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use unicode_security::RestrictionLevel;
+use unicode_security::restriction_level::RestrictionLevelDetection;
 
 /// Longest textual name without a final dot (RFC 1035 section 2.3.4: 255 octets on the wire).
 pub const MAX_NAME_OCTETS: usize = 253;
@@ -97,6 +99,22 @@ impl DomainName {
             .to_unicode(self.0.as_bytes(), AsciiDenyList::STD3, Hyphens::Check)
             .0
             .into_owned()
+    }
+
+    /// The name with U-labels, where it has any.
+    #[must_use]
+    pub fn unicode_name(&self) -> Option<String> {
+        let unicode = self.to_unicode();
+        (unicode != self.as_str()).then_some(unicode)
+    }
+
+    /// Whether a label mixes scripts as no language does, so that it may pass for another name (UTS 39
+    /// section 5.2: beyond "highly restrictive").
+    #[must_use]
+    pub fn mixes_scripts(&self) -> bool {
+        self.to_unicode()
+            .split('.')
+            .any(|label| label.detect_restriction_level() > RestrictionLevel::HighlyRestrictive)
     }
 
     /// Whether this name is `other` or below it.
@@ -204,6 +222,26 @@ mod tests {
             ("example。com", E::Mapped("example.com".into())),
         ] {
             assert_eq!(DomainName::parse(typed).unwrap_err(), error, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn mixed_scripts_are_flagged_and_languages_are_not() {
+        for (typed, mixed) in [
+            ("example.com", false),
+            ("a-1.example", false),
+            ("münchen.example", false),
+            ("пример.example", false),
+            ("日本語ひらがなカタカナ.example", false),
+            ("東京tokyo.example", false),
+            ("한국어korea.example", false),
+            // The second letter is Cyrillic.
+            ("p\u{430}ypal.com", true),
+            ("αlpha.example", true),
+        ] {
+            let name = DomainName::parse(typed).unwrap();
+            assert_eq!(name.mixes_scripts(), mixed, "{typed}");
+            assert_eq!(name.unicode_name().is_some(), !typed.is_ascii(), "{typed}");
         }
     }
 

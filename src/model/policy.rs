@@ -60,6 +60,14 @@ const SPECIAL_USE: [&str; 14] = [
 ];
 
 impl NamePolicy {
+    /// The canonical name of a domain as typed, or why there is none that is verified here.
+    pub fn accept(&self, domain: &str, service: &ServiceName) -> Result<DomainName, String> {
+        let name = DomainName::parse(domain).map_err(|error| error.to_string())?;
+        self.check(&name, service)
+            .map_err(|refusal| refusal.to_string())?;
+        Ok(name)
+    }
+
     /// Why `name` is refused, or nothing where it may be verified.
     pub fn check(&self, name: &DomainName, service: &ServiceName) -> Result<(), Refusal> {
         let text = name.as_str();
@@ -96,14 +104,44 @@ impl NamePolicy {
         Ok(())
     }
 
+    /// Whether a look-up may ask for `name`, in lower case without a final dot, when an answer leads
+    /// there. Only the look-up of an internal name is led to internal ones.
+    #[must_use]
+    pub fn admits(&self, name: &str, from_internal: bool) -> bool {
+        if self.is_internal(name) {
+            return from_internal;
+        }
+        !SPECIAL_USE.into_iter().any(|s| is_at_or_below(name, s))
+            && psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known())
+    }
+
+    /// Whether a zone registers names for others: the root, a public suffix, or one of the install's
+    /// own suffixes.
+    #[must_use]
+    pub fn is_registry(&self, zone: &str) -> bool {
+        zone == "."
+            || self
+                .allowed_suffixes
+                .iter()
+                .any(|suffix| suffix.as_str() == zone)
+            || psl::suffix(zone.as_bytes()).is_some_and(|suffix| {
+                suffix.typ() == Some(psl::Type::Icann) && suffix.as_bytes() == zone.as_bytes()
+            })
+    }
+
     /// Whether the name lies below an allowed suffix: such a zone is the install's own, and what
     /// its DNS says is not repeated to tenants.
     #[must_use]
-    pub fn is_internal(&self, name: &DomainName) -> bool {
+    pub fn is_internal(&self, name: &str) -> bool {
         self.allowed_suffixes
             .iter()
-            .any(|suffix| name.is_at_or_below(suffix.as_str()))
+            .any(|suffix| is_at_or_below(name, suffix.as_str()))
     }
+}
+
+fn is_at_or_below(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whether the name is one at which anybody gets a mailbox.

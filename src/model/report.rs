@@ -1,11 +1,12 @@
 //! What a status repeats of a check: bounded, escaped, and in an order that does not change.
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Outcome};
-use super::verdict::Verdict;
+use super::evidence::{Evidence, Outcome, Security};
+use super::hint;
+use super::verdict::{Judged, Verdict};
 use crate::api::organization_domain::{
-    AskedServer, CheckVerdict, LastCheck, MAX_LISTED_ANSWERS, MAX_OBSERVED_CHARS,
-    MAX_OBSERVED_VALUES,
+    AskedServer, CheckVerdict, DnssecState, LastCheck, MAX_HINT_CHARS, MAX_LISTED_ANSWERS,
+    MAX_OBSERVED_CHARS, MAX_OBSERVED_VALUES,
 };
 
 /// Writes the report. Values of an `internal` name are counted and not repeated: whoever may state
@@ -14,23 +15,26 @@ use crate::api::organization_domain::{
 pub fn last_check(
     challenge: &Challenge,
     evidence: &Evidence,
-    verdict: Verdict,
+    judged: Judged,
     internal: bool,
 ) -> LastCheck {
     let mut servers = Vec::new();
     let mut observed = Vec::new();
     for lookup in &evidence.lookups {
-        for answer in &lookup.answers {
-            let read = read(challenge, evidence, lookup.form, &answer.outcome);
-            servers.push(AskedServer {
-                server: answer.server.clone(),
-                name: challenge.owner(lookup.form),
-                answer: read.words,
-            });
-            observed.extend(read.others);
+        for step in &lookup.steps {
+            for answer in &step.answers {
+                let read = read(challenge, evidence, lookup.form, &answer.outcome);
+                servers.push(AskedServer {
+                    server: shorten(&answer.server),
+                    name: step.name.clone(),
+                    answer: read.words,
+                });
+                observed.extend(read.others);
+            }
         }
     }
     servers.sort();
+    servers.dedup();
     servers.truncate(MAX_LISTED_ANSWERS);
     observed.sort();
     observed.dedup();
@@ -40,10 +44,26 @@ pub fn last_check(
     }
     LastCheck {
         time: None,
-        verdict: check_verdict(verdict),
+        verdict: check_verdict(judged.verdict),
+        dnssec: match judged.security {
+            Security::Secure => Some(DnssecState::Secure),
+            Security::Insecure => Some(DnssecState::Insecure),
+            Security::Unknown => None,
+        },
         servers,
         observed_values: observed,
+        hint: hint(challenge, evidence, judged.verdict),
     }
+}
+
+/// The likely mistake, or else why nothing could be found out.
+fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<String> {
+    let text = match (hint::of(challenge, evidence), verdict) {
+        (Some(hint), _) => hint.to_string(),
+        (None, Verdict::Inconclusive(failure)) => format!("Nothing is decided: {failure}."),
+        (None, _) => return None,
+    };
+    Some(cut(&text, MAX_HINT_CHARS))
 }
 
 fn check_verdict(verdict: Verdict) -> CheckVerdict {
@@ -73,6 +93,12 @@ fn read(challenge: &Challenge, evidence: &Evidence, form: RecordForm, outcome: &
             "a wildcard only, which proves nothing",
             aliases,
         )),
+        Outcome::Alias { target } => silent(shorten(&format!("a CNAME to {target}"))),
+        Outcome::Referral(zone) => silent(shorten(&format!(
+            "the zone {} with the servers {}",
+            zone.name,
+            zone.hosts.join(", ")
+        ))),
         Outcome::Values { values, aliases } => {
             let matches: Vec<ValueMatch> = values
                 .iter()
@@ -127,13 +153,14 @@ fn escape(value: &[u8]) -> String {
 
 /// Cuts to the length that the schema allows.
 fn shorten(text: &str) -> String {
-    if text.chars().count() <= MAX_OBSERVED_CHARS {
+    cut(text, MAX_OBSERVED_CHARS)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
         return text.to_owned();
     }
-    text.chars()
-        .take(MAX_OBSERVED_CHARS - 1)
-        .chain(['…'])
-        .collect()
+    text.chars().take(most - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +170,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::{TOKEN_OCTETS, Token};
-    use crate::model::evidence::{Lookup, ServerAnswer};
+    use crate::model::evidence::{Lookup, ServerAnswer, Source, Step};
     use crate::model::name::DomainName;
     use crate::model::service::ServiceName;
     use crate::model::verdict::judge;
@@ -156,15 +183,25 @@ mod tests {
         };
         let evidence = Evidence {
             time: Timestamp::UNIX_EPOCH,
+            source: Source::Recursive,
+            secure_only: false,
+            zone: None,
+            doubled: None,
             lookups: vec![Lookup {
                 form: RecordForm::Underscore,
-                answers: vec![ServerAnswer {
-                    server: "192.0.2.1:53".into(),
-                    outcome: Outcome::Values {
-                        values,
-                        aliases: vec![],
-                    },
+                steps: vec![Step {
+                    name: challenge.owner(RecordForm::Underscore),
+                    answers: vec![ServerAnswer {
+                        server: "192.0.2.1:53".into(),
+                        outcome: Outcome::Values {
+                            values,
+                            aliases: vec![],
+                        },
+                    }],
                 }],
+                stopped: None,
+                partial: false,
+                security: Security::Unknown,
             }],
         };
         last_check(

@@ -1,7 +1,8 @@
 //! The pure judgement of evidence against a challenge.
 
+use super::agreement::{Agreement, Weight, agree};
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Failure, Lookup, Outcome};
+use super::evidence::{Evidence, Failure, Lookup, Outcome, Security, Source, Step};
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +27,6 @@ pub enum MismatchKind {
     Expired,
 }
 
-/// How much a verdict weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// Every server answered and all agree: it acts at once.
-    Complete,
-    /// Some did not answer, all who did agree: it acts once it is repeated.
-    Partial,
-}
-
 impl Verdict {
     /// Whether it is a definite no.
     #[must_use]
@@ -43,17 +35,55 @@ impl Verdict {
     }
 }
 
+/// A verdict, and what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    pub verdict: Verdict,
+    /// Whether every server had its say.
+    pub weight: Weight,
+    pub security: Security,
+}
+
 /// Judges the evidence: proven if the record of either form is, negative only if both are.
 #[must_use]
-pub fn judge(challenge: &Challenge, evidence: &Evidence) -> Verdict {
-    let mut verdicts = evidence
+pub fn judge(challenge: &Challenge, evidence: &Evidence) -> Judged {
+    evidence
         .lookups
         .iter()
-        .map(|lookup| judge_lookup(challenge, evidence, lookup));
-    let Some(first) = verdicts.next() else {
-        return Verdict::Inconclusive(Failure::Timeout);
+        .map(|lookup| judge_lookup(challenge, evidence, lookup))
+        .reduce(either_lookup)
+        .unwrap_or(Judged::inconclusive(Failure::Timeout))
+}
+
+impl Judged {
+    fn inconclusive(failure: Failure) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive(failure),
+            weight: Weight::Partial,
+            security: Security::Unknown,
+        }
+    }
+}
+
+/// A proof rests on its own form alone; everything else on both.
+fn either_lookup(a: Judged, b: Judged) -> Judged {
+    let strongest = |a: Judged, b: Judged| {
+        if (a.weight, a.security) >= (b.weight, b.security) {
+            a
+        } else {
+            b
+        }
     };
-    verdicts.fold(first, either)
+    match (a.verdict, b.verdict) {
+        (Verdict::Proven, Verdict::Proven) => strongest(a, b),
+        (Verdict::Proven, _) => a,
+        (_, Verdict::Proven) => b,
+        (one, other) => Judged {
+            verdict: either(one, other),
+            weight: a.weight.min(b.weight),
+            security: a.security.min(b.security),
+        },
+    }
 }
 
 fn either(a: Verdict, b: Verdict) -> Verdict {
@@ -70,36 +100,128 @@ fn either(a: Verdict, b: Verdict) -> Verdict {
     }
 }
 
-/// A verdict needs more than half of the servers asked to say the same, and nobody to say the
-/// opposite.
-fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> Verdict {
-    let votes: Vec<Verdict> = lookup
+/// Judges the record of one form by itself.
+#[must_use]
+pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> Judged {
+    let Some((last, way)) = lookup.steps.split_last() else {
+        return Judged::inconclusive(lookup.stopped.unwrap_or(Failure::Timeout));
+    };
+    let cut_short = lookup
+        .steps
+        .iter()
+        .flat_map(|step| &step.answers)
+        .any(|answer| answer.outcome == Outcome::Failed(Failure::Budget));
+    if cut_short {
+        return Judged::inconclusive(Failure::Budget);
+    }
+    if evidence.secure_only && lookup.security != Security::Secure {
+        return Judged::inconclusive(Failure::NotSigned);
+    }
+    let mut weight = if lookup.partial {
+        Weight::Partial
+    } else {
+        Weight::Complete
+    };
+    let judged = |verdict, weight| Judged {
+        verdict,
+        weight,
+        security: lookup.security,
+    };
+    for step in way {
+        match step_agreement(step) {
+            Agreement::Agreed((), of_step) => weight = weight.min(of_step),
+            Agreement::Disagreement => return judged(Verdict::Disagreement, weight),
+            Agreement::TooFew => return judged(silence(step), Weight::Partial),
+        }
+    }
+    if step_agreement(last) == Agreement::Disagreement {
+        return judged(Verdict::Disagreement, weight);
+    }
+    if let Some(failure) = lookup.stopped {
+        return judged(Verdict::Inconclusive(failure), weight);
+    }
+    let votes: Vec<Verdict> = last
         .answers
         .iter()
         .map(|answer| judge_outcome(challenge, evidence, lookup.form, &answer.outcome))
         .collect();
+    let (verdict, of_votes) = match evidence.source {
+        Source::Authoritative => all_who_answered(&votes),
+        Source::Recursive => quorum(&votes),
+    };
+    judged(verdict, weight.min(of_votes))
+}
+
+/// Whether the servers agree on the kind of answer: an alias and a zone cut must be the very same,
+/// what there is at the name itself is left to the votes.
+fn step_agreement(step: &Step) -> Agreement<()> {
+    let said = step.answers.iter().map(|answer| match &answer.outcome {
+        Outcome::Failed(_) => None,
+        Outcome::Alias { .. } | Outcome::Referral(_) => Some(Some(&answer.outcome)),
+        _ => Some(None),
+    });
+    match agree(said) {
+        Agreement::Agreed(_, weight) => Agreement::Agreed((), weight),
+        Agreement::Disagreement => Agreement::Disagreement,
+        Agreement::TooFew => Agreement::TooFew,
+    }
+}
+
+fn silence(step: &Step) -> Verdict {
+    let failure = step.answers.iter().find_map(|answer| match answer.outcome {
+        Outcome::Failed(failure) => Some(failure),
+        _ => None,
+    });
+    Verdict::Inconclusive(failure.unwrap_or(Failure::Timeout))
+}
+
+/// The servers of a zone: nobody may contradict, and at least half must have answered.
+fn all_who_answered(votes: &[Verdict]) -> (Verdict, Weight) {
+    let said = votes.iter().map(|vote| match vote {
+        Verdict::Proven => Some(true),
+        vote if vote.is_negative() => Some(false),
+        _ => None,
+    });
+    match agree(said) {
+        Agreement::Agreed(true, weight) => (Verdict::Proven, weight),
+        Agreement::Agreed(false, weight) => (negative(votes), weight),
+        Agreement::Disagreement => (Verdict::Disagreement, Weight::Partial),
+        Agreement::TooFew => (first_failure(votes), Weight::Partial),
+    }
+}
+
+/// Recursive servers: more than half must say the same, and nobody the opposite.
+fn quorum(votes: &[Verdict]) -> (Verdict, Weight) {
     let proven = votes
         .iter()
         .filter(|&&vote| vote == Verdict::Proven)
         .count();
-    let negative = votes.iter().filter(|vote| vote.is_negative()).count();
-    if proven > 0 && negative > 0 {
-        return Verdict::Disagreement;
-    }
+    let denied = votes.iter().filter(|vote| vote.is_negative()).count();
     let needed = votes.len() / 2 + 1;
-    if proven >= needed {
-        return Verdict::Proven;
+    if proven > 0 && denied > 0 {
+        (Verdict::Disagreement, Weight::Partial)
+    } else if proven >= needed {
+        (Verdict::Proven, Weight::Complete)
+    } else if denied >= needed {
+        (negative(votes), Weight::Complete)
+    } else {
+        (first_failure(votes), Weight::Partial)
     }
-    if negative >= needed {
-        return votes
-            .iter()
-            .copied()
-            .filter(|vote| vote.is_negative())
-            .reduce(either)
-            .unwrap_or(Verdict::Absent);
-    }
+}
+
+fn negative(votes: &[Verdict]) -> Verdict {
     votes
-        .into_iter()
+        .iter()
+        .copied()
+        .filter(|vote| vote.is_negative())
+        .reduce(either)
+        .unwrap_or(Verdict::Absent)
+}
+
+fn first_failure(votes: &[Verdict]) -> Verdict {
+    votes
+        .iter()
+        .copied()
         .find(|vote| matches!(vote, Verdict::Inconclusive(_)))
         .unwrap_or(Verdict::Inconclusive(Failure::Timeout))
 }
@@ -114,6 +236,10 @@ fn judge_outcome(
         Outcome::Failed(failure) => return Verdict::Inconclusive(*failure),
         Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => {
             return Verdict::Absent;
+        }
+        // Where a look-up ends so, it says why itself.
+        Outcome::Alias { .. } | Outcome::Referral(_) => {
+            return Verdict::Inconclusive(Failure::Malformed);
         }
         // Whoever controls the target of an apex CNAME controls the name, yet the record would
         // then prove every name that points there.
@@ -171,17 +297,27 @@ mod tests {
     fn evidence(underscore: Vec<Outcome>, apex: Vec<Outcome>) -> Evidence {
         let lookup = |form, outcomes: Vec<Outcome>| Lookup {
             form,
-            answers: outcomes
-                .into_iter()
-                .enumerate()
-                .map(|(n, outcome)| ServerAnswer {
-                    server: format!("192.0.2.{n}"),
-                    outcome,
-                })
-                .collect(),
+            steps: vec![Step {
+                name: challenge().owner(form),
+                answers: outcomes
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, outcome)| ServerAnswer {
+                        server: format!("192.0.2.{n}"),
+                        outcome,
+                    })
+                    .collect(),
+            }],
+            stopped: None,
+            partial: false,
+            security: Security::Insecure,
         };
         Evidence {
             time: Timestamp::UNIX_EPOCH,
+            source: Source::Recursive,
+            secure_only: false,
+            zone: None,
+            doubled: None,
             lookups: vec![
                 lookup(RecordForm::Underscore, underscore),
                 lookup(RecordForm::Apex, apex),
@@ -219,7 +355,7 @@ mod tests {
             (no_data(), right(), Absent),
         ] {
             let evidence = evidence(vec![underscore], vec![at_apex]);
-            assert_eq!(judge(&c, &evidence), verdict, "{evidence:?}");
+            assert_eq!(judge(&c, &evidence).verdict, verdict, "{evidence:?}");
         }
     }
 
@@ -231,7 +367,7 @@ mod tests {
             aliases: vec!["shared.example".into()],
         };
         assert_eq!(
-            judge(&c, &evidence(vec![no_data()], vec![aliased])),
+            judge(&c, &evidence(vec![no_data()], vec![aliased])).verdict,
             Verdict::Absent
         );
     }
@@ -256,12 +392,108 @@ mod tests {
             ),
         ] {
             let evidence = evidence(servers, apex());
-            assert_eq!(judge(&c, &evidence), verdict, "{evidence:?}");
+            assert_eq!(judge(&c, &evidence).verdict, verdict, "{evidence:?}");
         }
         assert!(matches!(
-            judge(&c, &evidence(vec![], vec![])),
+            judge(&c, &evidence(vec![], vec![])).verdict,
             Verdict::Inconclusive(_)
         ));
+    }
+
+    #[test]
+    fn the_servers_of_a_zone_all_agree_or_nothing_is_decided() {
+        use Weight::{Complete, Partial};
+        let c = challenge();
+        let right = || values(&[&c.value(RecordForm::Underscore)]);
+        let broken = || Outcome::Failed(Failure::Timeout);
+        let alias = |target: &str| Outcome::Alias {
+            target: target.to_owned(),
+        };
+        for (way, last, verdict, weight) in [
+            (vec![], vec![right(), right()], Verdict::Proven, Complete),
+            (vec![], vec![right(), broken()], Verdict::Proven, Partial),
+            (
+                vec![],
+                vec![right(), broken(), broken()],
+                Verdict::Inconclusive(Failure::Timeout),
+                Partial,
+            ),
+            (
+                vec![],
+                vec![right(), right(), no_data()],
+                Verdict::Disagreement,
+                Partial,
+            ),
+            (vec![], vec![no_data(), broken()], Verdict::Absent, Partial),
+            (
+                vec![],
+                vec![right(), Outcome::Failed(Failure::Budget)],
+                Verdict::Inconclusive(Failure::Budget),
+                Partial,
+            ),
+            (
+                vec![alias("a.example"), alias("a.example")],
+                vec![right()],
+                Verdict::Proven,
+                Complete,
+            ),
+            (
+                vec![alias("a.example"), broken()],
+                vec![right()],
+                Verdict::Proven,
+                Partial,
+            ),
+            (
+                vec![alias("a.example"), alias("b.example")],
+                vec![right()],
+                Verdict::Disagreement,
+                Complete,
+            ),
+            (
+                vec![],
+                vec![alias("a.example"), right()],
+                Verdict::Disagreement,
+                Complete,
+            ),
+        ] {
+            let mut evidence = evidence(last, vec![no_data()]);
+            evidence.source = Source::Authoritative;
+            if !way.is_empty() {
+                let answers = way
+                    .into_iter()
+                    .map(|outcome| ServerAnswer {
+                        server: String::new(),
+                        outcome,
+                    })
+                    .collect();
+                evidence.lookups[0].steps.insert(
+                    0,
+                    Step {
+                        name: String::new(),
+                        answers,
+                    },
+                );
+            }
+            let judged = judge(&c, &evidence);
+            assert_eq!(
+                (judged.verdict, judged.weight),
+                (verdict, weight),
+                "{evidence:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unsigned_zone_proves_nothing_where_only_signed_ones_count() {
+        let c = challenge();
+        let right = values(&[&c.value(RecordForm::Underscore)]);
+        let mut evidence = evidence(vec![right], vec![no_data()]);
+        evidence.secure_only = true;
+        let refused = Verdict::Inconclusive(Failure::NotSigned);
+        assert_eq!(judge(&c, &evidence).verdict, refused);
+        evidence.lookups[0].security = Security::Secure;
+        assert_eq!(judge(&c, &evidence).verdict, Verdict::Proven);
+        assert_eq!(judge(&c, &evidence).security, Security::Secure);
     }
 
     fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -284,10 +516,10 @@ mod tests {
             apex in prop::collection::vec(any_outcome(), 0..5),
         ) {
             let evidence = evidence(underscore, apex);
-            let verdict = judge(&challenge(), &evidence);
+            let verdict = judge(&challenge(), &evidence).verdict;
             prop_assert_ne!(verdict, Verdict::Proven);
             if FORMS.iter().zip(&evidence.lookups).any(|(_, lookup)| {
-                lookup.answers.iter().all(|a| matches!(a.outcome, Outcome::Failed(_)))
+                lookup.steps.iter().flat_map(|s| &s.answers).all(|a| matches!(a.outcome, Outcome::Failed(_)))
             }) {
                 prop_assert!(!verdict.is_negative());
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use freehold::api::State;
 use freehold::api::conditions::{READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED};
 
-use crate::support::{History, World, condition, publish, round_trip, status, times};
+use crate::support::{History, World, condition, eventually, publish, round_trip, status, times};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_published_record_is_found_by_the_next_check() {
@@ -104,14 +104,16 @@ async fn asked_by_annotation_a_check_is_made_at_once() {
             status(&verified).last_handled_request.as_deref(),
             Some("now")
         );
-        let seen = history
-            .all()
-            .into_iter()
-            .find(|(_, object)| {
+        // The history has a watch of its own, which may be a moment behind.
+        let seen = eventually("the history shows it", async || {
+            let mut all = history.all().into_iter();
+            all.find(|(_, object)| {
                 object.metadata.uid.as_deref() == Some(&domain.uid)
                     && status(object).state == Some(State::Verified)
             })
-            .unwrap();
+            .ok_or("not yet")
+        })
+        .await;
         figures.push(times(seen.0.duration_since(start), unit));
         domain.until_event("Verified").await;
         calls.push(operator.metric("freehold_api_calls_total", "").await - before);

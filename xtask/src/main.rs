@@ -29,6 +29,10 @@ enum Task {
     },
     /// Run every check: formatting, lints, all tests against a real control plane
     Test {
+        /// Run the tests against BIND, NSD, Knot DNS and Unbound too, which are then downloaded as
+        /// Debian's packages into the cache folder and unpacked there, not installed
+        #[arg(long)]
+        with_dns_servers: bool,
         /// For `cargo test`; formatting and lints are then left out
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -41,7 +45,10 @@ enum Task {
 async fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Demo { once } => demo::run(once).await,
-        Task::Test { arguments } => test::run(&arguments).await,
+        Task::Test {
+            with_dns_servers,
+            arguments,
+        } => test::run(with_dns_servers, &arguments).await,
         Task::Crds => crds::run().await,
     };
     result.unwrap_or_else(|error| {

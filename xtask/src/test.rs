@@ -4,6 +4,7 @@ use std::env;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
+use freehold_testbed::nameservers::Packages;
 use freehold_testbed::{ControlPlane, Options, Programs};
 
 use crate::cargo;
@@ -20,23 +21,30 @@ const LINTS: [&str; 6] = [
     "warnings",
 ];
 
-pub async fn run(arguments: &[String]) -> Result<ExitCode> {
+pub async fn run(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
     let mut signals = EndSignals::new()?;
     tokio::select! {
         biased;
         () = signals.received() => bail!("interrupted"),
-        code = check(arguments) => code,
+        code = check(with_dns_servers, arguments) => code,
     }
 }
 
 /// Dropped when interrupted: that kills the control plane.
-async fn check(arguments: &[String]) -> Result<ExitCode> {
+async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
     if arguments.is_empty() {
         for check in [&FORMATTING[..], &LINTS] {
             let status = cargo_status(check).await?;
             if !status.success() {
                 bail!("cargo {} failed", check.join(" "));
             }
+        }
+    }
+    if with_dns_servers {
+        // First, because a missing server is found before anything long is done.
+        let code = real_name_servers().await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
         }
     }
     let programs = Programs::find_or_build().await?;
@@ -55,8 +63,27 @@ async fn check(arguments: &[String]) -> Result<ExitCode> {
         .context("starting cargo")?;
     // The test runner's summary stays the last thing printed, and its code is what counts.
     let _ = plane.stop().await;
+    Ok(exit_code(status))
+}
+
+/// The tests that are otherwise listed as not run.
+async fn real_name_servers() -> Result<ExitCode> {
+    let packages = Packages::find_or_unpack().await?;
+    let (variable, folder) = packages.environment();
+    let status = cargo::command()
+        .args(["test", "--package=freehold-testbed", "--package=freehold"])
+        .args(["--test=nameservers", "--test=dns", "--no-fail-fast"])
+        .args(["--", "--ignored"])
+        .env(variable, folder)
+        .status()
+        .await
+        .context("starting cargo")?;
+    Ok(exit_code(status))
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 async fn cargo_status(arguments: &[&str]) -> Result<ExitStatus> {

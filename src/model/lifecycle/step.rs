@@ -7,12 +7,13 @@ use super::{Decision, HeldBy, Holding, Judgement, Snapshot, bounded, counting, p
 use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
 use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
+use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::facts::{Facts, Issued, whole_second};
 use crate::model::message::Words;
 use crate::model::schedule;
 use crate::model::settings::Settings;
-use crate::model::verdict::{MismatchKind, Verdict, Weight};
+use crate::model::verdict::{MismatchKind, Verdict};
 
 /// How long after its window a challenge waits for a check that says something.
 const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);

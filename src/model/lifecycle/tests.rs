@@ -61,6 +61,8 @@ fn report(verdict: Verdict) -> LastCheck {
             Verdict::Mismatch(_) => CheckVerdict::Mismatch,
             Verdict::Inconclusive(_) | Verdict::Disagreement => CheckVerdict::Inconclusive,
         },
+        dnssec: None,
+        hint: None,
         servers: Vec::new(),
         observed_values: Vec::new(),
     }

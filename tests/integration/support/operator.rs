@@ -45,6 +45,7 @@ impl OperatorSettings {
             starts: Arc::default(),
         };
         settings
+            .with("--dns-mode", "recursive")
             .with("--dns-server", &dns.to_string())
             .with("--allow-suffix", "example")
             .with("--listen-address", "127.0.0.1:0")

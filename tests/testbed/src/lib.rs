@@ -1,15 +1,17 @@
 //! Real parts on loopback for Freehold's tests and its demo: a Kubernetes control plane, a DNS
-//! server that does as it is told, and a TCP proxy that fails on request.
+//! server that does as it is told, a whole tree of zones, and a TCP proxy that fails on request.
 
 #![forbid(unsafe_code)]
 
 pub mod controlplane;
 pub mod dns;
 pub mod kubeconfig;
+pub mod nameservers;
 mod ports;
 pub mod process;
 pub mod programs;
 pub mod proxy;
+pub mod tree;
 
 pub use controlplane::{ControlPlane, Options};
 pub use dns::{Behaviour, DnsServer, QueryLogEntry, RecordType, ResponseCode, Transport};
@@ -17,3 +19,4 @@ pub use kubeconfig::kubeconfig_through;
 pub use process::Process;
 pub use programs::Programs;
 pub use proxy::Proxy;
+pub use tree::Tree;

@@ -101,7 +101,7 @@ fn find(program: &Program, places: &[&Path]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn cache_folder() -> Result<PathBuf> {
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("FREEHOLD_CACHE") {
         // Absolute, because go runs elsewhere.
         return path::absolute(folder).context("the folder named by FREEHOLD_CACHE");
@@ -192,7 +192,7 @@ async fn build_missing(
 ) -> Result<()> {
     check_go(module.go).await?;
     fs::create_dir_all(built).with_context(|| format!("creating {}", built.display()))?;
-    let _lock = lock(&cache.join("build.lock")).await?;
+    let _lock = lock(&cache.join("build.lock"), "building the control plane").await?;
     // Another process may have built them while this one waited for the lock.
     let missing: Vec<&Program> = PROGRAMS
         .iter()
@@ -240,8 +240,8 @@ async fn check_go(needed: Version) -> Result<()> {
     )
 }
 
-/// Held until dropped: only one process builds at a time.
-async fn lock(path: &Path) -> Result<File> {
+/// Held until dropped: only one process does this work at a time.
+pub(crate) async fn lock(path: &Path, work: &str) -> Result<File> {
     let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
     let mut told = false;
     loop {
@@ -251,7 +251,7 @@ async fn lock(path: &Path) -> Result<File> {
                 return Err(error).with_context(|| format!("locking {}", path.display()));
             }
             Err(TryLockError::WouldBlock) if !told => {
-                eprintln!("another process is building the control plane; waiting for it…");
+                eprintln!("another process is {work}; waiting for it…");
                 told = true;
             }
             Err(TryLockError::WouldBlock) => {}

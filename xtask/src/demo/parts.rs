@@ -49,7 +49,12 @@ impl Parts {
         let mut command = Command::new(freehold);
         command
             .args(["operator", "--allow-suffix", "example"])
-            .args(["--dns-server", &self.dns_address()?.to_string()])
+            .args([
+                "--dns-mode",
+                "recursive",
+                "--dns-server",
+                &self.dns_address()?.to_string(),
+            ])
             .args(["--listen-address", "127.0.0.1:0"])
             .env("KUBECONFIG", folder.kubeconfig());
         let operator = Process::start("the operator", command, &folder.operator_log())?;

@@ -109,6 +109,8 @@ prop_compose! {
         OrganizationDomainStatus {
             observed_generation: generation,
             canonical_name: name,
+            unicode_name: None,
+            mixed_scripts: false,
             state,
             strategy: manual.then_some(Means::Manual),
             challenge,

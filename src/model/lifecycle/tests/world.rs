@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::model::challenge::{FORMS, RecordForm};
-use crate::model::evidence::{Evidence, Lookup, Outcome, ServerAnswer};
+use crate::model::evidence::{Evidence, Lookup, Outcome, Security, ServerAnswer, Source, Step};
 use crate::model::facts::Pace;
 use crate::model::{report as tell, verdict};
 
@@ -283,26 +283,35 @@ impl World {
                 aliases: Vec::new(),
             },
         };
+        let step = |form| Step {
+            name: challenge.owner(form),
+            answers: vec![ServerAnswer {
+                server: "192.0.2.1".into(),
+                outcome: outcome(form),
+            }],
+        };
+        let lookup = |form| Lookup {
+            form,
+            steps: vec![step(form)],
+            stopped: None,
+            partial: false,
+            security: Security::Unknown,
+        };
         let evidence = Evidence {
             time: self.now,
-            lookups: FORMS
-                .into_iter()
-                .map(|form| Lookup {
-                    form,
-                    answers: vec![ServerAnswer {
-                        server: "192.0.2.1".into(),
-                        outcome: outcome(form),
-                    }],
-                })
-                .collect(),
+            source: Source::Recursive,
+            secure_only: false,
+            lookups: FORMS.map(lookup).to_vec(),
+            zone: None,
+            doubled: None,
         };
-        let verdict = verdict::judge(challenge, &evidence);
+        let judged = verdict::judge(challenge, &evidence);
         Judgement {
-            verdict,
-            weight: Weight::Complete,
+            verdict: judged.verdict,
+            weight: judged.weight,
             holder: None,
             token: challenge.token.clone(),
-            report: tell::last_check(challenge, &evidence, verdict, false),
+            report: tell::last_check(challenge, &evidence, judged, false),
         }
     }
 

@@ -1,0 +1,174 @@
+//! Checks a second, against the bare exchange of the same packets: `cargo bench --bench checks`.
+//!
+//! Server and client share this machine's processors, so only the ratio says something.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot run ends"
+)]
+
+#[path = "../tests/dns/support.rs"]
+#[allow(dead_code, reason = "made for the tests, which need more of it")]
+mod support;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use freehold_testbed::{Transport, Tree};
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+use hickory_resolver::net::proto::op::{Edns, Message, MessageType, OpCode, Query};
+use hickory_resolver::net::proto::rr::Name;
+use support::{Asked, Engine, challenge};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+/// Each has servers of its own, because the engine asks one address few things at a time.
+const DOMAINS: usize = 64;
+const IN_FLIGHT: usize = 64;
+const MEASURED: Duration = Duration::from_secs(2);
+/// Both are measured in turn so often, and the best of each counts: the machine does other things.
+const ROUNDS: usize = 5;
+
+/// A question as the engine put it.
+#[derive(Clone)]
+struct Packet {
+    server: SocketAddr,
+    transport: Transport,
+    octets: Vec<u8>,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{DOMAINS} domains, {IN_FLIGHT} checks in flight");
+    println!(
+        "{:<28}{:>10}{:>10}{:>9}{:>7}",
+        "", "checks/s", "bare/s", "packets", "ratio"
+    );
+    for (title, signed, published) in [
+        ("unsigned, not published", false, false),
+        ("unsigned, proven", false, true),
+        ("signed, not published", true, false),
+        ("signed, proven", true, true),
+    ] {
+        runtime.block_on(compare(title, signed, published));
+    }
+}
+
+async fn compare(title: &str, signed: bool, published: bool) {
+    let (tree, domains) = world(signed, published).await;
+    let engine = Engine::of(&tree);
+    let mut checks = Vec::new();
+    for asked in domains {
+        // The delegation is known from now on.
+        engine.check(&asked).await;
+        tree.forget_queries();
+        engine.check(&asked).await;
+        checks.push((asked, packets(&tree)));
+    }
+    let (mut ours, mut bare) = (0.0_f64, 0.0_f64);
+    for _ in 0..ROUNDS {
+        tree.forget_queries();
+        let rate = rate(&checks, async |(asked, _)| {
+            engine.check(asked).await;
+        });
+        ours = ours.max(rate.await);
+        tree.forget_queries();
+        let rate = self::rate(&checks, async |(_, packets)| exchange(packets).await);
+        bare = bare.max(rate.await);
+    }
+    let packets = checks[0].1.len();
+    let ratio = ours / bare;
+    println!("{title:<28}{ours:>10.0}{bare:>10.0}{packets:>9}{ratio:>7.2}");
+}
+
+async fn world(signed: bool, published: bool) -> (Tree, Vec<Asked>) {
+    let names: Vec<String> = (0..DOMAINS).map(|n| format!("d{n}.com")).collect();
+    let mut builder = Tree::builder().public_addresses();
+    for name in &names {
+        builder = builder.zone(name);
+        if signed {
+            builder = builder.signed();
+        }
+    }
+    let tree = builder.start().await.unwrap();
+    let domains: Vec<Asked> = names.iter().map(|name| challenge(name)).collect();
+    if published {
+        for (name, asked) in names.iter().zip(&domains) {
+            tree.zone(name)
+                .set_txt(&asked.owner_underscore(), &[&asked.value_underscore()]);
+        }
+    }
+    (tree, domains)
+}
+
+/// What the last check sent.
+fn packets(tree: &Tree) -> Vec<Packet> {
+    let packet = |query: freehold_testbed::tree::Query| {
+        let mut message = Message::new(7, MessageType::Query, OpCode::Query);
+        let name = Name::from_ascii(format!("{}.", query.name)).unwrap();
+        message.add_query(Query::query(name, query.record_type));
+        let mut edns = Edns::new();
+        edns.set_max_payload(1232).set_dnssec_ok(query.dnssec_ok);
+        message.set_edns(edns);
+        Packet {
+            server: tree.server(&query.server).addr(),
+            transport: query.transport,
+            octets: message.to_vec().unwrap(),
+        }
+    };
+    tree.queries().into_iter().map(packet).collect()
+}
+
+async fn rate<T>(checks: &[T], one: impl AsyncFn(&T)) -> f64 {
+    let started = Instant::now();
+    let mut done = 0_u32;
+    let mut results = stream::iter(checks.iter().cycle())
+        .take_while(|_| std::future::ready(started.elapsed() < MEASURED))
+        .map(|check| one(check))
+        .buffer_unordered(IN_FLIGHT);
+    while results.next().await.is_some() {
+        done += 1;
+    }
+    f64::from(done) / started.elapsed().as_secs_f64()
+}
+
+/// First those over UDP, then those over TCP, as the engine does, each on a socket of its own.
+async fn exchange(packets: &[Packet]) {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let same = packets
+            .iter()
+            .filter(|packet| packet.transport == transport);
+        join_all(same.map(|packet| async move {
+            let answer = match transport {
+                Transport::Udp => over_udp(packet).await,
+                Transport::Tcp => over_tcp(packet).await,
+            };
+            Message::from_vec(&answer).unwrap();
+        }))
+        .await;
+    }
+}
+
+async fn over_udp(packet: &Packet) -> Vec<u8> {
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    socket.connect(packet.server).await.unwrap();
+    socket.send(&packet.octets).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = socket.recv(&mut answer).await.unwrap();
+    answer.truncate(length);
+    answer
+}
+
+async fn over_tcp(packet: &Packet) -> Vec<u8> {
+    let mut stream = TcpStream::connect(packet.server).await.unwrap();
+    let length = u16::try_from(packet.octets.len()).unwrap();
+    let framed = [&length.to_be_bytes()[..], &packet.octets].concat();
+    stream.write_all(&framed).await.unwrap();
+    let length = stream.read_u16().await.unwrap();
+    let mut answer = vec![0; usize::from(length)];
+    stream.read_exact(&mut answer).await.unwrap();
+    answer
+}

@@ -1,0 +1,243 @@
+//! `freehold check`: one check from a shell, without a cluster.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::dns::DnsArguments;
+use crate::api::organization_domain::{AskedServer, CheckVerdict, DnssecState, LastCheck};
+use crate::dns::provider;
+use crate::model::agreement::Weight;
+use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
+use crate::model::evidence::{Evidence, Failure};
+use crate::model::report;
+use crate::model::verdict::{Judged, Verdict, judge};
+
+/// Ask the DNS whether a domain is proven, as the operator does, and show who answered what.
+///
+/// Exits with 0 if it is proven, 1 if it is not, 2 if nothing could be found out.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The domain, as a bare name such as acme.com.
+    domain: String,
+
+    /// The token to look for. Without it, what is published is shown and nothing can be proven.
+    #[arg(long, env = "FREEHOLD_TOKEN", value_parser = parse_token)]
+    token: Option<Token>,
+
+    /// How the result is written.
+    #[arg(long, short, env = "FREEHOLD_OUTPUT", value_enum, default_value_t = Output::Table)]
+    output: Output,
+
+    #[command(flatten)]
+    dns: DnsArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// What is written, in every format.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    domain: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unicode_name: Option<String>,
+    /// Whether a label mixes scripts as no language does.
+    mixed_scripts: bool,
+    /// Left out where no token was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<CheckVerdict>,
+    /// Whether every server answered.
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dnssec: Option<DnssecState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    name_servers: Vec<String>,
+    providers: Vec<&'static str>,
+    wanted: Vec<Wanted>,
+    asked: Vec<AskedServer>,
+    found: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Wanted {
+    name: String,
+    value: String,
+}
+
+const PROVEN: u8 = 0;
+const NOT_PROVEN: u8 = 1;
+const NOT_ASKED: u8 = 2;
+
+pub fn main(arguments: Arguments) -> ExitCode {
+    match run(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("freehold: {error}");
+            ExitCode::from(NOT_ASKED)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
+    let names = arguments.dns.names();
+    let name = names.accept(&arguments.domain, &arguments.dns.service_name)?;
+    let asks_for_token = arguments.token.is_some();
+    let challenge = Challenge {
+        name,
+        service: arguments.dns.service_name.clone(),
+        token: match arguments.token {
+            Some(token) => token,
+            // Nobody has published this one.
+            None => Token::from_random([0; TOKEN_OCTETS]),
+        },
+    };
+    let gatherer = arguments.dns.gatherer()?;
+    let evidence = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(gatherer.gather(&challenge));
+    let judged = judge(&challenge, &evidence);
+    let report = if asks_for_token {
+        Report::of_check(&challenge, &evidence, judged)
+    } else {
+        Report::of_look(&challenge, &evidence, judged)
+    };
+    match arguments.output {
+        Output::Table => report.write_table(&mut io::stdout().lock())?,
+        Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?,
+        Output::Yaml => write!(io::stdout(), "{}", serde_yaml::to_string(&report)?)?,
+    }
+    Ok(match judged.verdict {
+        Verdict::Proven => PROVEN,
+        Verdict::Absent
+        | Verdict::Mismatch(_)
+        | Verdict::Disagreement
+        | Verdict::Inconclusive(Failure::NotSigned) => NOT_PROVEN,
+        Verdict::Inconclusive(_) => NOT_ASKED,
+    })
+}
+
+impl Report {
+    fn of_check(challenge: &Challenge, evidence: &Evidence, judged: Judged) -> Self {
+        let LastCheck {
+            verdict,
+            dnssec,
+            servers,
+            observed_values,
+            hint,
+            ..
+        } = report::last_check(challenge, evidence, judged, false);
+        let zone = evidence.zone.as_ref();
+        let hosts = zone.map_or(&[][..], |zone| &zone.hosts);
+        Self {
+            domain: challenge.name.to_string(),
+            unicode_name: challenge.name.unicode_name(),
+            mixed_scripts: challenge.name.mixes_scripts(),
+            verdict: Some(verdict),
+            complete: judged.weight == Weight::Complete,
+            dnssec,
+            zone: zone.map(|zone| zone.name.clone()),
+            name_servers: hosts.to_vec(),
+            providers: provider::detect(hosts)
+                .into_iter()
+                .map(|provider| provider.name)
+                .collect(),
+            wanted: FORMS
+                .into_iter()
+                .map(|form| Wanted {
+                    name: challenge.owner(form),
+                    value: challenge.value(form),
+                })
+                .collect(),
+            asked: servers,
+            found: observed_values,
+            hint,
+        }
+    }
+
+    /// Without a token nothing is wanted, so nothing is missing or wrong either.
+    fn of_look(challenge: &Challenge, evidence: &Evidence, judged: Judged) -> Self {
+        Self {
+            verdict: None,
+            wanted: Vec::new(),
+            hint: None,
+            ..Self::of_check(challenge, evidence, judged)
+        }
+    }
+
+    fn write_table(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "Domain        {}", self.domain)?;
+        if let Some(unicode) = &self.unicode_name {
+            let warning = if self.mixed_scripts {
+                " (mixes scripts: it may pass for another name)"
+            } else {
+                ""
+            };
+            writeln!(out, "              {unicode}{warning}")?;
+        }
+        if let Some(verdict) = self.verdict {
+            let servers = if self.complete {
+                "every server answered"
+            } else {
+                "not every server answered"
+            };
+            writeln!(out, "Verdict       {verdict:?}, {servers}")?;
+        }
+        if let Some(dnssec) = self.dnssec {
+            writeln!(out, "DNSSEC        {dnssec:?}")?;
+        }
+        if let Some(zone) = &self.zone {
+            writeln!(out, "Zone          {zone}")?;
+            writeln!(out, "Name servers  {}", self.name_servers.join(", "))?;
+        }
+        if !self.providers.is_empty() {
+            writeln!(out, "DNS provider  {}", self.providers.join(", "))?;
+        }
+        for (n, wanted) in self.wanted.iter().enumerate() {
+            let label = if n == 0 { "Wanted" } else { "or" };
+            writeln!(out, "{label:<12}  {} TXT \"{}\"", wanted.name, wanted.value)?;
+        }
+        for (n, found) in self.found.iter().enumerate() {
+            let label = if n == 0 { "Found" } else { "" };
+            writeln!(out, "{label:<12}  \"{found}\"")?;
+        }
+        if let Some(hint) = &self.hint {
+            writeln!(out, "Hint          {hint}")?;
+        }
+        writeln!(out)?;
+        let width = |of: fn(&AskedServer) -> &str, title: &str| {
+            let widths = self.asked.iter().map(|asked| of(asked).chars().count());
+            widths.max().unwrap_or(0).max(title.len())
+        };
+        let name = width(|asked| &asked.name, "NAME");
+        let server = width(|asked| &asked.server, "SERVER");
+        writeln!(out, "{:name$}  {:server$}  ANSWER", "NAME", "SERVER")?;
+        for asked in &self.asked {
+            let (of_name, of_server) = (&asked.name, &asked.server);
+            writeln!(
+                out,
+                "{of_name:name$}  {of_server:server$}  {}",
+                asked.answer
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_token(text: &str) -> Result<Token, String> {
+    Token::parse(text).ok_or_else(|| {
+        "a token is 32 characters of a to z and 2 to 7, as in status.challenge.token".to_owned()
+    })
+}

@@ -1,0 +1,193 @@
+//! The arguments of everything that asks the DNS.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+
+use crate::dns::recursive::parse_address;
+use crate::dns::{
+    Authoritative, AuthoritativeSettings, Gatherer, Guard, Recursive, RecursiveServer,
+    RecursiveSettings, TrustAnchors,
+};
+use crate::model::name::DomainName;
+use crate::model::policy::NamePolicy;
+use crate::model::schedule::parse_duration;
+use crate::model::service::ServiceName;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "DNS")]
+pub struct DnsArguments {
+    /// Whom to ask: every server of the domain's own zone, found from the root servers, or the
+    /// recursive servers of --dns-server.
+    #[arg(long, env = "FREEHOLD_DNS_MODE", value_enum, default_value_t = Mode::Authoritative)]
+    dns_mode: Mode,
+
+    /// Recursive server to ask in recursive mode: an ADDRESS with :PORT if it is not the usual one,
+    /// after `tls://` or `https://` where it is reached so; then /PATH for HTTPS, and #NAME if its
+    /// certificate is not for the address. Repeatable; with several, more than half must agree.
+    #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',')]
+    dns_server: Vec<RecursiveServer>,
+
+    /// Root server to begin with in authoritative mode, as ADDRESS[:PORT]. Repeatable; those of the
+    /// public DNS when left out.
+    #[arg(long, env = "FREEHOLD_DNS_ROOT", value_delimiter = ',', value_parser = parse_root)]
+    dns_root: Vec<SocketAddr>,
+
+    /// File with the DNSKEY records of the root zone that are trusted; those of the public DNS when
+    /// left out. An empty file says that the root is not signed.
+    #[arg(long, env = "FREEHOLD_DNS_TRUST_ANCHOR")]
+    dns_trust_anchor: Option<PathBuf>,
+
+    /// Port of the servers that delegations tell of.
+    #[arg(long, env = "FREEHOLD_DNS_PORT", default_value_t = 53, value_parser = clap::value_parser!(u16).range(1..))]
+    dns_port: u16,
+
+    /// Network that may be asked although its addresses are not public, as ADDRESS/LENGTH.
+    /// Repeatable.
+    #[arg(long, env = "FREEHOLD_DNS_ALLOW_CIDR", value_delimiter = ',')]
+    dns_allow_cidr: Vec<IpNet>,
+
+    /// Let nothing count that is not signed (DNSSEC).
+    #[arg(long, env = "FREEHOLD_REQUIRE_DNSSEC", value_parser = BoolishValueParser::new())]
+    require_dnssec: bool,
+
+    /// Time for one question to one DNS server, over UDP and over TCP each.
+    #[arg(long, env = "FREEHOLD_DNS_TIMEOUT", default_value = "5s", value_parser = parse_duration)]
+    dns_timeout: SignedDuration,
+
+    /// Suffix outside the public DNS below which domains are admitted. Repeatable.
+    #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_name)]
+    allow_suffix: Vec<DomainName>,
+
+    /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
+    #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES", value_parser = BoolishValueParser::new())]
+    allow_private_suffixes: bool,
+
+    /// Further mail domain of consumers that is refused. Repeatable.
+    #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = parse_name)]
+    consumer_mail_domain: Vec<DomainName>,
+
+    /// The install's own word in every record: _WORD-challenge and WORD-domain-verification.
+    #[arg(long, env = "FREEHOLD_SERVICE_NAME", default_value = "freehold")]
+    pub service_name: ServiceName,
+}
+
+/// Whom to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    Authoritative,
+    Recursive,
+}
+
+impl DnsArguments {
+    /// Which names are admitted.
+    pub fn names(&self) -> NamePolicy {
+        NamePolicy {
+            allowed_suffixes: self.allow_suffix.clone(),
+            consumer_mail_domains: self.consumer_mail_domain.iter().cloned().collect(),
+            private_suffixes: self.allow_private_suffixes,
+        }
+    }
+
+    /// What asks the DNS as these arguments say, or why they make no sense together.
+    pub fn gatherer(&self) -> Result<Gatherer, Box<dyn Error>> {
+        let timeout = self.dns_timeout.unsigned_abs();
+        match self.dns_mode {
+            Mode::Authoritative if !self.dns_server.is_empty() => Err(
+                "--dns-server names recursive servers, which authoritative mode does not ask; leave it out, or add --dns-mode recursive".into(),
+            ),
+            Mode::Authoritative => {
+                let guard = Guard::new(self.dns_root.clone(), self.dns_allow_cidr.clone());
+                let settings = AuthoritativeSettings {
+                    roots: self.dns_root.clone(),
+                    anchors: self.anchors()?,
+                    port: self.dns_port,
+                    timeout,
+                    policy: self.names(),
+                    secure_only: self.require_dnssec,
+                };
+                Ok(Gatherer::Authoritative(Authoritative::new(settings, guard)))
+            }
+            Mode::Recursive if self.dns_server.is_empty() => Err(
+                "recursive mode asks the servers of --dns-server; give at least one".into(),
+            ),
+            Mode::Recursive => {
+                let configured = self.dns_server.iter().map(|server| server.address);
+                let guard = Guard::new(configured, Vec::new());
+                let settings = RecursiveSettings {
+                    servers: self.dns_server.clone(),
+                    timeout,
+                    policy: self.names(),
+                    secure_only: self.require_dnssec,
+                    tls: None,
+                };
+                Ok(Gatherer::Recursive(Recursive::new(settings, guard)?))
+            }
+        }
+    }
+
+    fn anchors(&self) -> Result<TrustAnchors, Box<dyn Error>> {
+        let Some(file) = &self.dns_trust_anchor else {
+            return Ok(TrustAnchors::default());
+        };
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("cannot read trust anchors from {shown}: {error}"))?;
+        let anchors: TrustAnchors = text
+            .parse()
+            .map_err(|error| format!("{shown} has no DNSKEY records to trust: {error}"))?;
+        if anchors.is_empty() && !text.trim().is_empty() {
+            // Taken for an unsigned root, it would switch the validation off.
+            return Err(format!("{shown} has no key of the root zone").into());
+        }
+        Ok(anchors)
+    }
+}
+
+fn parse_root(text: &str) -> Result<SocketAddr, String> {
+    parse_address(text, 53)
+        .ok_or_else(|| "give the server's IP address, with :PORT if it is not 53".to_owned())
+}
+
+fn parse_name(text: &str) -> Result<DomainName, String> {
+    DomainName::parse(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        dns: DnsArguments,
+    }
+
+    fn gatherer(arguments: &[&str]) -> Result<Gatherer, String> {
+        Cli::try_parse_from(["freehold"].iter().chain(arguments))
+            .map_err(|error| error.to_string())?
+            .dns
+            .gatherer()
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn the_mode_decides_which_servers_make_sense() {
+        assert!(matches!(gatherer(&[]), Ok(Gatherer::Authoritative(_))));
+        let error = gatherer(&["--dns-server", "192.0.2.1"]).unwrap_err();
+        assert!(error.contains("--dns-mode recursive"), "{error}");
+        let error = gatherer(&["--dns-mode", "recursive"]).unwrap_err();
+        assert!(error.contains("--dns-server"), "{error}");
+        for server in ["192.0.2.1", "tls://192.0.2.1", "https://192.0.2.1"] {
+            let arguments = ["--dns-mode", "recursive", "--dns-server", server];
+            assert!(matches!(gatherer(&arguments), Ok(Gatherer::Recursive(_))));
+        }
+    }
+}

@@ -1,0 +1,525 @@
+//! DNSSEC: what has been gathered is held against the keys of its zone. Nothing is asked here.
+//!
+//! The signatures and the proofs of absence are the library's to verify. It is given the messages
+//! it would ask for, so that each server's own answer is judged, and a zone's keys as its trust
+//! anchors, so that a chain once verified is not verified again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use data_encoding::BASE32_DNSSEC;
+use futures::future::{Ready, ready};
+use futures::stream::{Once, StreamExt, once};
+use hickory_resolver::net::dnssec::DnssecDnsHandle;
+use hickory_resolver::net::proto::dnssec::rdata::{DNSSECRData, NSEC3};
+use hickory_resolver::net::proto::dnssec::{Proof, TrustAnchors, Verifier};
+use hickory_resolver::net::proto::op::{
+    DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
+};
+use hickory_resolver::net::proto::rr::rdata::{NS, SOA};
+use hickory_resolver::net::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::DnsHandle;
+use hickory_resolver::net::{DnsError, NetError};
+
+use super::answer::Reading;
+use crate::model::evidence::{Failure, Security};
+
+/// Signatures in one answer; an honest one has a few, and each costs time to verify.
+const MAX_SIGNATURES: usize = 24;
+/// NSEC3 rounds from which a zone counts as unsigned, and as broken (RFC 9276 section 3.2).
+const NSEC3_INSECURE_FROM: u16 = 50;
+const NSEC3_BROKEN_FROM: u16 = 150;
+/// Verifications remembered within one call.
+const VALIDATIONS: usize = 64;
+
+/// The verified keys of a zone.
+pub struct Keys {
+    zone: Name,
+    answer: Message,
+    anchors: Arc<TrustAnchors>,
+}
+
+/// How a zone stands in the chain of trust.
+#[derive(Clone, Debug)]
+pub enum Chain {
+    Secure(Arc<Keys>),
+    /// A parent proves that the zone is not signed.
+    Insecure,
+    /// The keys could not be had, or are wrong.
+    Broken(Failure),
+}
+
+/// What a zone says of a name below it, by the answer to a question for its DS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delegation {
+    Signed,
+    NotSigned,
+    /// No zone cut, as far as this answer shows.
+    NoCut,
+}
+
+impl Keys {
+    /// The keys of the root zone, if a trust anchor vouches for them.
+    pub async fn of_root(anchors: &Arc<TrustAnchors>, dnskey: &Message) -> Result<Self, Failure> {
+        let root = Name::root();
+        let gathered = Gathered::default().with(&root, RecordType::DNSKEY, dnskey)?;
+        match verified_keys(gathered, anchors, &root).await? {
+            Chain::Secure(keys) => Arc::try_unwrap(keys).map_err(|_| Failure::Bogus),
+            Chain::Insecure | Chain::Broken(_) => Err(Failure::Bogus),
+        }
+    }
+
+    /// The keys of a zone below this one, from the DS records here and the DNSKEY records there.
+    pub async fn of_child(
+        &self,
+        child: &Name,
+        ds: &Message,
+        dnskey: &Message,
+    ) -> Result<Chain, Failure> {
+        let gathered = self.gathered()?.with(child, RecordType::DS, ds)?.with(
+            child,
+            RecordType::DNSKEY,
+            dnskey,
+        )?;
+        verified_keys(gathered, &self.anchors, child).await
+    }
+
+    /// What the zone's answer to a question for the DS of `name` proves.
+    pub async fn delegation(&self, name: &Name, ds: &Message) -> Result<Delegation, Failure> {
+        let signed = ds
+            .answers
+            .iter()
+            .any(|record| record.name == *name && record.record_type() == RecordType::DS);
+        if signed {
+            let gathered = self.gathered()?.with(name, RecordType::DS, ds)?;
+            let answer = self.proven(gathered, name, RecordType::DS).await?;
+            return match proof_of(&answer, name, RecordType::DS) {
+                Security::Secure => Ok(Delegation::Signed),
+                _ => Err(Failure::Bogus),
+            };
+        }
+        // May a record at this name be unsigned? Only where the zone proves that it delegates the
+        // name without a DS (RFC 6840 section 4.4).
+        let gathered = self
+            .gathered()?
+            .with(name, RecordType::DS, ds)?
+            .with(
+                name,
+                RecordType::NS,
+                &unsigned(name, RData::NS(NS(name.clone()))),
+            )?
+            .with(name, RecordType::SOA, &unsigned(name, no_soa(name)))?;
+        let answer = self.proven(gathered, name, RecordType::SOA).await?;
+        Ok(match proof_of(&answer, name, RecordType::SOA) {
+            Security::Insecure => Delegation::NotSigned,
+            _ => Delegation::NoCut,
+        })
+    }
+
+    /// Whether an answer of the zone, read as `reading`, is signed by it.
+    pub async fn validate(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        answer: &Message,
+        reading: &Reading,
+    ) -> Result<Security, Failure> {
+        let (owner, kind) = match reading {
+            Reading::Alias {
+                above: Some(above), ..
+            } => (above, RecordType::DNAME),
+            Reading::Alias { above: None, .. } => (name, RecordType::CNAME),
+            _ => (name, kind),
+        };
+        let gathered = self.gathered()?.with(owner, kind, answer)?;
+        let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
+        let absent = matches!(reading, Reading::NoData | Reading::NxDomain);
+        let security = match denial {
+            Proof::Secure if absent => absence(&verified),
+            Proof::Secure => proof_of(&verified, owner, kind),
+            // Too many rounds, or a span in which the zone vouches for nothing.
+            Proof::Insecure => Security::Insecure,
+            _ if !absent && is_wildcard_proven(&verified, &self.zone, owner) => {
+                proof_of(&verified, owner, kind)
+            }
+            _ if *reading == Reading::NoData && is_absent_beside_dname(&verified, owner, kind) => {
+                absence(&verified)
+            }
+            _ => Security::Unknown,
+        };
+        match security {
+            Security::Unknown => Err(Failure::Bogus),
+            security => Ok(security),
+        }
+    }
+
+    fn gathered(&self) -> Result<Gathered, Failure> {
+        Gathered::default().with(&self.zone, RecordType::DNSKEY, &self.answer)
+    }
+
+    async fn proven(
+        &self,
+        gathered: Gathered,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Message, Failure> {
+        proven(gathered, &self.anchors, name, kind).await
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.zone)
+    }
+}
+
+async fn verified_keys(
+    gathered: Gathered,
+    anchors: &Arc<TrustAnchors>,
+    zone: &Name,
+) -> Result<Chain, Failure> {
+    let verified = proven(gathered, anchors, zone, RecordType::DNSKEY).await?;
+    match proof_of(&verified, zone, RecordType::DNSKEY) {
+        Security::Secure => {}
+        // The parent's DS records are all of kinds that nobody here can verify (RFC 4035
+        // section 5.2).
+        Security::Insecure => return Ok(Chain::Insecure),
+        Security::Unknown => return Err(Failure::Bogus),
+    }
+    let mut trusted = TrustAnchors::empty();
+    let mut answer = Message::new(0, MessageType::Response, OpCode::Query);
+    for record in verified.answers {
+        let RData::DNSSEC(DNSSECRData::DNSKEY(key)) = &record.data else {
+            continue;
+        };
+        if record.name == *zone && key.zone_key() && !key.revoke() && key.algorithm().is_supported()
+        {
+            trusted.insert_with_name(key.public_key(), zone.into());
+            // Without its signatures the set is trusted as it stands, and not verified again.
+            answer.add_answer(record);
+        }
+    }
+    Ok(Chain::Secure(Arc::new(Keys {
+        zone: zone.clone(),
+        answer,
+        anchors: Arc::new(trusted),
+    })))
+}
+
+/// The answer with the proof of each record, where all that it denies is proven.
+async fn proven(
+    gathered: Gathered,
+    anchors: &Arc<TrustAnchors>,
+    name: &Name,
+    kind: RecordType,
+) -> Result<Message, Failure> {
+    match verify(gathered, anchors, name, kind).await? {
+        (answer, Proof::Secure) => Ok(answer),
+        _ => Err(Failure::Bogus),
+    }
+}
+
+/// The answer with the proof of each record, and the proof of what it denies; secure where it
+/// denies nothing.
+async fn verify(
+    gathered: Gathered,
+    anchors: &Arc<TrustAnchors>,
+    name: &Name,
+    kind: RecordType,
+) -> Result<(Message, Proof), Failure> {
+    let validator = DnssecDnsHandle::with_trust_anchor(gathered, Arc::clone(anchors))
+        .nsec3_iteration_limits(Some(NSEC3_INSECURE_FROM), Some(NSEC3_BROKEN_FROM))
+        .validation_cache_size(VALIDATIONS);
+    let question = Query::query(name.clone(), kind);
+    let mut answers = validator.lookup(question, DnsRequestOptions::default());
+    match answers.next().await {
+        Some(Ok(answer)) => Ok((answer.into_message(), Proof::Secure)),
+        Some(Err(NetError::Dns(DnsError::Nsec {
+            response, proof, ..
+        }))) => Ok((response.into_message(), proof)),
+        _ => Err(Failure::Bogus),
+    }
+}
+
+/// Whether the records at a name are proven to be a DNAME and others, but not the wanted one. Only
+/// below its own name a DNAME says nothing (RFC 6840 section 4.1); the library goes further.
+fn is_absent_beside_dname(answer: &Message, name: &Name, kind: RecordType) -> bool {
+    answer.authorities.iter().any(|record| {
+        let (at_name, types) = match &record.data {
+            RData::DNSSEC(DNSSECRData::NSEC(nsec)) => (record.name == *name, nsec.type_set()),
+            RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) => {
+                (is_hash_of(&record.name, nsec3, name), nsec3.type_set())
+            }
+            _ => return false,
+        };
+        let has = |kind| types.contains(kind);
+        record.proof == Proof::Secure
+            && at_name
+            && has(RecordType::DNAME)
+            && !has(kind)
+            && !has(RecordType::CNAME)
+            && (has(RecordType::SOA) || !has(RecordType::NS))
+    })
+}
+
+fn is_hash_of(owner: &Name, nsec3: &NSEC3, name: &Name) -> bool {
+    let rounds = nsec3.iterations();
+    rounds < NSEC3_INSECURE_FROM
+        && nsec3
+            .hash_algorithm()
+            .hash(nsec3.salt(), name, rounds)
+            .is_ok_and(|hash| {
+                let label = BASE32_DNSSEC.encode(hash.as_ref());
+                let first = owner.iter().next();
+                first.is_some_and(|first| first.eq_ignore_ascii_case(label.as_bytes()))
+            })
+}
+
+/// Whether an NSEC record proves that a wildcard's records are the ones for the name (RFC 4035
+/// section 5.3.4). The library misses the commonest case, where that record is the wildcard's own.
+fn is_wildcard_proven(answer: &Message, zone: &Name, name: &Name) -> bool {
+    let wildcards = answer
+        .answers
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::DNSSEC(DNSSECRData::RRSIG(signature))
+                if record.proof == Proof::Secure && record.name == *name =>
+            {
+                Some(usize::from(signature.input().num_labels))
+            }
+            _ => None,
+        });
+    let mut wildcards = wildcards.peekable();
+    wildcards.peek().is_some()
+        && wildcards.all(|labels| {
+            answer.authorities.iter().any(|record| {
+                let RData::DNSSEC(DNSSECRData::NSEC(nsec)) = &record.data else {
+                    return false;
+                };
+                let types = nsec.type_set();
+                // Below a zone cut or a DNAME the parent denies nothing.
+                let denies = !record.name.zone_of(name)
+                    || types.contains(RecordType::SOA)
+                    || !(types.contains(RecordType::NS) || types.contains(RecordType::DNAME));
+                record.proof == Proof::Secure
+                    && denies
+                    && proves_expansion(zone, name, labels, &record.name, nsec.next_domain_name())
+            })
+        })
+}
+
+/// Whether nothing stands between `owner` and `next`, the name is there, and the closest name above
+/// it that exists has as many labels as the wildcard's parent.
+fn proves_expansion(zone: &Name, name: &Name, labels: usize, owner: &Name, next: &Name) -> bool {
+    let covers = owner < name && (name < next || next == zone) && !name.zone_of(next);
+    let encloser = common_labels(name, owner).max(common_labels(name, next));
+    covers && encloser == labels
+}
+
+fn common_labels(a: &Name, b: &Name) -> usize {
+    a.iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+        .count()
+}
+
+/// The weakest proof of the records at a name, aliases included; unknown if one of them is bogus or
+/// there are none.
+fn proof_of(answer: &Message, name: &Name, kind: RecordType) -> Security {
+    weakest(answer.answers.iter().filter(|record| {
+        record.name == *name && [kind, RecordType::CNAME].contains(&record.record_type())
+    }))
+}
+
+/// The library refuses an absence that is not proven; left is how well its SOA is.
+fn absence(answer: &Message) -> Security {
+    weakest(
+        answer
+            .authorities
+            .iter()
+            .filter(|record| record.record_type() == RecordType::SOA),
+    )
+}
+
+fn weakest<'a>(records: impl Iterator<Item = &'a Record>) -> Security {
+    records
+        .map(|record| match record.proof {
+            Proof::Secure => Security::Secure,
+            Proof::Insecure => Security::Insecure,
+            Proof::Bogus | Proof::Indeterminate => Security::Unknown,
+        })
+        .min()
+        .unwrap_or(Security::Unknown)
+}
+
+fn unsigned(name: &Name, data: RData) -> Message {
+    let mut message = Message::new(0, MessageType::Response, OpCode::Query);
+    message.add_answer(Record::from_rdata(name.clone(), 0, data));
+    message
+}
+
+fn no_soa(name: &Name) -> RData {
+    RData::SOA(SOA::new(name.clone(), name.clone(), 0, 0, 0, 0, 0))
+}
+
+/// The messages that the verification may look at.
+#[derive(Clone, Default)]
+struct Gathered {
+    answers: Arc<HashMap<(Name, RecordType), DnsResponse>>,
+}
+
+impl Gathered {
+    fn with(mut self, name: &Name, kind: RecordType, answer: &Message) -> Result<Self, Failure> {
+        let answer = signed_part(answer, name, kind).ok_or(Failure::Bogus)?;
+        let answer = DnsResponse::from_message(answer).map_err(|_| Failure::Bogus)?;
+        Arc::get_mut(&mut self.answers)
+            .ok_or(Failure::Bogus)?
+            .insert((name.clone(), kind), answer);
+        Ok(self)
+    }
+}
+
+impl DnsHandle for Gathered {
+    type Response = Once<Ready<Result<DnsResponse, NetError>>>;
+    type Runtime = TokioRuntimeProvider;
+
+    fn send(&self, request: DnsRequest) -> Self::Response {
+        let answer = request.queries.first().and_then(|asked| {
+            self.answers
+                .get(&(asked.name.clone(), asked.query_type))
+                .cloned()
+        });
+        once(ready(answer.ok_or(NetError::Message("not gathered"))))
+    }
+}
+
+/// What a proof needs of an answer and no more, so that nobody makes us verify at will.
+fn signed_part(answer: &Message, name: &Name, kind: RecordType) -> Option<Message> {
+    const PROOFS: [RecordType; 3] = [RecordType::SOA, RecordType::NSEC, RecordType::NSEC3];
+    let mut part = Message::new(0, MessageType::Response, OpCode::Query);
+    part.add_query(Query::query(name.clone(), kind));
+    part.answers = records(&answer.answers, |record, of| {
+        record.name == *name && [kind, RecordType::CNAME].contains(&of)
+    });
+    // What is there needs no proof of absence, unless a wildcard made it. The code and the denials
+    // beside an alias are about its target.
+    if part.answers.is_empty() {
+        part.metadata.response_code = answer.metadata.response_code;
+    }
+    if part.answers.is_empty() || part.answers.iter().any(is_expanded) {
+        part.authorities = records(&answer.authorities, |_, of| PROOFS.contains(&of));
+    }
+    let signatures = part
+        .answers
+        .iter()
+        .chain(&part.authorities)
+        .filter(|record| record.record_type() == RecordType::RRSIG)
+        .count();
+    (signatures <= MAX_SIGNATURES).then_some(part)
+}
+
+fn is_expanded(record: &Record) -> bool {
+    matches!(&record.data, RData::DNSSEC(DNSSECRData::RRSIG(signature))
+        if signature.input().num_labels < record.name.num_labels())
+}
+
+/// The records of the wanted types, and the signatures over such.
+fn records(all: &[Record], wanted: impl Fn(&Record, RecordType) -> bool) -> Vec<Record> {
+    all.iter()
+        .filter(|record| {
+            let of = match &record.data {
+                RData::DNSSEC(DNSSECRData::RRSIG(signature)) => signature.input().type_covered,
+                data => data.record_type(),
+            };
+            wanted(record, of)
+        })
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expansion_is_proven_by_the_gap_around_the_name_alone() {
+        let name = |text: &str| Name::from_ascii(text).unwrap();
+        let zone = name("acme.example.");
+        for (asked, labels, owner, next, expected) in [
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "ns1.acme.example.",
+                true,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "acme.example.",
+                true,
+            ),
+            (
+                "z.acme.example.",
+                2,
+                "ns1.acme.example.",
+                "acme.example.",
+                true,
+            ),
+            (
+                "_c.a.acme.example.",
+                2,
+                "*.acme.example.",
+                "ns1.acme.example.",
+                true,
+            ),
+            // A closer name exists, so that its wildcard would answer.
+            (
+                "_c.a.acme.example.",
+                2,
+                "a.acme.example.",
+                "b.acme.example.",
+                false,
+            ),
+            (
+                "_c.a.acme.example.",
+                2,
+                "*.acme.example.",
+                "d.a.acme.example.",
+                false,
+            ),
+            // The name exists, or the gap is elsewhere.
+            (
+                "_c.acme.example.",
+                2,
+                "_c.acme.example.",
+                "ns1.acme.example.",
+                false,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "*.acme.example.",
+                "x._c.acme.example.",
+                false,
+            ),
+            (
+                "_c.acme.example.",
+                2,
+                "ns1.acme.example.",
+                "ns2.acme.example.",
+                false,
+            ),
+        ] {
+            assert_eq!(
+                proves_expansion(&zone, &name(asked), labels, &name(owner), &name(next)),
+                expected,
+                "{asked} {owner} {next}"
+            );
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Evidence from configured recursive servers.
+
+use std::net::SocketAddr;
+
+use freehold::dns::{Guard, Recursive, RecursiveSettings};
+use freehold::model::evidence::{Failure, Security};
+use freehold::model::policy::NamePolicy;
+use freehold::model::verdict::{MismatchKind, Verdict, judge};
+use freehold_testbed::{Behaviour, DnsServer, ResponseCode, Transport};
+
+use crate::support::{Asked, Checked, DOMAIN, TIMEOUT, challenge};
+
+async fn check(servers: &[&DnsServer], challenge: &Asked) -> Checked {
+    let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.addr()).collect();
+    let settings = RecursiveSettings {
+        servers: addresses
+            .iter()
+            .map(|address| address.to_string().parse().unwrap())
+            .collect(),
+        timeout: TIMEOUT,
+        policy: NamePolicy::default(),
+        secure_only: false,
+        tls: None,
+    };
+    let recursive = Recursive::new(settings, Guard::new(addresses, Vec::new())).unwrap();
+    let evidence = recursive.gather(challenge).await;
+    Checked {
+        judged: judge(challenge, &evidence),
+        evidence,
+    }
+}
+
+async fn one() -> (DnsServer, Asked) {
+    let server = DnsServer::start().await.unwrap();
+    (server, challenge(DOMAIN))
+}
+
+fn publish(server: &DnsServer, challenge: &Asked) {
+    server.set_txt(
+        &challenge.owner_underscore(),
+        vec![challenge.value_underscore()],
+    );
+}
+
+#[tokio::test]
+async fn present_absent_and_wrong() {
+    let (server, challenge) = one().await;
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Absent, "{checked:#?}");
+    publish(&server, &challenge);
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+    // Nothing protects the bit that would say so.
+    assert_eq!(checked.judged.security, Security::Unknown);
+    server.set_txt(
+        &challenge.owner_underscore(),
+        vec!["token=other".to_owned()],
+    );
+    let checked = check(&[&server], &challenge).await;
+    let other = Verdict::Mismatch(MismatchKind::OtherValue);
+    assert_eq!(checked.judged.verdict, other, "{checked:#?}");
+}
+
+#[tokio::test]
+async fn failures_are_neither_yes_nor_no() {
+    for (behaviour, failure) in [
+        (Behaviour::Rcode(ResponseCode::ServFail), Failure::ServFail),
+        (Behaviour::Rcode(ResponseCode::Refused), Failure::Refused),
+        (Behaviour::Silent, Failure::Timeout),
+        (Behaviour::WrongOwner, Failure::NegativeWithoutSoa),
+    ] {
+        let (server, challenge) = one().await;
+        publish(&server, &challenge);
+        server.set_behaviour("*", behaviour);
+        let checked = check(&[&server], &challenge).await;
+        checked.is_inconclusive(failure);
+    }
+    let (server, challenge) = one().await;
+    server.set_behaviour("*", Behaviour::NegativeWithoutSoa);
+    let checked = check(&[&server], &challenge).await;
+    checked.is_inconclusive(Failure::NegativeWithoutSoa);
+}
+
+#[tokio::test]
+async fn truncated_answers_are_asked_for_over_tcp() {
+    let (server, challenge) = one().await;
+    publish(&server, &challenge);
+    server.set_behaviour("*", Behaviour::Truncate);
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+    let log = server.log();
+    assert!(log.iter().any(|query| query.transport == Transport::Tcp));
+}
+
+#[tokio::test]
+async fn several_servers_need_a_majority_without_contradiction() {
+    let challenge = challenge(DOMAIN);
+    let servers = [
+        DnsServer::start().await.unwrap(),
+        DnsServer::start().await.unwrap(),
+        DnsServer::start().await.unwrap(),
+    ];
+    let all: Vec<&DnsServer> = servers.iter().collect();
+    for server in &servers {
+        publish(server, &challenge);
+    }
+    let verdict = async || check(&all, &challenge).await.judged.verdict;
+    assert_eq!(verdict().await, Verdict::Proven);
+    servers[0].set_behaviour("*", Behaviour::Rcode(ResponseCode::ServFail));
+    assert_eq!(verdict().await, Verdict::Proven);
+    servers[1].set_behaviour("*", Behaviour::Rcode(ResponseCode::Refused));
+    assert!(matches!(verdict().await, Verdict::Inconclusive(_)));
+    servers[1].set_behaviour("*", Behaviour::Normal);
+    servers[1].remove(&challenge.owner_underscore());
+    assert_eq!(verdict().await, Verdict::Disagreement);
+    servers[0].set_behaviour("*", Behaviour::Normal);
+    assert_eq!(verdict().await, Verdict::Disagreement);
+}
+
+#[tokio::test]
+async fn aliases_count_within_limits() {
+    let (server, challenge) = one().await;
+    let value = challenge.value_underscore();
+    let mut owner = challenge.owner_underscore();
+    for n in 0..8 {
+        let next = format!("c{n}.host.net");
+        server.set_cname(&owner, &next);
+        owner = next;
+    }
+    server.set_txt(&owner, vec![value.clone()]);
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+    server.set_cname(&owner, "c8.host.net");
+    server.set_txt("c8.host.net", vec![value]);
+    let checked = check(&[&server], &challenge).await;
+    checked.is_inconclusive(Failure::AliasChain);
+}
+
+#[tokio::test]
+async fn a_wildcard_alias_delegates_nothing() {
+    let (server, challenge) = one().await;
+    server.set_wildcard_cname(DOMAIN, "shared.host.net");
+    server.set_txt("shared.host.net", vec![challenge.value_underscore()]);
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Absent, "{checked:#?}");
+    server.set_cname(&challenge.owner_underscore(), "own.host.net");
+    server.set_txt("own.host.net", vec![challenge.value_underscore()]);
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+}
+
+/// A recursive server inside a cluster follows an alias to the cluster's own names, and would
+/// prove a domain with a record that a tenant made there.
+#[tokio::test]
+async fn every_alias_on_the_way_must_be_public() {
+    let (server, challenge) = one().await;
+    let inner = "t.tenant.svc.cluster.local";
+    server.set_cname(&challenge.owner_underscore(), inner);
+    server.set_txt(inner, vec![challenge.value_underscore()]);
+    let checked = check(&[&server], &challenge).await;
+    checked.is_inconclusive(Failure::NotPublicName);
+    server.set_cname(&challenge.owner_underscore(), "way.host.net");
+    server.set_cname("way.host.net", inner);
+    let checked = check(&[&server], &challenge).await;
+    checked.is_inconclusive(Failure::NotPublicName);
+    assert_eq!(server.queries_for(inner), 0);
+}

@@ -1,0 +1,15 @@
+//! Real name servers of Debian's packages on loopback: BIND, NSD and Knot DNS with zones of a
+//! [`Tree`], and Unbound as a validating recursive server of that tree.
+
+mod authoritative;
+mod certificate;
+mod packages;
+mod ready;
+mod unbound;
+
+pub use authoritative::{Software, external, start};
+pub use packages::Packages;
+pub use unbound::Unbound;
+
+#[cfg(doc)]
+use crate::Tree;
