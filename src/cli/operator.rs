@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::dns::DnsArguments;
 use crate::controller::{Config, Operator};
+use crate::dns::Gatherer;
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
@@ -105,6 +106,7 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let gatherer = arguments.dns.gatherer()?;
     let kubeconfig = kube::Config::infer().await.map_err(|error| {
         format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
@@ -120,7 +122,7 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             )
         })?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let config = config(arguments, kubeconfig, watch_config, &metrics)?;
+    let config = config(arguments, gatherer, kubeconfig, watch_config, &metrics)?;
 
     let (stop_sender, stop) = watch::channel(false);
     let (ready_sender, ready) = watch::channel(false);
@@ -143,6 +145,7 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 fn config(
     arguments: Arguments,
+    gatherer: Gatherer,
     kubeconfig: kube::Config,
     watch_config: kube::Config,
     metrics: &Arc<Metrics>,
@@ -154,7 +157,7 @@ fn config(
     Ok(Config {
         client: client(kubeconfig, metrics)?,
         watch_client: client(watch_config, metrics)?,
-        gatherer: arguments.dns.gatherer()?,
+        gatherer,
         settings: Settings {
             names: arguments.dns.names(),
             service: arguments.dns.service_name,

@@ -71,13 +71,22 @@ async fn sigterm_before_the_first_list_exits_0() {
 async fn a_wrong_flag_gives_a_clear_message() {
     let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = listening.local_addr().unwrap().to_string();
-    let dns = "--dns-server=192.0.2.1";
+    let dns = "--dns-mode=authoritative";
     for (arguments, code, words) in [
-        (vec!["operator"], 2, "--dns-server <DNS_SERVER>"),
+        (
+            vec!["operator", "--dns-mode=recursive"],
+            1,
+            "give at least one",
+        ),
+        (
+            vec!["operator", "--dns-server=192.0.2.1"],
+            1,
+            "add --dns-mode recursive",
+        ),
         (
             vec!["operator", "--dns-server=dns.example"],
             2,
-            "give the server's IP address",
+            "with an IP address",
         ),
         (
             vec!["operator", dns, "--allow-suffix=http://x"],
