@@ -474,7 +474,12 @@ fn records(all: &[Record], wanted: impl Fn(&Record, RecordType) -> bool) -> Vec<
             };
             wanted(record, of)
         })
-        .cloned()
+        .map(|record| {
+            // The question's random case comes back in the answer, and is no part of what is signed.
+            let mut record = record.clone();
+            record.name = record.name.to_lowercase();
+            record
+        })
         .collect()
 }
 
