@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE32_DNSSEC;
 use futures::future::{Ready, ready};
@@ -33,13 +34,22 @@ const NSEC3_INSECURE_FROM: u16 = 50;
 const NSEC3_BROKEN_FROM: u16 = 150;
 /// Verifications remembered within one call.
 const VALIDATIONS: usize = 64;
+/// Verified answers remembered with the keys of a zone, and for how long: a signature that expires
+/// meanwhile counts so much longer, well inside the skew that validators grant clocks.
+const MAX_VERIFIED: usize = 256;
+const VERIFIED_AGE: Duration = Duration::from_mins(5);
 
 /// The verified keys of a zone.
 pub struct Keys {
     zone: Name,
     answer: Message,
     anchors: Arc<TrustAnchors>,
+    verified: Mutex<Verified>,
 }
+
+/// Answers, in octets, that were verified with these keys a moment ago, and what came of it. They
+/// are asked for each time all the same.
+type Verified = HashMap<Box<[u8]>, (Instant, Security)>;
 
 /// How a zone stands in the chain of trust.
 #[derive(Clone, Debug)]
@@ -133,7 +143,12 @@ impl Keys {
             Reading::Alias { above: None, .. } => (name, RecordType::CNAME),
             _ => (name, kind),
         };
-        let gathered = self.gathered()?.with(owner, kind, answer)?;
+        let part = signed(answer, owner, kind)?;
+        if let Some(security) = self.remembered(part.as_buffer()) {
+            return Ok(security);
+        }
+        let octets: Box<[u8]> = part.as_buffer().into();
+        let gathered = self.gathered()?.and(owner, kind, part)?;
         let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
         let absent = matches!(reading, Reading::NoData | Reading::NxDomain);
         let security = match denial {
@@ -149,10 +164,25 @@ impl Keys {
             }
             _ => Security::Unknown,
         };
-        match security {
-            Security::Unknown => Err(Failure::Bogus),
-            security => Ok(security),
+        if security == Security::Unknown {
+            return Err(Failure::Bogus);
         }
+        self.remember(octets, security);
+        Ok(security)
+    }
+
+    fn remembered(&self, octets: &[u8]) -> Option<Security> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let &(since, security) = verified.get(octets)?;
+        (since.elapsed() < VERIFIED_AGE).then_some(security)
+    }
+
+    fn remember(&self, octets: Box<[u8]>, security: Security) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= MAX_VERIFIED {
+            verified.clear();
+        }
+        verified.insert(octets, (Instant::now(), security));
     }
 
     fn gathered(&self) -> Result<Gathered, Failure> {
@@ -205,6 +235,7 @@ async fn verified_keys(
         zone: zone.clone(),
         answer,
         anchors: Arc::new(trusted),
+        verified: Mutex::default(),
     })))
 }
 
@@ -372,9 +403,11 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn with(mut self, name: &Name, kind: RecordType, answer: &Message) -> Result<Self, Failure> {
-        let answer = signed_part(answer, name, kind).ok_or(Failure::Bogus)?;
-        let answer = DnsResponse::from_message(answer).map_err(|_| Failure::Bogus)?;
+    fn with(self, name: &Name, kind: RecordType, answer: &Message) -> Result<Self, Failure> {
+        self.and(name, kind, signed(answer, name, kind)?)
+    }
+
+    fn and(mut self, name: &Name, kind: RecordType, answer: DnsResponse) -> Result<Self, Failure> {
         Arc::get_mut(&mut self.answers)
             .ok_or(Failure::Bogus)?
             .insert((name.clone(), kind), answer);
@@ -394,6 +427,11 @@ impl DnsHandle for Gathered {
         });
         once(ready(answer.ok_or(NetError::Message("not gathered"))))
     }
+}
+
+fn signed(answer: &Message, name: &Name, kind: RecordType) -> Result<DnsResponse, Failure> {
+    let part = signed_part(answer, name, kind).ok_or(Failure::Bogus)?;
+    DnsResponse::from_message(part).map_err(|_| Failure::Bogus)
 }
 
 /// What a proof needs of an answer and no more, so that nobody makes us verify at will.
@@ -436,7 +474,12 @@ fn records(all: &[Record], wanted: impl Fn(&Record, RecordType) -> bool) -> Vec<
             };
             wanted(record, of)
         })
-        .cloned()
+        .map(|record| {
+            // The question's random case comes back in the answer, and is no part of what is signed.
+            let mut record = record.clone();
+            record.name = record.name.to_lowercase();
+            record
+        })
         .collect()
 }
 

@@ -1,24 +1,31 @@
 //! One question to one server: UDP first, TCP where that gave no answer or a cut one.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::StreamExt;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::proto::op::{
-    DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
+    DnsRequest, DnsRequestOptions, DnsResponse, Edns, Message, MessageType, OpCode, Query,
 };
 use hickory_resolver::net::proto::rr::{DNSClass, Name, RecordType};
-use hickory_resolver::net::tcp::TcpClientStream;
-use hickory_resolver::net::udp::UdpClientStream;
-use hickory_resolver::net::xfer::{DnsExchange, DnsHandle, DnsRequestSender};
+use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::guard::Guard;
 use crate::model::evidence::Failure;
 
 /// Keeps answers inside one datagram on any path (<https://www.dnsflagday.net/2020/>).
 const EDNS_PAYLOAD: u16 = 1232;
-const UDP_RESENDS: u8 = 2;
+/// Some servers send more than they were asked to.
+const LARGEST_DATAGRAM: usize = 4096;
+/// A datagram is sent so often, the last time with most of the time left for its answer.
+const UDP_SENDS: u32 = 3;
+/// Part of the time after which a datagram counts as lost.
+const RESEND_AFTER: u32 = 6;
 
 /// Asks servers directly, without cache, search list or hosts file.
 #[derive(Clone)]
@@ -79,56 +86,138 @@ impl Exchange {
         if !self.guard.permits(server) {
             return Err(Failure::NotPublicAddress);
         }
-        let question = Query::query(name.clone(), kind);
+        let question = Question::new(name, kind, manner)?;
         let mut over_udp = None;
         if manner.transport == Transport::Any {
-            over_udp = match self.ask_udp(server, question.clone(), manner).await {
-                Ok(answer) if !answer.metadata.truncation => return accept(answer, &question),
-                Ok(_) | Err(NetError::QueryCaseMismatch) => Some(Failure::Truncated),
-                Err(error) => match failure(&error) {
-                    // Some servers are behind something that lets TCP through alone.
-                    silent @ (Failure::Timeout | Failure::Unreachable) => Some(silent),
-                    failure => return Err(failure),
-                },
+            over_udp = match self.ask_udp(server, &question).await {
+                Ok(answer) if !answer.message.metadata.truncation => return Ok(answer),
+                Ok(_) => Some(Failure::Truncated),
+                // Some servers are behind something that lets TCP through alone.
+                Err(silent @ (Failure::Timeout | Failure::Unreachable)) => Some(silent),
+                Err(failure) => return Err(failure),
             };
         }
-        match self.ask_tcp(server, question.clone(), manner).await {
-            Ok(answer) if answer.metadata.truncation => Err(Failure::Malformed),
-            Ok(answer) => accept(answer, &question),
-            Err(error) => Err(over_udp.unwrap_or_else(|| failure(&error))),
+        match timeout(self.timeout, self.ask_tcp(server, &question)).await {
+            Ok(Ok(answer)) if answer.message.metadata.truncation => Err(Failure::Malformed),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failure)) => Err(over_udp.unwrap_or(failure)),
+            Err(_) => Err(over_udp.unwrap_or(Failure::Timeout)),
         }
     }
 
-    async fn ask_udp(
-        &self,
-        server: SocketAddr,
-        question: Query,
-        manner: Manner,
-    ) -> Result<DnsResponse, NetError> {
-        let mut stream = UdpClientStream::builder(server, self.guard.clone())
-            .with_timeout(Some(self.timeout))
-            .with_max_retries(UDP_RESENDS)
-            .build();
-        let request = request(question, manner, true);
-        // Straight to the socket: an exchange of its own would cost a task and two channels.
-        first(stream.send_message(request)).await
+    async fn ask_udp(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
+        let socket = self.guard.udp(server).await.map_err(|e| of_io(&e))?;
+        let start = Instant::now();
+        for sends in 1..=UDP_SENDS {
+            socket.send(&question.octets).await.map_err(|e| of_io(&e))?;
+            let until = if sends == UDP_SENDS {
+                self.timeout
+            } else {
+                self.timeout / RESEND_AFTER * sends
+            };
+            if let Ok(answer) = timeout_at(start + until, receive(&socket, question)).await {
+                return answer;
+            }
+        }
+        Err(Failure::Timeout)
     }
 
-    async fn ask_tcp(
-        &self,
-        server: SocketAddr,
-        question: Query,
-        manner: Manner,
-    ) -> Result<DnsResponse, NetError> {
-        let asked = async {
-            let exchange =
-                TcpClientStream::exchange(server, None, self.timeout, None, self.guard.clone())
-                    .await?;
-            over(&exchange, question, manner).await
+    async fn ask_tcp(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
+        let mut stream = self.guard.tcp(server).await.map_err(|e| of_io(&e))?;
+        let length = u16::try_from(question.octets.len()).map_err(|_| Failure::Malformed)?;
+        let framed = [&length.to_be_bytes(), &question.octets[..]].concat();
+        let exchanged = async {
+            stream.write_all(&framed).await?;
+            let length = stream.read_u16().await?;
+            let mut octets = vec![0; usize::from(length)];
+            stream.read_exact(&mut octets).await?;
+            Ok(octets)
         };
-        tokio::time::timeout(self.timeout, asked)
-            .await
-            .unwrap_or(Err(NetError::Timeout))
+        let octets = exchanged.await.map_err(|error: io::Error| of_io(&error))?;
+        match question.read(&octets) {
+            // The handshake has shown who answers; some servers write all names in lower case.
+            Heard::Answer(answer) | Heard::OtherCase(answer) => Ok(answer),
+            Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
+        }
+    }
+}
+
+/// The first datagram that answers the question. Others are not for us, or forged.
+async fn receive(socket: &UdpSocket, question: &Question) -> Result<Answer, Failure> {
+    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    loop {
+        let length = socket.recv(&mut buffer).await.map_err(|e| of_io(&e))?;
+        match question.read(&buffer[..length]) {
+            Heard::Answer(answer) => return Ok(answer),
+            Heard::Malformed => return Err(Failure::Malformed),
+            // Over TCP the case does not matter.
+            Heard::OtherCase(_) => return Err(Failure::Unreachable),
+            Heard::Unasked => {}
+        }
+    }
+}
+
+/// A question as it goes out.
+struct Question {
+    id: u16,
+    asked: Query,
+    octets: Vec<u8>,
+}
+
+/// What came in answer to a question.
+enum Heard {
+    Answer(Answer),
+    Malformed,
+    /// The answer, but for the name's letters, which are in another case than was asked.
+    OtherCase(Answer),
+    /// The answer to something else.
+    Unasked,
+}
+
+impl Question {
+    /// The case of the name's letters is random, which an answer must repeat (0x20): it is as hard
+    /// to guess as the id and the port.
+    fn new(name: &Name, kind: RecordType, manner: Manner) -> Result<Self, Failure> {
+        let mut name = name.clone();
+        name.randomize_label_case();
+        let asked = Query::query(name, kind);
+        let id = rand::random();
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = manner.recursion_desired;
+        // Asks a validating server to say whether it validated (RFC 6840 section 5.7).
+        message.metadata.authentic_data = manner.recursion_desired;
+        message.add_query(asked.clone());
+        let edns = message.edns.get_or_insert_with(Edns::new);
+        edns.set_max_payload(EDNS_PAYLOAD);
+        edns.set_dnssec_ok(manner.signatures);
+        let octets = message.to_vec().map_err(|_| Failure::Malformed)?;
+        Ok(Self { id, asked, octets })
+    }
+
+    fn read(&self, octets: &[u8]) -> Heard {
+        // Before anything is parsed: whoever floods us with guesses costs little.
+        if octets.first_chunk() != Some(&self.id.to_be_bytes()) {
+            return Heard::Unasked;
+        }
+        let Ok(message) = Message::from_vec(octets) else {
+            return Heard::Malformed;
+        };
+        if !is_answer_to(&message, &self.asked) {
+            return Heard::Unasked;
+        }
+        let exact = message
+            .queries
+            .iter()
+            .all(|asked| asked.name.eq_case(&self.asked.name));
+        let answer = Answer {
+            message,
+            octets: octets.len(),
+        };
+        if exact {
+            Heard::Answer(answer)
+        } else {
+            Heard::OtherCase(answer)
+        }
     }
 }
 
@@ -146,24 +235,17 @@ pub(super) async fn over(
     question: Query,
     manner: Manner,
 ) -> Result<DnsResponse, NetError> {
-    first(exchange.send(request(question, manner, false))).await
-}
-
-async fn first(
-    mut answers: impl futures::Stream<Item = Result<DnsResponse, NetError>> + Unpin,
-) -> Result<DnsResponse, NetError> {
+    let mut answers = exchange.send(request(question, manner));
     answers.next().await.unwrap_or(Err(NetError::Timeout))
 }
 
-fn request(question: Query, manner: Manner, case_randomization: bool) -> DnsRequest {
+fn request(question: Query, manner: Manner) -> DnsRequest {
     let mut options = DnsRequestOptions::default();
     options.use_edns = true;
     options.edns_payload_len = EDNS_PAYLOAD;
     options.edns_set_dnssec_ok = manner.signatures;
     options.recursion_desired = manner.recursion_desired;
-    options.case_randomization = case_randomization;
     let mut request = DnsRequest::from_query(question, options);
-    // Asks a validating server to say whether it validated (RFC 6840 section 5.7).
     request.metadata.authentic_data = manner.recursion_desired;
     request
 }
@@ -191,8 +273,82 @@ fn is_answer_to(message: &Message, question: &Query) -> bool {
 pub(super) fn failure(error: &NetError) -> Failure {
     match error {
         NetError::Timeout => Failure::Timeout,
-        NetError::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => Failure::Timeout,
-        NetError::Io(_) | NetError::NoConnections => Failure::Unreachable,
+        NetError::Io(io) => of_io(io),
+        NetError::NoConnections => Failure::Unreachable,
         _ => Failure::Malformed,
+    }
+}
+
+fn of_io(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::TimedOut {
+        Failure::Timeout
+    } else {
+        Failure::Unreachable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANNER: Manner = Manner {
+        transport: Transport::Any,
+        recursion_desired: false,
+        signatures: true,
+    };
+
+    fn answer(question: &Question, change: impl Fn(&mut Message)) -> Vec<u8> {
+        let mut message = Message::from_vec(&question.octets).unwrap();
+        message.metadata.message_type = MessageType::Response;
+        change(&mut message);
+        message.to_vec().unwrap()
+    }
+
+    #[test]
+    fn only_the_answer_to_the_very_question_is_heard() {
+        let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
+        let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+        let heard = |change: fn(&mut Message)| question.read(&answer(&question, change));
+        assert!(matches!(heard(|_| ()), Heard::Answer(_)));
+        assert!(matches!(
+            heard(|message| message.metadata.id ^= 1),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            heard(|message| message.metadata.message_type = MessageType::Query),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            heard(|message| message.queries.clear()),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            heard(|message| message.queries[0].query_type = RecordType::A),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            heard(|message| message.queries[0].name = Name::root()),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            question.read(&question.octets[..1]),
+            Heard::Unasked
+        ));
+        assert!(matches!(
+            question.read(&question.octets[..9]),
+            Heard::Malformed
+        ));
+    }
+
+    #[test]
+    fn the_case_asked_is_random_and_must_come_back() {
+        let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
+        let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+        let other = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+        assert!(!question.asked.name.eq_case(&other.asked.name));
+        let folded = answer(&question, |message| {
+            message.queries[0].name = message.queries[0].name.to_lowercase();
+        });
+        assert!(matches!(question.read(&folded), Heard::OtherCase(_)));
     }
 }

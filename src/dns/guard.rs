@@ -6,15 +6,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hickory_resolver::net::runtime::{
-    DnsUdpSocket, RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime,
-};
+use hickory_resolver::net::runtime::{RuntimeProvider, TokioHandle, TokioRuntimeProvider, TokioTime};
 use ipnet::IpNet;
-use tokio::io::ReadBuf;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpStream, UdpSocket};
+
+/// Ports tried before the kernel chooses one.
+const RANDOM_PORTS: u8 = 8;
 
 /// Where packets may go, and the sockets that take them there.
 ///
@@ -84,12 +83,45 @@ impl Guard {
                 .ok_or_else(|| io::Error::from(io::ErrorKind::HostUnreachable)),
         }
     }
+
+    /// A socket of a random port for one question. Connected, it reaches this one address, hears
+    /// nobody else, and learns from the kernel that nobody listens there.
+    pub async fn udp(&self, server: SocketAddr) -> io::Result<UdpSocket> {
+        let target = self.target(server)?;
+        let unspecified: IpAddr = match target {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let mut socket = None;
+        // The kernel's own choice is out of fewer ports, so it comes last (RFC 6056 section 3.2).
+        for _ in 0..RANDOM_PORTS {
+            let port = rand::random_range(1024..=u16::MAX);
+            socket = UdpSocket::bind((unspecified, port)).await.ok();
+            if socket.is_some() {
+                break;
+            }
+        }
+        let socket = match socket {
+            Some(socket) => socket,
+            None => UdpSocket::bind((unspecified, 0)).await?,
+        };
+        socket.connect(target).await?;
+        Ok(socket)
+    }
+
+    /// A connection for one question.
+    pub async fn tcp(&self, server: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.target(server)?).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
 }
 
+/// For the library's connections over TLS.
 impl RuntimeProvider for Guard {
     type Handle = TokioHandle;
     type Timer = TokioTime;
-    type Udp = GuardedSocket;
+    type Udp = UdpSocket;
     type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
 
     fn create_handle(&self) -> Self::Handle {
@@ -108,52 +140,14 @@ impl RuntimeProvider for Guard {
         }
     }
 
+    /// Refused: datagrams go through [`Guard::udp`].
     fn bind_udp(
         &self,
-        local: SocketAddr,
-        server: SocketAddr,
+        _: SocketAddr,
+        _: SocketAddr,
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Self::Udp>>>> {
-        let target = self.target(server);
-        Box::pin(async move {
-            let target = target?;
-            let socket = UdpSocket::bind(local).await?;
-            // Connected, the socket reaches this one address, hears nobody else, and learns from
-            // the kernel that nobody listens there.
-            socket.connect(target).await?;
-            Ok(GuardedSocket { socket, server })
-        })
-    }
-}
-
-/// A socket that reaches the server it was made for and no other.
-pub struct GuardedSocket {
-    socket: UdpSocket,
-    server: SocketAddr,
-}
-
-impl DnsUdpSocket for GuardedSocket {
-    type Time = TokioTime;
-
-    fn poll_recv_from(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(self.socket.poll_recv(cx, &mut buffer))?;
-        Poll::Ready(Ok((buffer.filled().len(), self.server)))
-    }
-
-    fn poll_send_to(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-        target: SocketAddr,
-    ) -> Poll<io::Result<usize>> {
-        if target != self.server {
-            return Poll::Ready(Err(io::Error::other("not the server of this socket")));
-        }
-        self.socket.poll_send(cx, buffer)
+        let refused = io::Error::from(io::ErrorKind::Unsupported);
+        Box::pin(std::future::ready(Err(refused)))
     }
 }
 
@@ -302,12 +296,12 @@ mod tests {
     #[tokio::test]
     async fn no_socket_is_made_for_a_refused_address() {
         let guard = Guard::new([], vec![]);
-        let local = "0.0.0.0:0".parse().unwrap();
         let server = "169.254.169.254:53".parse().unwrap();
-        assert!(guard.bind_udp(local, server).await.is_err());
+        assert!(guard.udp(server).await.is_err());
+        assert!(guard.tcp(server).await.is_err());
         assert!(guard.connect_tcp(server, None, None).await.is_err());
         let moved = guard.with_moved(HashMap::new());
         let elsewhere = "8.8.8.8:53".parse().unwrap();
-        assert!(moved.bind_udp(local, elsewhere).await.is_err());
+        assert!(moved.udp(elsewhere).await.is_err());
     }
 }
