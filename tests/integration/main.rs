@@ -11,6 +11,7 @@ mod challenge;
 mod crash;
 mod crds;
 mod demo;
+mod lifecycle;
 mod matching;
 mod organization;
 mod outage;

@@ -1,0 +1,232 @@
+//! Proof that stays true, and passes on when it should, with compressed durations.
+
+use freehold::api::conditions::{READY, RECORD_PRESENT};
+use freehold::api::domain_approval::{
+    DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
+};
+use freehold::api::{State, Strategy};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::support::{Stated, Tenant, World, condition, eventually, publish, status};
+
+async fn verified(world: &World, tenant: &Tenant, object: &str, name: &str) -> Stated {
+    let domain = tenant.state(object, name).await;
+    publish(&world.dns, &domain.challenge().await.records[0]);
+    domain.request("1").await;
+    domain.until_verified().await;
+    domain
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_stays_away_costs_the_name_and_one_that_comes_back_does_not() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world
+        .operator(&[&tenant])
+        .with("--recheck-period", "1s")
+        .with("--grace-check-period", "1s")
+        .with("--grace", "9s")
+        .start()
+        .await;
+    let lost = verified(&world, &tenant, "lost", &world.name("lost")).await;
+    let back = verified(&world, &tenant, "back", &world.name("back")).await;
+    let (gone, returns) = (lost.challenge().await, back.challenge().await);
+    world.dns.remove(&gone.records[0].name);
+    world.dns.remove(&returns.records[0].name);
+    let missing = |value: &'static str| {
+        move |object: &_| condition(object, RECORD_PRESENT).is_some_and(|c| c.status == value)
+    };
+    back.until("its record is missing", missing("False")).await;
+    publish(&world.dns, &returns.records[0]);
+    back.until("its record is back", missing("True")).await;
+    lost.until_reason("RecordLost").await;
+    world.until_released(&lost.domain).await;
+    lost.until_event("RecordLost").await;
+    let kept = status(&back.get().await);
+    assert_eq!(kept.state, Some(State::Verified));
+    assert_eq!(kept.record_missing, None);
+    assert!(back.holding().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_passes_on_when_its_holder_lost_the_record_and_another_proves_it() {
+    let world = World::new().await;
+    let (first, second) = (world.tenant().await, world.tenant().await);
+    let _operator = world
+        .operator(&[&first, &second])
+        .every("1s")
+        .with("--hand-over-period", "9s")
+        .start()
+        .await;
+    let name = world.name("sold");
+    let holder = verified(&world, &first, "first", &name).await;
+    let contender = second.state("second", &name).await;
+    let (old, new) = (holder.challenge().await, contender.challenge().await);
+    let owner = &old.records[0].name;
+    let both = vec![old.records[0].value.clone(), new.records[0].value.clone()];
+    world.dns.set_txt(owner, both.clone());
+    contender.until_reason("HeldByAnother").await;
+    assert_eq!(status(&contender.get().await).hand_over, None);
+    // A record that comes back cancels.
+    world.dns.set_txt(owner, vec![new.records[0].value.clone()]);
+    contender
+        .until("a hand-over began", |o| status(o).hand_over.is_some())
+        .await;
+    world.dns.set_txt(owner, both);
+    contender
+        .until("it was cancelled", |o| status(o).hand_over.is_none())
+        .await;
+    assert_eq!(status(&holder.get().await).state, Some(State::Verified));
+
+    let before = world.holding(&name).await.unwrap().metadata.uid;
+    world.dns.set_txt(owner, vec![new.records[0].value.clone()]);
+    contender.until_verified().await;
+    holder.until_reason("HandedOver").await;
+    let holding = world.holding(&name).await.unwrap();
+    assert_eq!(holding.metadata.uid, before, "one replace");
+    assert_eq!(holding.spec.holder.uid, contender.uid);
+    for object in [holder.get().await, contender.get().await] {
+        let texts = serde_json::to_string(&object.status).unwrap();
+        let other = if object.metadata.namespace == holder.get().await.metadata.namespace {
+            &contender
+        } else {
+            &holder
+        };
+        assert!(
+            !texts.contains(&other.uid),
+            "neither is told who the other is"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_verifies_by_hand_until_it_is_removed() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let domain = tenant.state("main", &world.name("approved")).await;
+    domain.challenge().await;
+    let namespace = domain.get().await.metadata.namespace.unwrap();
+    let api = Api::<DomainApproval>::namespaced(world.cluster.client.clone(), &namespace);
+    let approve = |object: &str, name: &str| {
+        DomainApproval::new(
+            object,
+            DomainApprovalSpec {
+                organization_domain_ref: OrganizationDomainRef {
+                    name: "main".to_owned(),
+                },
+                domain: name.to_owned(),
+                reason: "a contract shows it".to_owned(),
+                expiry_time: None,
+            },
+        )
+    };
+    let params = PostParams::default();
+    api.create(&params, &approve("other", "other.example"))
+        .await
+        .unwrap();
+    api.create(&params, &approve("right", &domain.domain))
+        .await
+        .unwrap();
+    let manual = domain.until_verified().await;
+    assert_eq!(status(&manual).strategy, Some(Strategy::Manual));
+    assert_eq!(
+        domain.holding().await.unwrap().spec.strategy,
+        Strategy::Manual
+    );
+    for (object, reason) in [("right", "Approved"), ("other", "DomainDiffers")] {
+        eventually("its condition", async || {
+            let DomainApprovalStatus { conditions, .. } =
+                api.get(object).await.unwrap().status.unwrap_or_default();
+            let ready = conditions.into_iter().find(|c| c.type_ == READY);
+            match ready {
+                Some(ready) if ready.reason == reason => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
+    api.delete("right", &DeleteParams::default()).await.unwrap();
+    domain.until_state(State::Pending).await;
+    world.until_released(&domain.domain).await;
+    publish(&world.dns, &domain.challenge().await.records[0]);
+    let proven = domain.until_verified().await;
+    assert_eq!(status(&proven).strategy, Some(Strategy::Dns));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_suspended_namespace_becomes_verified() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let domain = tenant.state("main", &world.name("suspended")).await;
+    let challenge = domain.challenge().await;
+    let namespace = domain.get().await.metadata.namespace.unwrap();
+    let namespaces = Api::<Namespace>::all(world.cluster.client.clone());
+    let label = async |value: Option<&str>| {
+        let change = json!({ "metadata": { "labels": { "freehold.dev/suspended": value } } });
+        let params = PatchParams::default();
+        namespaces
+            .patch(&namespace, &params, &Patch::Merge(change))
+            .await
+            .unwrap();
+    };
+    label(Some("true")).await;
+    domain.until_reason("NamespaceSuspended").await;
+    publish(&world.dns, &challenge.records[0]);
+    let asked = world.dns.queries();
+    domain.request("now").await;
+    domain
+        .until("the request is answered", |object| {
+            status(object).last_handled_request.as_deref() == Some("now")
+        })
+        .await;
+    assert_eq!(status(&domain.get().await).state, Some(State::Pending));
+    assert_eq!(world.dns.queries(), asked, "nothing is asked meanwhile");
+    label(None).await;
+    domain.until_verified().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_object_is_bound_again_and_a_copied_status_is_not_believed() {
+    let world = World::new().await;
+    let (tenant, elsewhere) = (world.tenant().await, world.tenant().await);
+    let settings = world.operator(&[&tenant, &elsewhere]).every("7d");
+    let operator = settings.start().await;
+    let name = world.name("restored");
+    let original = verified(&world, &tenant, "main", &name).await;
+    let saved = serde_json::to_value(original.get().await.status.unwrap()).unwrap();
+    let token = original.challenge().await.token;
+    let before = world.holding(&name).await.unwrap();
+    operator.kill().await;
+    original.delete().await;
+    let restored = tenant.state("main", &name).await;
+    restored.patch_status(saved.clone()).await.unwrap();
+    let copied = elsewhere.state("main", &name).await;
+    copied.patch_status(saved).await.unwrap();
+    let _operator = settings.start().await;
+    eventually("the holding names the restored object", async || {
+        let holding = world.holding(&name).await.ok_or("gone")?;
+        if holding.spec.holder.uid == restored.uid {
+            assert_eq!(holding.metadata.uid, before.metadata.uid);
+            Ok(())
+        } else {
+            Err("still the old one")
+        }
+    })
+    .await;
+    restored.until_verified().await;
+    assert_eq!(restored.challenge().await.token, token);
+    copied
+        .until("it has a token of its own", |object| {
+            let status = status(object);
+            status.state == Some(State::Pending)
+                && status
+                    .challenge
+                    .is_some_and(|challenge| challenge.token != token)
+        })
+        .await;
+}
