@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses of a.root-servers.net to m.root-servers.net
-/// (<https://www.iana.org/domains/root/servers>).
+/// The addresses of a.root-servers.net to m.root-servers.net, as IANA lists them.
 pub const ROOT_SERVERS: [(Ipv4Addr, Ipv6Addr); 13] = [
     server([198, 41, 0, 4], [0x2001, 0x503, 0xba3e, 0, 0, 0, 2, 0x30]),
     server([170, 247, 170, 2], [0x2801, 0x1b8, 0x10, 0, 0, 0, 0, 0xb]),
