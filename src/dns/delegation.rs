@@ -15,7 +15,7 @@ use super::answer::{Reading, Referral, read_authoritative, shown};
 use super::budget::{Budget, MAX_ADDRESSES, MAX_SERVERS};
 use super::cache::{Cache, MAX_AGE};
 use super::dnssec::{Chain, Delegation, Keys};
-use super::exchange::{Exchange, Manner, Transport};
+use super::exchange::{Answer, Exchange, Manner, Transport};
 use super::limits::Limits;
 use crate::model::agreement::{Agreement, Weight, agree};
 use crate::model::evidence::{Failure, Security};
@@ -277,8 +277,8 @@ impl<'a> Walk<'a> {
         for answer in answers {
             let validated = match answer.told {
                 Err(failure) => Err(failure),
-                Ok((message, reading)) => self
-                    .validate(zone, name, kind, &message, &reading, transport, &mut deeper)
+                Ok((answer, reading)) => self
+                    .validate(zone, name, kind, &answer, &reading, transport, &mut deeper)
                     .await
                     .map(|security| (reading, security)),
             };
@@ -298,7 +298,7 @@ impl<'a> Walk<'a> {
         zone: &Zone,
         name: &Name,
         kind: RecordType,
-        message: &Message,
+        answer: &Answer,
         reading: &Reading,
         transport: Transport,
         deeper: &mut Option<Chain>,
@@ -311,7 +311,7 @@ impl<'a> Walk<'a> {
         if matches!(reading, Reading::Referral(_)) {
             return Ok(Security::Secure);
         }
-        let failure = match keys.validate(name, kind, message, reading).await {
+        let failure = match keys.validate(name, kind, answer, reading).await {
             Ok(security) => return Ok(security),
             Err(failure) => failure,
         };
@@ -319,7 +319,7 @@ impl<'a> Walk<'a> {
             *deeper = Some(self.chain_to(zone, keys, name, None, transport).await);
         }
         match deeper {
-            Some(Chain::Secure(keys)) => keys.validate(name, kind, message, reading).await,
+            Some(Chain::Secure(keys)) => keys.validate(name, kind, answer, reading).await,
             Some(Chain::Insecure) => Ok(Security::Insecure),
             _ => Err(failure),
         }
@@ -506,7 +506,9 @@ impl<'a> Walk<'a> {
                 .await
                 .told;
             let proven = match told {
-                Ok((ds, ())) => keys.delegation(name, &ds).await.map(|found| (ds, found)),
+                Ok((Answer { message: ds, .. }, ())) => {
+                    keys.delegation(name, &ds).await.map(|found| (ds, found))
+                }
                 Err(of_server) => Err(of_server),
             };
             match proven {
@@ -556,7 +558,7 @@ impl<'a> Walk<'a> {
         )
         .await
         .told
-        .map(|(message, ())| message)
+        .map(|(answer, ())| answer.message)
     }
 
     async fn ask<T>(
@@ -633,7 +635,7 @@ impl<'a> Walk<'a> {
         kind: RecordType,
         manner: Manner,
         read: &impl Fn(&Message) -> Result<T, Failure>,
-    ) -> Result<(Message, T), Failure> {
+    ) -> Result<(Answer, T), Failure> {
         if self.silent().contains(&address) {
             return Err(Failure::Timeout);
         }
@@ -651,10 +653,10 @@ impl<'a> Walk<'a> {
                 .exchange
                 .ask(address, name, kind, manner)
                 .await?;
-            self.budget.octets(answer.octets)?;
+            self.budget.octets(answer.wire.len())?;
             let reading = read(&answer.message)?;
             leave.answered();
-            Ok((answer.message, reading))
+            Ok((answer, reading))
         };
         let told = tokio::time::timeout_at(self.budget.deadline(), asked)
             .await
@@ -672,7 +674,7 @@ impl<'a> Walk<'a> {
 
 struct Read<T> {
     server: String,
-    told: Result<(Message, T), Failure>,
+    told: Result<(Answer, T), Failure>,
 }
 
 impl Zone {

@@ -25,6 +25,7 @@ use hickory_resolver::net::xfer::DnsHandle;
 use hickory_resolver::net::{DnsError, NetError};
 
 use super::answer::Reading;
+use super::exchange::Answer;
 use crate::model::evidence::{Failure, Security};
 
 /// Signatures in one answer; an honest one has a few, and each costs time to verify.
@@ -47,7 +48,7 @@ pub struct Keys {
     verified: Mutex<Verified>,
 }
 
-/// Answers, in octets, that were verified with these keys a moment ago, and what came of it. They
+/// Answers, as they came, that were verified with these keys a moment ago, and what came of it. They
 /// are asked for each time all the same.
 type Verified = HashMap<Box<[u8]>, (Instant, Security)>;
 
@@ -133,9 +134,12 @@ impl Keys {
         &self,
         name: &Name,
         kind: RecordType,
-        answer: &Message,
+        answer: &Answer,
         reading: &Reading,
     ) -> Result<Security, Failure> {
+        if let Some(security) = self.remembered(&answer.wire) {
+            return Ok(security);
+        }
         let (owner, kind) = match reading {
             Reading::Alias {
                 above: Some(above), ..
@@ -143,12 +147,7 @@ impl Keys {
             Reading::Alias { above: None, .. } => (name, RecordType::CNAME),
             _ => (name, kind),
         };
-        let part = signed(answer, owner, kind)?;
-        if let Some(security) = self.remembered(part.as_buffer()) {
-            return Ok(security);
-        }
-        let octets: Box<[u8]> = part.as_buffer().into();
-        let gathered = self.gathered()?.and(owner, kind, part)?;
+        let gathered = self.gathered()?.with(owner, kind, &answer.message)?;
         let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
         let absent = matches!(reading, Reading::NoData | Reading::NxDomain);
         let security = match denial {
@@ -167,7 +166,7 @@ impl Keys {
         if security == Security::Unknown {
             return Err(Failure::Bogus);
         }
-        self.remember(octets, security);
+        self.remember(answer.wire.as_slice().into(), security);
         Ok(security)
     }
 
@@ -403,14 +402,12 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn with(self, name: &Name, kind: RecordType, answer: &Message) -> Result<Self, Failure> {
-        self.and(name, kind, signed(answer, name, kind)?)
-    }
-
-    fn and(mut self, name: &Name, kind: RecordType, answer: DnsResponse) -> Result<Self, Failure> {
+    fn with(mut self, name: &Name, kind: RecordType, answer: &Message) -> Result<Self, Failure> {
+        let part = signed_part(answer, name, kind).ok_or(Failure::Bogus)?;
+        let part = DnsResponse::from_message(part).map_err(|_| Failure::Bogus)?;
         Arc::get_mut(&mut self.answers)
             .ok_or(Failure::Bogus)?
-            .insert((name.clone(), kind), answer);
+            .insert((name.clone(), kind), part);
         Ok(self)
     }
 }
@@ -427,11 +424,6 @@ impl DnsHandle for Gathered {
         });
         once(ready(answer.ok_or(NetError::Message("not gathered"))))
     }
-}
-
-fn signed(answer: &Message, name: &Name, kind: RecordType) -> Result<DnsResponse, Failure> {
-    let part = signed_part(answer, name, kind).ok_or(Failure::Bogus)?;
-    DnsResponse::from_message(part).map_err(|_| Failure::Bogus)
 }
 
 /// What a proof needs of an answer and no more, so that nobody makes us verify at will.

@@ -22,6 +22,8 @@ use crate::model::evidence::Failure;
 const EDNS_PAYLOAD: u16 = 1232;
 /// Some servers send more than they were asked to.
 const LARGEST_DATAGRAM: usize = 4096;
+/// RFC 1035 section 4.1.1.
+const HEADER_OCTETS: usize = 12;
 /// A datagram is sent so often, the last time with most of the time left for its answer.
 const UDP_SENDS: u32 = 3;
 /// Part of the time after which a datagram counts as lost.
@@ -55,7 +57,9 @@ pub enum Transport {
 #[derive(Debug)]
 pub struct Answer {
     pub message: Message,
-    pub octets: usize,
+    /// The answer as it came, less what was random in the question: two answers that say the same
+    /// in the same way have the same.
+    pub wire: Vec<u8>,
 }
 
 impl Exchange {
@@ -144,17 +148,26 @@ impl Exchange {
 
 /// The first datagram that answers the question. Others are not for us, or forged.
 async fn receive(socket: &UdpSocket, question: &Question) -> Result<Answer, Failure> {
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
-        let length = socket.recv(&mut buffer).await.map_err(|e| of_io(&e))?;
-        match question.read(&buffer[..length]) {
-            Heard::Answer(answer) => return Ok(answer),
-            Heard::Malformed => return Err(Failure::Malformed),
+        socket.readable().await.map_err(|e| of_io(&e))?;
+        match received(socket, question) {
+            Ok(Heard::Answer(answer)) => return Ok(answer),
+            Ok(Heard::Malformed) => return Err(Failure::Malformed),
             // Over TCP the case does not matter.
-            Heard::OtherCase(_) => return Err(Failure::Unreachable),
-            Heard::Unasked => {}
+            Ok(Heard::OtherCase(_)) => return Err(Failure::Unreachable),
+            Ok(Heard::Unasked) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(of_io(&error)),
         }
     }
+}
+
+/// The datagram that is there. The buffer is on the stack, for no longer than it is needed: a heap's
+/// quick sizes end below it.
+fn received(socket: &UdpSocket, question: &Question) -> io::Result<Heard> {
+    let mut buffer = [0; LARGEST_DATAGRAM];
+    let length = socket.try_recv(&mut buffer)?;
+    Ok(question.read(&buffer[..length]))
 }
 
 /// A question as it goes out.
@@ -211,7 +224,7 @@ impl Question {
             .all(|asked| asked.name.eq_case(&self.asked.name));
         let answer = Answer {
             message,
-            octets: octets.len(),
+            wire: without_randomness(octets),
         };
         if exact {
             Heard::Answer(answer)
@@ -252,13 +265,26 @@ fn request(question: Query, manner: Manner) -> DnsRequest {
 
 /// Only an answer to the very question counts.
 pub(super) fn accept(answer: DnsResponse, question: &Query) -> Result<Answer, Failure> {
-    let octets = answer.as_buffer().len();
-    let message = answer.into_message();
+    let (message, octets) = answer.into_parts();
     if is_answer_to(&message, question) {
-        Ok(Answer { message, octets })
+        Ok(Answer {
+            message,
+            wire: without_randomness(&octets),
+        })
     } else {
         Err(Failure::Malformed)
     }
+}
+
+/// Without the id, and with the asked name, which ends at the first zero, in lower case.
+fn without_randomness(octets: &[u8]) -> Vec<u8> {
+    let mut wire = octets.to_vec();
+    if let Some((header, rest)) = wire.split_at_mut_checked(HEADER_OCTETS) {
+        header[..2].fill(0);
+        let name = rest.split_mut(|&octet| octet == 0).next();
+        name.unwrap_or_default().make_ascii_lowercase();
+    }
+    wire
 }
 
 fn is_answer_to(message: &Message, question: &Query) -> bool {
@@ -338,6 +364,21 @@ mod tests {
             question.read(&question.octets[..9]),
             Heard::Malformed
         ));
+    }
+
+    #[test]
+    fn the_same_answer_has_the_same_wire_whatever_was_random_in_the_question() {
+        let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
+        let heard = |change: fn(&mut Message)| {
+            let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+            match question.read(&answer(&question, change)) {
+                Heard::Answer(answer) => answer.wire,
+                _ => panic!("not the answer"),
+            }
+        };
+        assert_eq!(heard(|_| ()), heard(|_| ()));
+        let other = |message: &mut Message| message.metadata.authoritative = true;
+        assert_ne!(heard(|_| ()), heard(other));
     }
 
     #[test]

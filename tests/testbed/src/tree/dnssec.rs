@@ -1,6 +1,8 @@
-//! A zone's key and its signatures, made when they are asked for.
+//! A zone's key and its signatures, made when they are asked for, and once, as a signed zone has them.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
@@ -37,6 +39,10 @@ pub(super) struct Signing {
     dnskey: DNSKEY,
     tag: u16,
     pub(super) denial: Denial,
+    /// When the zone was signed, in seconds of Unix time.
+    time: u64,
+    /// By what is signed.
+    made: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Signing {
@@ -56,6 +62,8 @@ impl Signing {
             dnskey,
             tag,
             denial,
+            time: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+            made: Mutex::default(),
         })
     }
 
@@ -109,7 +117,7 @@ impl Signing {
         set: &RecordSet,
         signatures: Signatures,
     ) -> Option<RData> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let now = self.time;
         let (inception, expiration) = match signatures {
             Signatures::Missing => return None,
             Signatures::Expired => (now - 2 * DAY, now - DAY),
@@ -129,7 +137,7 @@ impl Signing {
         };
         let records = set.records(owner);
         let signed = TBS::from_input(owner, DNSClass::IN, &input, records.iter()).ok()?;
-        let mut signature = self.key.sign(&signed).ok()?;
+        let mut signature = self.signature(&signed)?;
         if signatures == Signatures::Bogus
             && let Some(octet) = signature.last_mut()
         {
@@ -137,6 +145,16 @@ impl Signing {
         }
         let rrsig = RRSIG::from_sig(input, signature);
         Some(RData::DNSSEC(DNSSECRData::RRSIG(rrsig)))
+    }
+
+    fn signature(&self, signed: &TBS) -> Option<Vec<u8>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signature) = made.get(signed.as_ref()) {
+            return Some(signature.clone());
+        }
+        let signature = self.key.sign(signed).ok()?;
+        made.insert(signed.as_ref().to_vec(), signature.clone());
+        Some(signature)
     }
 }
 
