@@ -133,6 +133,7 @@ impl Step<'_> {
         if self.facts.state != State::Verified {
             self.become_verified(since, strategy);
         }
+        self.facts.strategy = strategy;
         self.facts.verified.get_or_insert(whole_second(since));
         self.facts.reason = reason;
         if over {

@@ -648,6 +648,17 @@ fn a_holding_without_status_and_organization_is_given_up_too() {
 }
 
 #[test]
+fn without_its_organization_the_holding_says_how_it_is_verified() {
+    let mut subject = Subject::new();
+    subject.status.state = Some(State::Verified);
+    subject.status.strategy = Some(Strategy::Manual);
+    subject.held_by = us(start());
+    let subject = subject.paused();
+    assert_eq!(subject.condition(RECORD_PRESENT), "True");
+    assert_eq!(subject.decide(None).status, subject.status);
+}
+
+#[test]
 fn failed_stays_failed_while_its_organization_comes_and_goes() {
     for mut subject in [Subject::failed(), Subject::lost(), Subject::refused()] {
         let reason = subject.reason();
