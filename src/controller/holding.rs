@@ -61,12 +61,18 @@ pub async fn rewrite(
     domain: &Domain,
     spec: &VerifiedDomainSpec,
 ) -> Result<Option<Obstacle>, CallError> {
-    if let Some(obstacle) = look_again(operator, domain).await? {
-        return Ok(Some(obstacle));
-    }
-    match held(operator, domain) {
-        Some(holding) => replace(operator, &holding, spec.clone()).await,
-        None => Ok(Some(Obstacle::Changed)),
+    let Some(holding) = held(operator, domain) else {
+        return Ok(Some(Obstacle::Changed));
+    };
+    // What an object holds already, a suspension neither takes away nor leaves unwritten.
+    let obstacle = if *holding.holder().uid == *domain.uid {
+        is_another(operator, domain).await?
+    } else {
+        look_again(operator, domain).await?
+    };
+    match obstacle {
+        None => replace(operator, &holding, spec.clone()).await,
+        Some(obstacle) => Ok(Some(obstacle)),
     }
 }
 
@@ -124,6 +130,17 @@ pub async fn live_token(
 /// A last live look before a name is written: the very object with the very token, not deleted, its
 /// namespace not suspended.
 async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
+    if let Some(obstacle) = is_another(operator, domain).await? {
+        return Ok(Some(obstacle));
+    }
+    if operator.is_suspended_live(&domain.key.namespace).await? {
+        return Ok(Some(Obstacle::Changed));
+    }
+    Ok(None)
+}
+
+/// Whether a live read shows another object than the one that was judged, or another token.
+async fn is_another(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
     let Some(live) = operator.refresh(&domain.key).await? else {
         return Ok(Some(Obstacle::Gone));
     };
@@ -132,9 +149,6 @@ async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obsta
     }
     let judged = domain.token();
     if judged.is_some() && live.token() != judged {
-        return Ok(Some(Obstacle::Changed));
-    }
-    if operator.is_suspended_live(&domain.key.namespace).await? {
         return Ok(Some(Obstacle::Changed));
     }
     Ok(None)
