@@ -126,6 +126,23 @@ fn a_faithful_holder_keeps_its_name_through_outages_and_restarts() {
 }
 
 #[test]
+fn neither_contention_nor_weeks_of_outage_take_a_name() {
+    let mut world = World::new();
+    for (pause, event) in [
+        (60, Event::Publish(0)),
+        (DAY, Event::Publish(1)),
+        (10 * DAY, Event::Dns(Health::Outage)),
+        (25 * DAY, Event::Restart),
+    ] {
+        world.run_for(seconds(pause));
+        world.happen(event);
+    }
+    world.settle();
+    assert_eq!(world.api.holder(), Some(0));
+    assert!(world.watcher.keeps);
+}
+
+#[test]
 fn a_suspended_holder_can_be_approved_or_lose_its_status() {
     for event in [Event::Approve(0, None), Event::LoseStatus(0)] {
         let history = [
