@@ -137,6 +137,15 @@ pub struct OrganizationDomainStatus {
     )]
     pub challenge: Option<ChallengeStatus>,
 
+    /// Who runs the DNS of the zone that the domain lies in, where the host names of its servers tell.
+    /// Left out in recursive mode, which does not learn the zone.
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub dns_provider: Option<DnsProvider>,
+
     /// What the last check found. Below a check period of five minutes its time is left out.
     #[serde(
         default,
@@ -285,6 +294,20 @@ pub struct ChallengeRecord {
     /// The record's value, without quotes.
     #[schemars(length(max = 255))]
     pub value: String,
+}
+
+/// A provider of DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DnsProvider {
+    /// The provider's name; the names of several, with commas between them, where each runs some of
+    /// the zone's servers. A record must then be added at each.
+    #[schemars(length(max = 512))]
+    pub name: String,
+    /// The provider's page at which a record is added, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub link: Option<String>,
 }
 
 /// What a check found.

@@ -8,13 +8,15 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::dns::DnsArguments;
-use crate::api::organization_domain::{AskedServer, CheckVerdict, DnssecState, LastCheck};
-use crate::dns::provider;
+use crate::api::organization_domain::{
+    AskedServer, CheckVerdict, DnsProvider, DnssecState, LastCheck,
+};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
 use crate::model::evidence::{Evidence, Failure};
-use crate::model::report;
+use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
+use crate::model::{provider, report};
 
 /// Ask the DNS whether a domain is proven, as the operator does, and show who answered what.
 ///
@@ -62,7 +64,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     zone: Option<String>,
     name_servers: Vec<String>,
-    providers: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns_provider: Option<DnsProvider>,
     wanted: Vec<Wanted>,
     asked: Vec<AskedServer>,
     found: Vec<String>,
@@ -110,9 +113,9 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
         .block_on(gatherer.gather(&challenge));
     let judged = judge(&challenge, &evidence);
     let report = if asks_for_token {
-        Report::of_check(&challenge, &evidence, judged)
+        Report::of_check(&challenge, &evidence, judged, &names)
     } else {
-        Report::of_look(&challenge, &evidence, judged)
+        Report::of_look(&challenge, &evidence, judged, &names)
     };
     match arguments.output {
         Output::Table => report.write_table(&mut io::stdout().lock())?,
@@ -130,7 +133,12 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
 }
 
 impl Report {
-    fn of_check(challenge: &Challenge, evidence: &Evidence, judged: Judged) -> Self {
+    fn of_check(
+        challenge: &Challenge,
+        evidence: &Evidence,
+        judged: Judged,
+        names: &NamePolicy,
+    ) -> Self {
         let LastCheck {
             verdict,
             dnssec,
@@ -150,10 +158,7 @@ impl Report {
             dnssec,
             zone: zone.map(|zone| zone.name.clone()),
             name_servers: hosts.to_vec(),
-            providers: provider::detect(hosts)
-                .into_iter()
-                .map(|provider| provider.name)
-                .collect(),
+            dns_provider: provider::of(evidence, names),
             wanted: FORMS
                 .into_iter()
                 .map(|form| Wanted {
@@ -168,12 +173,17 @@ impl Report {
     }
 
     /// Without a token nothing is wanted, so nothing is missing or wrong either.
-    fn of_look(challenge: &Challenge, evidence: &Evidence, judged: Judged) -> Self {
+    fn of_look(
+        challenge: &Challenge,
+        evidence: &Evidence,
+        judged: Judged,
+        names: &NamePolicy,
+    ) -> Self {
         Self {
             verdict: None,
             wanted: Vec::new(),
             hint: None,
-            ..Self::of_check(challenge, evidence, judged)
+            ..Self::of_check(challenge, evidence, judged, names)
         }
     }
 
@@ -202,8 +212,11 @@ impl Report {
             writeln!(out, "Zone          {zone}")?;
             writeln!(out, "Name servers  {}", self.name_servers.join(", "))?;
         }
-        if !self.providers.is_empty() {
-            writeln!(out, "DNS provider  {}", self.providers.join(", "))?;
+        if let Some(DnsProvider { name, link }) = &self.dns_provider {
+            let page = link
+                .as_ref()
+                .map_or(String::new(), |link| format!(" ({link})"));
+            writeln!(out, "DNS provider  {name}{page}")?;
         }
         for (n, wanted) in self.wanted.iter().enumerate() {
             let label = if n == 0 { "Wanted" } else { "or" };

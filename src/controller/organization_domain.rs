@@ -29,7 +29,7 @@ use crate::model::lifecycle::{
     self, About, Decision, HeldBy, Holding, Judgement, Notice, Snapshot,
 };
 use crate::model::verdict::Verdict;
-use crate::model::{report, schedule, verdict};
+use crate::model::{provider, report, schedule, verdict};
 
 /// Reads and decisions before a key that others keep changing waits its turn again.
 const ATTEMPTS: usize = 8;
@@ -309,6 +309,7 @@ async fn check(
             weight: judged.weight,
             token: challenge.token.clone(),
             holder,
+            dns_provider: provider::of(&evidence, &operator.settings.names),
             report: report::last_check(challenge, &evidence, judged, internal),
         },
     })

@@ -9,7 +9,6 @@ mod dnssec;
 mod exchange;
 pub mod guard;
 mod limits;
-pub mod provider;
 pub mod recursive;
 mod roots;
 

@@ -14,7 +14,7 @@ use crate::api::conditions::{
     self, ConditionStatus, READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED, Wanted,
 };
 use crate::api::organization_domain::{
-    ChallengeRecord, ChallengeStatus, CheckVerdict, CountedChecks, LastCheck,
+    ChallengeRecord, ChallengeStatus, CheckVerdict, CountedChecks, DnsProvider, LastCheck,
     OrganizationDomainStatus, State, Strategy, UnconfirmedVerdict,
 };
 use crate::api::reason::Reason;
@@ -27,6 +27,7 @@ pub struct Facts {
     pub strategy: Strategy,
     pub reason: Reason,
     pub challenge: Option<Issued>,
+    pub dns_provider: Option<DnsProvider>,
     pub last_check: Option<LastCheck>,
     pub pace: Option<Pace>,
     pub verified: Option<Timestamp>,
@@ -66,6 +67,7 @@ impl Facts {
             strategy: Strategy::Dns,
             reason: Reason::ChallengeIssued,
             challenge: None,
+            dns_provider: None,
             last_check: None,
             pace: None,
             verified: None,
@@ -100,6 +102,7 @@ impl Facts {
         let read = Self {
             state,
             reason: read_reason(state, &status.conditions, status.last_check.is_some()),
+            dns_provider: status.dns_provider.clone(),
             last_check: status.last_check.clone(),
             ..new
         };
@@ -191,6 +194,7 @@ impl Facts {
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(self.strategy),
             challenge: self.write_challenge(words),
+            dns_provider: self.dns_provider.clone(),
             last_check: self.last_check.clone(),
             check_period_seconds,
             next_check_time,

@@ -15,7 +15,9 @@ use super::name::DomainName;
 use super::policy::Refusal;
 use super::settings::Settings;
 use super::verdict::Verdict;
-use crate::api::organization_domain::{LastCheck, OrganizationDomainStatus, State, Strategy};
+use crate::api::organization_domain::{
+    DnsProvider, LastCheck, OrganizationDomainStatus, State, Strategy,
+};
 use crate::api::reason::Reason;
 use crate::api::verified_domain::VerifiedDomainSpec;
 
@@ -125,6 +127,7 @@ pub struct Judgement {
     pub token: Token,
     /// The same evidence judged for the holder, where another holds the name by DNS.
     pub holder: Option<Verdict>,
+    pub dns_provider: Option<DnsProvider>,
     pub report: LastCheck,
 }
 
@@ -307,6 +310,7 @@ fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
     if !believed {
         facts.challenge = None;
         facts.last_check = None;
+        facts.dns_provider = None;
     }
     facts
 }

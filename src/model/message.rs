@@ -10,7 +10,7 @@ use super::name::DomainName;
 use super::schedule;
 use super::settings::Settings;
 use crate::api::REQUESTED_AT;
-use crate::api::organization_domain::State;
+use crate::api::organization_domain::{DnsProvider, State};
 use crate::api::reason::Reason;
 
 /// What a text may speak of.
@@ -210,10 +210,22 @@ fn publish(facts: &Facts, words: &Words<'_>) -> String {
         .expiry(words.settings)
         .map_or(String::new(), |time| format!(" until {}", moment(time)));
     format!(
-        "Publish a TXT record at {} with the value {}{until}; status.challenge.records has another form that does as well.",
+        "Publish a TXT record at {} with the value {}{until}; status.challenge.records has another form that does as well.{}",
         challenge.owner(RecordForm::Underscore),
         challenge.value(RecordForm::Underscore),
+        facts
+            .dns_provider
+            .as_ref()
+            .map_or_else(String::new, provider),
     )
+}
+
+/// Where to publish.
+fn provider(DnsProvider { name, link }: &DnsProvider) -> String {
+    let page = link
+        .as_ref()
+        .map_or(String::new(), |link| format!(", for instance on {link}"));
+    format!(" The zone's DNS is run by {name}: add the record there{page}.")
 }
 
 fn every(period: SignedDuration) -> String {

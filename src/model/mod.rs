@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod message;
 pub mod name;
 pub mod policy;
+pub mod provider;
 pub mod report;
 pub mod schedule;
 pub mod service;

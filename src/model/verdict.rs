@@ -33,6 +33,12 @@ impl Verdict {
     pub fn is_negative(self) -> bool {
         matches!(self, Self::Absent | Self::Mismatch(_))
     }
+
+    /// Whether it is neither a yes nor a no.
+    #[must_use]
+    pub fn is_undecided(self) -> bool {
+        matches!(self, Self::Inconclusive(_) | Self::Disagreement)
+    }
 }
 
 /// A verdict, and what it rests on.

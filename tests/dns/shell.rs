@@ -93,6 +93,26 @@ async fn json_and_yaml_say_the_same() {
     assert_eq!(json["nameServers"][1], "ns2.acme.com");
 }
 
+#[tokio::test]
+async fn the_provider_is_shown_in_every_format() {
+    let hosts = ["ns01.domaincontrol.com", "ns02.domaincontrol.com"];
+    let builder = Tree::builder().zone("domaincontrol.com").zone(DOMAIN);
+    let tree = builder.served_by(&hosts).start().await.unwrap();
+    let challenge = challenge(DOMAIN);
+    let page = "https://dcc.godaddy.com/control/portfolio/acme.com/settings?tab=dns";
+    let table = check(&tree, &challenge, &[]).await;
+    let line = format!("DNS provider  GoDaddy ({page})");
+    assert!(text(&table).contains(&line), "{}", text(&table));
+    let json = check(&tree, &challenge, &["--output", "json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let yaml = check(&tree, &challenge, &["--output", "yaml"]).await;
+    let yaml: serde_json::Value = serde_yaml::from_slice(&yaml.stdout).unwrap();
+    for provider in [&json["dnsProvider"], &yaml["dnsProvider"]] {
+        assert_eq!(provider["name"], "GoDaddy");
+        assert_eq!(provider["link"], page);
+    }
+}
+
 /// The record at the name that a panel makes of a full one.
 #[tokio::test]
 async fn the_likely_mistake_is_named() {

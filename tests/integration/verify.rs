@@ -5,7 +5,12 @@ use std::time::Instant;
 use freehold::api::State;
 use freehold::api::conditions::{READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED};
 
-use crate::support::{History, World, condition, eventually, publish, round_trip, status, times};
+use freehold_testbed::{ResponseCode, Tree, tree};
+
+use crate::support::{
+    History, World, condition, eventually, publish, ready_message, ready_reason, round_trip,
+    status, times,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_published_record_is_found_by_the_next_check() {
@@ -177,4 +182,53 @@ async fn a_change_of_the_spec_is_observed_and_keeps_the_proof() {
     for condition in status(&after).conditions {
         assert_eq!(condition.observed_generation, generation);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_of_the_zone_is_told() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let name = world.public_name("shop");
+    let hosts = ["amy.ns.cloudflare.com", "bob.ns.cloudflare.com"];
+    let tree = Tree::builder()
+        .zone("cloudflare.com")
+        .zone(&name)
+        .served_by(&hosts)
+        .start()
+        .await
+        .unwrap();
+    let settings = world.walking_operator(&[&tenant], &tree);
+    let _operator = settings.every("7d").start().await;
+    let domain = tenant.state("main", &name).await;
+    let record = domain.challenge().await.records[0].clone();
+    assert_eq!(status(&domain.get().await).dns_provider, None);
+
+    let absent = domain.checked("1").await;
+    let told = status(&absent).dns_provider;
+    let provider = told.clone().unwrap();
+    assert_eq!(provider.name, "Cloudflare");
+    let link = provider.link.unwrap();
+    assert!(link.starts_with("https://dash.cloudflare.com/") && link.contains(&name));
+    let message = ready_message(&absent);
+    assert!(
+        message.contains("run by Cloudflare") && message.contains(&link),
+        "{message}"
+    );
+
+    // A check that decides nothing does not take it back.
+    let behave = |behaviour: tree::Behaviour| {
+        for host in hosts {
+            tree.server(host).set_behaviour(behaviour.clone());
+        }
+    };
+    behave(tree::Behaviour::Rcode(ResponseCode::ServFail));
+    let undecided = domain.checked("2").await;
+    assert_eq!(ready_reason(&undecided), "CheckInconclusive");
+    assert_eq!(status(&undecided).dns_provider, told);
+
+    behave(tree::Behaviour::Normal);
+    tree.zone(&name).set_txt(&record.name, &[&record.value]);
+    let verified = domain.checked("3").await;
+    assert_eq!(status(&verified).state, Some(State::Verified));
+    assert_eq!(status(&verified).dns_provider, told);
 }

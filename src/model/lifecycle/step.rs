@@ -196,6 +196,7 @@ impl Step<'_> {
 
     fn judged_pending(&mut self, judgement: &Judgement) {
         self.handle_request();
+        self.learn_provider(judgement);
         let before = (
             self.facts.reason,
             self.facts.last_check.replace(judgement.report.clone()),
@@ -229,6 +230,13 @@ impl Step<'_> {
         };
         self.keep_report_of(before);
         self.end_window();
+    }
+
+    /// A check that decides nothing may not have seen the zone.
+    fn learn_provider(&mut self, judgement: &Judgement) {
+        if !judgement.verdict.is_undecided() {
+            self.facts.dns_provider.clone_from(&judgement.dns_provider);
+        }
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
@@ -292,7 +300,7 @@ impl Step<'_> {
     /// repeated.
     fn weigh(&mut self, judgement: &Judgement) -> Option<Verdict> {
         let verdict = judgement.verdict;
-        if matches!(verdict, Verdict::Inconclusive(_) | Verdict::Disagreement) {
+        if verdict.is_undecided() {
             return Some(verdict);
         }
         if judgement.weight == Weight::Complete {
@@ -350,6 +358,7 @@ impl Step<'_> {
 
     fn judged_verified(&mut self, judgement: &Judgement) {
         self.handle_request();
+        self.learn_provider(judgement);
         self.facts.last_check = Some(judgement.report.clone());
         match self.weigh(judgement) {
             Some(Verdict::Proven) => {

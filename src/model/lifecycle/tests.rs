@@ -222,6 +222,7 @@ impl Subject {
             verdict,
             weight: Weight::Complete,
             holder: None,
+            dns_provider: None,
             token: self.token().unwrap_or_else(|| token(0)),
             report: report(verdict),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use freehold_testbed::Process;
+use freehold_testbed::{Process, Tree};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,23 +32,42 @@ pub fn freehold() -> Command {
 pub struct OperatorSettings {
     kubeconfig: PathBuf,
     arguments: Vec<String>,
-    logs: Arc<TempDir>,
+    folder: Arc<TempDir>,
     starts: Arc<AtomicUsize>,
 }
 
 impl OperatorSettings {
+    /// That asks one recursive server.
     pub fn new(kubeconfig: &Path, dns: SocketAddr) -> Self {
-        let settings = Self {
-            kubeconfig: kubeconfig.to_owned(),
-            arguments: vec!["operator".to_owned()],
-            logs: Arc::new(tempfile::tempdir().unwrap()),
-            starts: Arc::default(),
-        };
-        settings
+        Self::without_dns(kubeconfig)
             .with("--dns-mode", "recursive")
             .with("--dns-server", &dns.to_string())
             .with("--allow-suffix", "example")
-            .with("--listen-address", "127.0.0.1:0")
+    }
+
+    /// That walks a tree from its root.
+    pub fn walking(kubeconfig: &Path, tree: &Tree) -> Self {
+        let settings = Self::without_dns(kubeconfig);
+        let anchor = settings.folder.path().join("root.key");
+        tree.write_trust_anchor(&anchor).unwrap();
+        let settings = settings
+            .with("--dns-trust-anchor", anchor.to_str().unwrap())
+            .with("--dns-port", &tree.port().to_string())
+            .with("--dns-allow-cidr", &tree.network())
+            .with("--dns-timeout", "1s");
+        tree.roots().into_iter().fold(settings, |settings, ip| {
+            settings.with("--dns-root", &SocketAddr::new(ip, tree.port()).to_string())
+        })
+    }
+
+    fn without_dns(kubeconfig: &Path) -> Self {
+        let settings = Self {
+            kubeconfig: kubeconfig.to_owned(),
+            arguments: vec!["operator".to_owned()],
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            starts: Arc::default(),
+        };
+        settings.with("--listen-address", "127.0.0.1:0")
     }
 
     #[must_use]
@@ -72,7 +91,7 @@ impl OperatorSettings {
     /// Starts an operator without waiting for it.
     pub fn spawn(&self) -> OperatorProcess {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
-        let log = self.logs.path().join(format!("operator-{number}.log"));
+        let log = self.folder.path().join(format!("operator-{number}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
         command
             .args(&self.arguments)
@@ -80,7 +99,7 @@ impl OperatorSettings {
         OperatorProcess {
             process: Process::start("the operator", command, &log).unwrap(),
             log,
-            _logs: Arc::clone(&self.logs),
+            _folder: Arc::clone(&self.folder),
         }
     }
 
@@ -95,7 +114,7 @@ impl OperatorSettings {
 pub struct OperatorProcess {
     process: Process,
     log: PathBuf,
-    _logs: Arc<TempDir>,
+    _folder: Arc<TempDir>,
 }
 
 impl OperatorProcess {

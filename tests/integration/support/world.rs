@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use freehold::api::VerifiedDomain;
-use freehold_testbed::DnsServer;
+use freehold_testbed::{DnsServer, Tree};
 use kube::Api;
 use kube::api::ListParams;
 use rand::RngExt;
@@ -65,9 +65,13 @@ impl World {
     /// An operator for these tenants.
     pub fn operator(&self, tenants: &[&Tenant]) -> OperatorSettings {
         let settings = OperatorSettings::new(&self.cluster.kubeconfig, self.dns.addr());
-        tenants.iter().fold(settings, |settings, tenant| {
-            settings.with("--watch-namespace", &tenant.namespace)
-        })
+        watching(settings, tenants)
+    }
+
+    /// An operator for these tenants that asks the servers of a tree.
+    pub fn walking_operator(&self, tenants: &[&Tenant], tree: &Tree) -> OperatorSettings {
+        let settings = OperatorSettings::walking(&self.cluster.kubeconfig, tree);
+        watching(settings, tenants)
     }
 
     pub fn holdings(&self) -> Api<VerifiedDomain> {
@@ -97,6 +101,12 @@ impl World {
         };
         all.items.into_iter().filter(own).collect()
     }
+}
+
+fn watching(settings: OperatorSettings, tenants: &[&Tenant]) -> OperatorSettings {
+    tenants.iter().fold(settings, |settings, tenant| {
+        settings.with("--watch-namespace", &tenant.namespace)
+    })
 }
 
 /// The median time of reading an object: what a time is measured in.

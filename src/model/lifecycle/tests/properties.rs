@@ -114,6 +114,7 @@ prop_compose! {
             state,
             strategy: manual.then_some(Means::Manual),
             challenge,
+            dns_provider: None,
             last_check: verdict.map(report),
             check_period_seconds: period,
             next_check_time: next,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::api::conditions::{READY, RECORD_PRESENT, STALLED, VERIFIED};
+use crate::api::conditions::{READY, RECORD_PRESENT, STALLED, VERIFIED, find};
 
 #[test]
 fn a_new_name_gets_a_challenge_and_a_window() {
@@ -766,4 +766,51 @@ fn one_tick_is_one_check() {
         subject.step(Some(Verdict::Absent));
         assert!(subject.next_check.unwrap() > subject.now, "tick {tick}");
     }
+}
+
+#[test]
+fn the_provider_is_told_and_outlives_a_check_that_decides_nothing() {
+    let provider = |name: &str| {
+        Some(DnsProvider {
+            name: name.to_owned(),
+            link: Some(format!("https://{}.example/add", name.to_lowercase())),
+        })
+    };
+    let mut subject = Subject::pending();
+    let mut check = |verdict, dns_provider: Option<DnsProvider>| {
+        subject.after(seconds(10));
+        let judgement = Judgement {
+            dns_provider,
+            ..subject.judgement(verdict)
+        };
+        let decision = subject.decide_on(Some(&judgement));
+        subject.apply(&decision);
+        let message = find(&subject.status.conditions, READY)
+            .unwrap()
+            .message
+            .clone();
+        (subject.status.dns_provider.clone(), message)
+    };
+    let (known, message) = check(Verdict::Absent, provider("One"));
+    assert_eq!(known, provider("One"));
+    assert!(
+        message.contains("run by One") && message.contains("https://one.example/add"),
+        "{message}"
+    );
+    for undecided in [
+        Verdict::Inconclusive(Failure::Timeout),
+        Verdict::Disagreement,
+    ] {
+        assert_eq!(check(undecided, None).0, provider("One"));
+    }
+    // Told at once, however close checks are.
+    let (known, message) = check(Verdict::Absent, provider("Two"));
+    assert_eq!(known, provider("Two"));
+    assert!(message.contains("run by Two"), "{message}");
+    let (known, message) = check(Verdict::Absent, None);
+    assert_eq!(known, None);
+    assert!(!message.contains("run by"), "{message}");
+    let (known, _) = check(Verdict::Proven, provider("One"));
+    assert_eq!(known, provider("One"));
+    assert_eq!(subject.state(), State::Verified);
 }

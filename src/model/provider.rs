@@ -1,26 +1,49 @@
 //! Who runs a zone's DNS, by the host names of its servers.
 
+use super::evidence::Evidence;
+use super::policy::NamePolicy;
+use crate::api::organization_domain::DnsProvider;
+
 /// A provider of DNS and where its customers add records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Provider {
-    pub name: &'static str,
+struct Provider {
+    name: &'static str,
     /// Where to add the record, if that is known; `{zone}` stands for the zone.
-    pub link: Option<&'static str>,
+    link: Option<&'static str>,
     patterns: &'static [&'static str],
 }
 
 impl Provider {
     /// The page at which a record is added to the zone.
-    #[must_use]
-    pub fn link_for(&self, zone: &str) -> Option<String> {
+    fn link_for(&self, zone: &str) -> Option<String> {
         self.link.map(|link| link.replace("{zone}", zone))
     }
 }
 
-/// The providers that run the zone, each once, in the order of the table. Several are worth a word:
-/// a record must then be added at each.
+/// Who runs the zone that the evidence is from, as far as it is known. The servers of a registry
+/// say nothing of a domain that they do not delegate.
 #[must_use]
-pub fn detect(hosts: &[impl AsRef<str>]) -> Vec<&'static Provider> {
+pub fn of(evidence: &Evidence, names: &NamePolicy) -> Option<DnsProvider> {
+    let zone = evidence.zone.as_ref()?;
+    if names.is_registry(&zone.name) {
+        return None;
+    }
+    let providers = detect(&zone.hosts);
+    let link = match providers.as_slice() {
+        [] => return None,
+        [one] => one.link_for(&zone.name),
+        // One page is not where the record is added.
+        _ => None,
+    };
+    let known: Vec<&str> = providers.iter().map(|provider| provider.name).collect();
+    Some(DnsProvider {
+        name: known.join(", "),
+        link,
+    })
+}
+
+/// The providers that run the zone, each once, in the order of the table.
+fn detect(hosts: &[impl AsRef<str>]) -> Vec<&'static Provider> {
     PROVIDERS
         .iter()
         .filter(|provider| {
@@ -215,7 +238,10 @@ const PROVIDERS: &[Provider] = &[
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::model::evidence::{Source, ZoneServers};
 
     fn names(hosts: &[&str]) -> Vec<&'static str> {
         detect(hosts)
@@ -248,12 +274,67 @@ mod tests {
         }
     }
 
+    fn run_by(zone: &str, hosts: &[&str]) -> Option<DnsProvider> {
+        let evidence = Evidence {
+            time: Timestamp::UNIX_EPOCH,
+            source: Source::Authoritative,
+            secure_only: false,
+            lookups: Vec::new(),
+            zone: Some(ZoneServers {
+                name: zone.to_owned(),
+                hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            }),
+            doubled: None,
+        };
+        of(&evidence, &NamePolicy::default())
+    }
+
     #[test]
-    fn a_link_names_the_zone() {
-        let godaddy = detect(&["ns01.domaincontrol.com"])[0];
-        assert_eq!(
-            godaddy.link_for("acme.example").as_deref(),
-            Some("https://dcc.godaddy.com/control/portfolio/acme.example/settings?tab=dns")
-        );
+    fn one_provider_has_a_page_for_the_zone_and_several_are_all_named() {
+        let of = |name: &str, link: Option<&str>| {
+            Some(DnsProvider {
+                name: name.to_owned(),
+                link: link.map(str::to_owned),
+            })
+        };
+        let godaddy = "https://dcc.godaddy.com/control/portfolio/acme.com/settings?tab=dns";
+        for (zone, hosts, expected) in [
+            (
+                "acme.com",
+                &["ns01.domaincontrol.com", "ns02.domaincontrol.com"][..],
+                of("GoDaddy", Some(godaddy)),
+            ),
+            ("acme.com", &["ns1.he.net"], of("Hurricane Electric", None)),
+            (
+                "acme.com",
+                &[
+                    "amy.ns.cloudflare.com",
+                    "ns1.acme.com",
+                    "ns01.domaincontrol.com",
+                ],
+                of("Cloudflare, GoDaddy", None),
+            ),
+            ("acme.com", &["ns1.acme.com"], None),
+            // The registry's own provider is not the domain's.
+            ("com", &["a.akam.net"], None),
+        ] {
+            assert_eq!(run_by(zone, hosts), expected, "{zone} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_found_fits_the_schema() {
+        let zone = format!("{0}.{0}.{0}.{1}.com", "a".repeat(63), "a".repeat(57));
+        let mut all = Vec::new();
+        for provider in PROVIDERS {
+            let host = format!("x.{}", provider.patterns[0].replace('*', "1"));
+            let found = run_by(&zone, &[&host]).unwrap();
+            assert_eq!(found.name, provider.name);
+            assert!(found.link.is_none_or(|link| link.len() <= 512));
+            all.push(host);
+        }
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let found = run_by(&zone, &all).unwrap();
+        assert!(found.name.len() <= 512, "{}", found.name.len());
     }
 }
