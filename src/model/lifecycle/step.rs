@@ -135,6 +135,8 @@ impl Step<'_> {
         }
         self.facts.strategy = strategy;
         self.facts.verified.get_or_insert(whole_second(since));
+        // What the status says of it was perhaps edited.
+        self.facts.strategy = strategy;
         self.facts.reason = reason;
         if over {
             self.become_pending(reason);
