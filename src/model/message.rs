@@ -1,5 +1,6 @@
 //! What conditions and Events say: why, and what to do next. Texts depend on facts alone, never on
-//! the hour or on a server's mood, so that an unchanged state is never written again.
+//! the hour; the hint of the last check changes with the report that has it, so that an unchanged
+//! state is never written again.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -86,7 +87,8 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             let shown = facts.last_check.as_ref().is_some_and(|c| !c.observed_values.is_empty());
             let values = if shown { "; status.lastCheck.observedValues shows them" } else { "" };
             format!(
-                "TXT records were found, but none is the wanted one{values}. {}",
+                "TXT records were found, but none is the wanted one{values}. {}{}",
+                hint(facts),
                 publish(facts, words)
             )
         }
@@ -100,10 +102,15 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             publish(facts, words)
         ),
         Reason::CheckInconclusive => format!(
-            "The DNS gave no answer that counts; status.lastCheck.servers shows what it answered. The check is repeated. {}",
+            "The DNS gave no answer that counts; status.lastCheck.servers shows what it answered. {}The check is repeated. {}",
+            hint(facts),
             publish(facts, words)
         ),
-        Reason::RecordAbsent => format!("The record is not there yet. {}", publish(facts, words)),
+        Reason::RecordAbsent => format!(
+            "The record is not there yet. {}{}",
+            hint(facts),
+            publish(facts, words)
+        ),
         _ => publish(facts, words),
     }
 }
@@ -188,13 +195,23 @@ fn record_missing(facts: &Facts, words: &Words<'_>) -> String {
         .map(|missing| schedule::add(missing.since_time.0, words.settings.grace));
     match end {
         Some(end) => format!(
-            "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}, and after {} to an organization that proves it. {}",
+            "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}, and after {} to an organization that proves it. {}{}",
             moment(end),
             duration(words.settings.hand_over_period),
+            hint(facts),
             publish(facts, words)
         ),
         None => publish(facts, words),
     }
+}
+
+/// The likely mistake, or why the last check could not decide.
+fn hint(facts: &Facts) -> String {
+    let found = facts
+        .last_check
+        .as_ref()
+        .and_then(|check| check.hint.as_ref());
+    found.map_or_else(String::new, |hint| format!("{hint} "))
 }
 
 /// The instruction: which record, with which value, until when.

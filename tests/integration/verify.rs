@@ -232,3 +232,32 @@ async fn the_provider_of_the_zone_is_told() {
     assert_eq!(status(&verified).state, Some(State::Verified));
     assert_eq!(status(&verified).dns_provider, told);
 }
+
+/// The value where a panel puts it that takes a full name for a relative one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_likely_mistake_is_told_and_written_once() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let domain = tenant.state("main", &world.name("shop")).await;
+    let record = domain.challenge().await.records[0].clone();
+    domain.until_reason("RecordAbsent").await;
+    let twice = format!("{}.{}", record.name, domain.domain);
+    world.dns.add_txt(&twice, &record.value);
+    let told = domain
+        .until("the mistake is told", |object| {
+            ready_message(object).contains(&twice)
+        })
+        .await;
+    let asked = world.dns.queries_for(&twice);
+    eventually("three further checks", async || {
+        let checks = world.dns.queries_for(&twice) - asked;
+        if checks > 3 { Ok(()) } else { Err(checks) }
+    })
+    .await;
+    let after = domain.get().await;
+    assert_eq!(
+        after.metadata.resource_version,
+        told.metadata.resource_version
+    );
+}

@@ -230,7 +230,7 @@ impl Step<'_> {
                 }
             }
         };
-        self.keep_report_of(before);
+        self.keep_report_of(before, judgement);
         self.end_window();
     }
 
@@ -242,11 +242,22 @@ impl Step<'_> {
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
-    /// are not worth a write each time.
-    fn keep_report_of(&mut self, (reason, report): (Reason, Option<LastCheck>)) {
+    /// are not worth a write each time. A mistake that somebody made since is, and that it was seen
+    /// no more is not: a server that is seldom heard would have it written again and again.
+    fn keep_report_of(
+        &mut self,
+        (reason, report): (Reason, Option<LastCheck>),
+        judgement: &Judgement,
+    ) {
         let close = self.facts.period(self.now, self.settings) < schedule::WRITTEN_FROM;
-        if close && reason == self.facts.reason && report.is_some() && !self.asked {
-            self.facts.last_check = report;
+        let Some(report) = report.filter(|_| close && reason == self.facts.reason && !self.asked)
+        else {
+            return;
+        };
+        let certain = judgement.verdict.is_negative() && judgement.weight == Weight::Complete;
+        let hint = &judgement.report.hint;
+        if !(certain && hint.is_some() && *hint != report.hint) {
+            self.facts.last_check = Some(report);
         }
     }
 

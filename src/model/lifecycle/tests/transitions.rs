@@ -814,3 +814,70 @@ fn the_provider_is_told_and_outlives_a_check_that_decides_nothing() {
     assert_eq!(known, provider("One"));
     assert_eq!(subject.state(), State::Verified);
 }
+
+#[test]
+fn a_new_mistake_is_told_at_once_and_written_once() {
+    use Verdict::{Absent, Disagreement};
+    use Weight::{Complete, Partial};
+    let mut subject = Subject::pending();
+    let mut check = |verdict, weight, hint: Option<&str>| {
+        subject.after(seconds(10));
+        let mut judgement = subject.judgement(verdict);
+        judgement.weight = weight;
+        judgement.report.hint = hint.map(str::to_owned);
+        let decision = subject.decide_on(Some(&judgement));
+        let written = decision.status != subject.status;
+        subject.apply(&decision);
+        let message = |kind| {
+            find(&subject.status.conditions, kind)
+                .unwrap()
+                .message
+                .clone()
+        };
+        assert_eq!(message(READY), message(VERIFIED));
+        (written, message(READY))
+    };
+    assert!(check(Absent, Complete, None).0);
+    let (written, message) = check(Absent, Complete, Some("Twice."));
+    assert!(
+        written && message.contains(" Twice. Publish a TXT record"),
+        "{message}"
+    );
+    // What a server says now and then is not written now and then.
+    for hint in [Some("Twice."), None, Some("Twice."), None] {
+        let (written, message) = check(Absent, Complete, hint);
+        assert!(
+            !written && message.contains("Twice."),
+            "{hint:?}: {message}"
+        );
+    }
+    let (written, message) = check(Absent, Complete, Some("Quotes."));
+    assert!(written && message.contains("Quotes."), "{message}");
+    let (written, message) = check(Disagreement, Complete, Some("They differ."));
+    assert!(written && message.contains("They differ."), "{message}");
+    for hint in [
+        "Nothing is decided: SERVFAIL.",
+        "Nothing is decided: REFUSED.",
+    ] {
+        let (written, message) = check(INCONCLUSIVE, Complete, Some(hint));
+        assert!(!written && message.contains("They differ."), "{message}");
+    }
+    check(Absent, Partial, None);
+    assert!(!check(Absent, Partial, Some("Twice.")).0);
+}
+
+#[test]
+fn a_verified_domain_is_told_why_its_record_is_missing() {
+    let mut subject = Subject::verified();
+    let mut judgement = subject.judgement(MISMATCH);
+    judgement.report.hint = Some("Quotes.".to_owned());
+    subject.after(days(1));
+    let decision = subject.decide_on(Some(&judgement));
+    for kind in [READY, RECORD_PRESENT] {
+        let message = &find(&decision.status.conditions, kind).unwrap().message;
+        assert!(
+            message.contains("is missing") && message.contains("Quotes."),
+            "{message}"
+        );
+    }
+}
