@@ -8,8 +8,10 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use jiff::SignedDuration;
+use rustls::ClientConfig;
 
 use crate::dns::recursive::parse_address;
+use crate::dns::trust::authorities;
 use crate::dns::{
     Authoritative, AuthoritativeSettings, Gatherer, Guard, Recursive, RecursiveServer,
     RecursiveSettings, TrustAnchors,
@@ -32,6 +34,11 @@ pub struct DnsArguments {
     /// certificate is not for the address. Repeatable; with several, more than half must agree.
     #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',')]
     dns_server: Vec<RecursiveServer>,
+
+    /// PEM file of the certification authorities to trust with `tls://` and `https://` servers, in
+    /// place of those that browsers trust.
+    #[arg(long, env = "FREEHOLD_DNS_CA_FILE")]
+    dns_ca_file: Option<PathBuf>,
 
     /// Root server to begin with in authoritative mode, as ADDRESS[:PORT]. Repeatable; those of the
     /// public DNS when left out.
@@ -101,6 +108,9 @@ impl DnsArguments {
             Mode::Authoritative if !self.dns_server.is_empty() => Err(
                 "--dns-server names recursive servers, which authoritative mode does not ask; leave it out, or add --dns-mode recursive".into(),
             ),
+            Mode::Authoritative if self.dns_ca_file.is_some() => Err(
+                "--dns-ca-file is for servers over TLS, which authoritative mode does not ask; leave it out, or add --dns-mode recursive".into(),
+            ),
             Mode::Authoritative => {
                 let guard = Guard::new(self.dns_root.clone(), self.dns_allow_cidr.clone());
                 let settings = AuthoritativeSettings {
@@ -124,11 +134,28 @@ impl DnsArguments {
                     timeout,
                     policy: self.names(),
                     secure_only: self.require_dnssec,
-                    tls: None,
+                    tls: self.tls()?,
                 };
                 Ok(Gatherer::Recursive(Recursive::new(settings, guard)?))
             }
         }
+    }
+
+    fn tls(&self) -> Result<Option<ClientConfig>, Box<dyn Error>> {
+        let Some(file) = &self.dns_ca_file else {
+            return Ok(None);
+        };
+        if !self.dns_server.iter().any(RecursiveServer::is_over_tls) {
+            return Err("--dns-ca-file is for servers over TLS; no --dns-server begins with tls:// or https://".into());
+        }
+        let shown = file.display();
+        let text = std::fs::read(file).map_err(|error| {
+            format!("cannot read certification authorities from {shown}: {error}")
+        })?;
+        let trusted = authorities(&text).map_err(|error| {
+            format!("{shown} has no certification authorities to trust: {error}")
+        })?;
+        Ok(Some(trusted))
     }
 
     fn anchors(&self) -> Result<TrustAnchors, Box<dyn Error>> {
@@ -188,6 +215,57 @@ mod tests {
         for server in ["192.0.2.1", "tls://192.0.2.1", "https://192.0.2.1"] {
             let arguments = ["--dns-mode", "recursive", "--dns-server", server];
             assert!(matches!(gatherer(&arguments), Ok(Gatherer::Recursive(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn authorities_are_for_servers_over_tls_and_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let pem = |label: &str, text: &str| {
+            format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+        };
+        let tls = "tls://192.0.2.1";
+        let none = file("none.pem", "");
+        for (path, server, complaint) in [
+            (&none, None, "--dns-mode recursive"),
+            (
+                &none,
+                Some("192.0.2.1"),
+                "no --dns-server begins with tls://",
+            ),
+            (
+                &file("missing", "")[1..].to_owned(),
+                Some(tls),
+                "cannot read",
+            ),
+            (&none, Some(tls), "no certificate"),
+            (
+                &file("key.pem", &pem("PRIVATE KEY", "AAAA")),
+                Some(tls),
+                "no certificate",
+            ),
+            (
+                &file("half.pem", "-----BEGIN CERTIFICATE-----\nAA"),
+                Some(tls),
+                "no PEM file",
+            ),
+            (
+                &file("bad.pem", &pem("CERTIFICATE", "AAAA")),
+                Some(tls),
+                "cannot be used",
+            ),
+        ] {
+            let mut arguments = vec!["--dns-ca-file", path];
+            if let Some(server) = server {
+                arguments.extend(["--dns-mode", "recursive", "--dns-server", server]);
+            }
+            let error = gatherer(&arguments).unwrap_err();
+            assert!(error.contains(complaint), "{complaint}: {error}");
         }
     }
 }

@@ -300,13 +300,16 @@ pub(super) fn failure(error: &NetError) -> Failure {
     match error {
         NetError::Timeout => Failure::Timeout,
         NetError::Io(io) => of_io(io),
-        NetError::NoConnections => Failure::Unreachable,
+        NetError::NoConnections | NetError::H2(_) => Failure::Unreachable,
         _ => Failure::Malformed,
     }
 }
 
 fn of_io(error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::TimedOut {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref());
+    if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+        Failure::Certificate
+    } else if error.kind() == io::ErrorKind::TimedOut {
         Failure::Timeout
     } else {
         Failure::Unreachable

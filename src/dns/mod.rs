@@ -11,6 +11,7 @@ pub mod guard;
 mod limits;
 pub mod recursive;
 mod roots;
+pub mod trust;
 
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;

@@ -19,6 +19,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::{read_recursive, shown};
 use super::exchange::{Answer, Exchange, Manner, Transport, accept, failure, over};
@@ -100,6 +101,14 @@ impl FromStr for RecursiveServer {
     }
 }
 
+impl RecursiveServer {
+    /// Whether it must show a certificate.
+    #[must_use]
+    pub fn is_over_tls(&self) -> bool {
+        self.protocol != Protocol::Plain
+    }
+}
+
 impl fmt::Display for RecursiveServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -143,9 +152,26 @@ pub struct Recursive {
 
 struct Server {
     configured: RecursiveServer,
-    /// The connection over TLS, while it holds.
-    connection: Mutex<Option<DnsExchange<Guard>>>,
+    connection: Mutex<Connection>,
     in_flight: Semaphore,
+}
+
+/// The connection over TLS, while it holds.
+#[derive(Default)]
+struct Connection {
+    open: Option<DnsExchange<Guard>>,
+    /// How many were made.
+    number: u64,
+}
+
+impl Server {
+    /// Gives up the connection of this number; one that was made since is left to its questions.
+    async fn forget(&self, number: u64) {
+        let mut connection = self.connection.lock().await;
+        if connection.number == number {
+            connection.open = None;
+        }
+    }
 }
 
 impl Recursive {
@@ -295,8 +321,8 @@ impl Recursive {
                 let follows = |target: &Name| self.policy.admits(&shown(target), internal);
                 let outcome = read_recursive(&answer.message, &name, follows);
                 // Whoever is on the path of an unprotected answer writes this bit too.
-                let validated = answer.message.metadata.authentic_data
-                    && server.configured.protocol != Protocol::Plain;
+                let validated =
+                    answer.message.metadata.authentic_data && server.configured.is_over_tls();
                 let security = if validated {
                     Security::Secure
                 } else {
@@ -315,44 +341,56 @@ impl Recursive {
             signatures: false,
         };
         let kind = RecordType::TXT;
-        if server.configured.protocol == Protocol::Plain {
+        if !server.configured.is_over_tls() {
             let address = server.configured.address;
             return self.exchange.ask(address, name, kind, MANNER).await;
         }
         let question = Query::query(name.clone(), kind);
         let _slot = server.in_flight.acquire().await;
-        let mut answer = self.put_connected(server, &question, MANNER).await;
+        let (used, mut answer) = self.put_connected(server, &question, MANNER).await;
         // A connection that was open may have ended just now.
-        if answer.is_err() && server.connection.lock().await.take().is_some() {
-            answer = self.put_connected(server, &question, MANNER).await;
+        if let Some(used) = used.filter(|_| answer.is_err()) {
+            server.forget(used).await;
+            (_, answer) = self.put_connected(server, &question, MANNER).await;
         }
         match answer {
             Ok(answer) => accept(answer, &question),
+            Err(NetError::Msg(_))
+                if matches!(server.configured.protocol, Protocol::Https { .. }) =>
+            {
+                Err(Failure::Http)
+            }
             Err(error) => Err(failure(&error)),
         }
     }
 
+    /// The answer, and the number of the connection over which it was asked for.
     async fn put_connected(
         &self,
         server: &Server,
         question: &Query,
         manner: Manner,
-    ) -> Result<DnsResponse, NetError> {
-        let asked = async {
-            let connection = {
-                let mut connection = server.connection.lock().await;
-                match &*connection {
-                    Some(connection) => connection.clone(),
-                    None => connection
-                        .insert(self.connect(&server.configured).await?)
-                        .clone(),
-                }
-            };
-            over(&connection, question.clone(), manner).await
+    ) -> (Option<u64>, Result<DnsResponse, NetError>) {
+        let end = Instant::now() + self.exchange.timeout();
+        let (number, connection) = match timeout_at(end, self.connection(server)).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return (None, Err(error)),
+            Err(_) => return (None, Err(NetError::Timeout)),
         };
-        tokio::time::timeout(self.exchange.timeout(), asked)
-            .await
-            .unwrap_or(Err(NetError::Timeout))
+        let answer = timeout_at(end, over(&connection, question.clone(), manner)).await;
+        (Some(number), answer.unwrap_or(Err(NetError::Timeout)))
+    }
+
+    /// The open connection, or a new one.
+    async fn connection(&self, server: &Server) -> Result<(u64, DnsExchange<Guard>), NetError> {
+        let mut connection = server.connection.lock().await;
+        if let Some(open) = &connection.open {
+            return Ok((connection.number, open.clone()));
+        }
+        let open = self.connect(&server.configured).await?;
+        connection.number += 1;
+        connection.open = Some(open.clone());
+        Ok((connection.number, open))
     }
 
     async fn connect(&self, server: &RecursiveServer) -> Result<DnsExchange<Guard>, NetError> {

@@ -108,6 +108,10 @@ pub enum Failure {
     Timeout,
     #[error("could not be reached")]
     Unreachable,
+    #[error("the server's certificate is not trusted, or not for its name")]
+    Certificate,
+    #[error("an HTTP error, or no DNS message in the HTTP answer")]
+    Http,
     #[error("SERVFAIL")]
     ServFail,
     #[error("REFUSED")]

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
+use freehold::dns::trust::authorities;
 use freehold::dns::{Guard, Recursive, RecursiveSettings};
 use freehold::model::evidence::{Failure, Security};
 use freehold::model::policy::NamePolicy;
 use freehold::model::verdict::{MismatchKind, Verdict, judge};
-use freehold_testbed::{Behaviour, DnsServer, ResponseCode, Transport};
+use freehold_testbed::{Behaviour, DnsServer, OverHttps, ResponseCode, Transport};
 
 use crate::support::{Asked, Checked, DOMAIN, TIMEOUT, challenge};
 
@@ -164,4 +165,88 @@ async fn every_alias_on_the_way_must_be_public() {
     let checked = check(&[&server], &challenge).await;
     checked.is_inconclusive(Failure::NotPublicName);
     assert_eq!(server.queries_for(inner), 0);
+}
+
+const HOST: &str = "resolver.test";
+
+/// Asks one server over HTTPS, by the certificate that it has; keeps its connection.
+fn over_https(server: &OverHttps, path: &str, host: &str) -> Recursive {
+    let configured = format!("https://{}{path}#{host}", server.addr());
+    let settings = RecursiveSettings {
+        servers: vec![configured.parse().unwrap()],
+        timeout: TIMEOUT,
+        policy: NamePolicy::default(),
+        secure_only: false,
+        tls: Some(authorities(server.certificate().as_bytes()).unwrap()),
+    };
+    Recursive::new(settings, Guard::new([server.addr()], Vec::new())).unwrap()
+}
+
+async fn check_by(recursive: &Recursive, challenge: &Asked) -> Checked {
+    let evidence = recursive.gather(challenge).await;
+    Checked {
+        judged: judge(challenge, &evidence),
+        evidence,
+    }
+}
+
+#[tokio::test]
+async fn a_connection_over_https_serves_many_checks_and_is_made_anew_when_closed() {
+    let (server, challenge) = one().await;
+    let https = server.over_https(HOST).await.unwrap();
+    let recursive = over_https(&https, "", HOST);
+    let check = async || check_by(&recursive, &challenge).await.judged.verdict;
+    assert_eq!(check().await, Verdict::Absent);
+    publish(&server, &challenge);
+    for _ in 0..3 {
+        assert_eq!(check().await, Verdict::Proven);
+    }
+    assert_eq!(https.connections(), 1);
+    for connections in 2..4 {
+        https.hang_up();
+        assert_eq!(check().await, Verdict::Proven);
+        assert_eq!(https.connections(), connections);
+    }
+}
+
+#[tokio::test]
+async fn a_server_over_https_that_cannot_be_believed_decides_nothing() {
+    let (server, challenge) = one().await;
+    publish(&server, &challenge);
+    let https = server.over_https(HOST).await.unwrap();
+    let check = async |recursive: Recursive| check_by(&recursive, &challenge).await;
+    let checked = check(over_https(&https, "", "other.test")).await;
+    checked.is_inconclusive(Failure::Certificate);
+    let other = server.over_https(HOST).await.unwrap();
+    let settings = RecursiveSettings {
+        servers: vec![format!("https://{}#{HOST}", https.addr()).parse().unwrap()],
+        timeout: TIMEOUT,
+        policy: NamePolicy::default(),
+        secure_only: false,
+        tls: Some(authorities(other.certificate().as_bytes()).unwrap()),
+    };
+    let recursive = Recursive::new(settings, Guard::new([https.addr()], Vec::new())).unwrap();
+    check(recursive).await.is_inconclusive(Failure::Certificate);
+    assert_eq!((https.connections(), server.queries()), (0, 0));
+
+    let checked = check(over_https(&https, "/elsewhere", HOST)).await;
+    checked.is_inconclusive(Failure::Http);
+    https.set_status(500);
+    let recursive = over_https(&https, "/dns-query", HOST);
+    check_by(&recursive, &challenge)
+        .await
+        .is_inconclusive(Failure::Http);
+    assert_eq!(server.queries(), 0);
+    https.set_status(200);
+    server.set_behaviour("*", Behaviour::Silent);
+    check_by(&recursive, &challenge)
+        .await
+        .is_inconclusive(Failure::Timeout);
+    server.set_behaviour("*", Behaviour::Rcode(ResponseCode::ServFail));
+    check_by(&recursive, &challenge)
+        .await
+        .is_inconclusive(Failure::ServFail);
+    server.set_behaviour("*", Behaviour::Normal);
+    let checked = check_by(&recursive, &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
 }

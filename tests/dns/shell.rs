@@ -177,3 +177,30 @@ async fn recursive_mode_asks_the_server_given() {
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("--dns-mode recursive"));
 }
+
+#[tokio::test]
+async fn a_private_resolver_is_believed_by_its_own_authority_alone() {
+    let server = DnsServer::start().await.unwrap();
+    let challenge = challenge(DOMAIN);
+    server.set_txt(
+        &challenge.owner_underscore(),
+        vec![challenge.value_underscore()],
+    );
+    let https = server.over_https("resolver.test").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, https.certificate()).unwrap();
+    let address = format!("https://{}#resolver.test", https.addr());
+    let mut arguments = vec![DOMAIN, "--token", challenge.token()];
+    arguments.extend(["--dns-mode", "recursive", "--dns-server", &address]);
+    let output = run(&arguments).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(
+        text(&output).contains("certificate is not trusted"),
+        "{}",
+        text(&output)
+    );
+    arguments.extend(["--dns-ca-file", file.to_str().unwrap()]);
+    let output = run(&arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}

@@ -14,7 +14,9 @@ pub mod proxy;
 pub mod tree;
 
 pub use controlplane::{ControlPlane, Options};
-pub use dns::{Behaviour, DnsServer, QueryLogEntry, RecordType, ResponseCode, Transport};
+pub use dns::{
+    Behaviour, DnsServer, OverHttps, QueryLogEntry, RecordType, ResponseCode, Transport,
+};
 pub use kubeconfig::kubeconfig_through;
 pub use process::Process;
 pub use programs::Programs;

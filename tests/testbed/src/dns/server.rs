@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::answer::{Answer, answer};
+use super::https::OverHttps;
 use super::programme::{Behaviour, Programme, QueryLogEntry, Transport};
 use super::zone_file::ZoneFile;
 
@@ -20,12 +21,12 @@ const LONGEST_STRING: usize = 255;
 const PORT_ATTEMPTS: usize = 20;
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     programme: Programme,
     zone_file: Option<ZoneFile>,
 }
 
-type Shared = Arc<Mutex<State>>;
+pub(super) type Shared = Arc<Mutex<State>>;
 
 /// Works in the runtime that started it; dropping it ends it. Names are given as text, any case,
 /// with or without the final dot.
@@ -69,6 +70,11 @@ impl DnsServer {
             state,
             serving,
         })
+    }
+
+    /// The same answers over HTTPS, from a server with a certificate for this host name.
+    pub async fn over_https(&self, host: &str) -> Result<OverHttps> {
+        OverHttps::start(self.state.clone(), host).await
     }
 
     #[must_use]
@@ -190,7 +196,7 @@ async fn bind(addr: SocketAddr) -> Result<(UdpSocket, TcpListener)> {
     Ok((udp, tcp))
 }
 
-fn respond(state: &Shared, query: &[u8], transport: Transport) -> Option<Answer> {
+pub(super) fn respond(state: &Shared, query: &[u8], transport: Transport) -> Option<Answer> {
     let mut state = lock(state);
     if let Some(zone) = state.zone_file.as_mut().and_then(ZoneFile::changed) {
         state.programme.zone = zone;
