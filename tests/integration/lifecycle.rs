@@ -4,13 +4,18 @@ use freehold::api::conditions::{READY, RECORD_PRESENT};
 use freehold::api::domain_approval::{
     DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
 };
+use freehold::api::organization_domain::{CheckVerdict, OrganizationDomain};
 use freehold::api::{State, Strategy};
+use freehold_testbed::tree::Behaviour;
+use freehold_testbed::{ResponseCode, Tree};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::support::{Stated, Tenant, World, condition, eventually, publish, status};
+use crate::support::{
+    History, Stated, Tenant, World, condition, eventually, publish, ready_reason, status,
+};
 
 async fn verified(world: &World, tenant: &Tenant, object: &str, name: &str) -> Stated {
     let domain = tenant.state(object, name).await;
@@ -229,4 +234,70 @@ async fn a_restored_object_is_bound_again_and_a_copied_status_is_not_believed() 
                     .is_some_and(|challenge| challenge.token != token)
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_from_some_of_the_servers_stands_once_it_was_repeated() {
+    use CheckVerdict::{Absent, Proven};
+    const PERIOD: i64 = 8;
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let name = world.public_name("half");
+    let tree = Tree::builder().zone(&name).start().await.unwrap();
+    let broken = tree.server(&format!("ns2.{name}"));
+    broken.set_behaviour(Behaviour::Rcode(ResponseCode::ServFail));
+    let _operator = world
+        .walking_operator(&[&tenant], &tree)
+        .every("1s")
+        .with("--confirmation-period", &format!("{PERIOD}s"))
+        .start()
+        .await;
+    let history = History::of(tenant.domains()).await;
+    let domain = tenant.state("main", &name).await;
+    let record = domain.challenge().await.records[0].clone();
+    let publish = || tree.zone(&name).set_txt(&record.name, &[&record.value]);
+    let counted = |verdict, checks| {
+        move |object: &OrganizationDomain| {
+            let unconfirmed = status(object).unconfirmed;
+            unconfirmed.is_some_and(|found| found.verdict == verdict && found.checks >= checks)
+        }
+    };
+    publish();
+    let twice = domain
+        .until("two checks proved it", counted(Proven, 2))
+        .await;
+    assert_eq!(ready_reason(&twice), "EvidenceIncomplete");
+    assert!(domain.holding().await.is_none());
+    // A contrary one begins the count anew.
+    tree.zone(&name).remove(&record.name);
+    domain.until("one denied it", counted(Absent, 1)).await;
+    publish();
+    let verified = domain.until_verified().await;
+    assert!(domain.holding().await.is_some());
+
+    let mut seen: Vec<_> = history
+        .all()
+        .iter()
+        .filter_map(|(_, object)| status(object).unconfirmed)
+        .collect();
+    seen.dedup();
+    let last = seen.last().unwrap();
+    assert_eq!(
+        (last.verdict, last.checks),
+        (Proven, 2),
+        "the third one acts"
+    );
+    let denied = seen
+        .iter()
+        .position(|found| found.verdict == Absent && found.since_time > seen[0].since_time);
+    let anew = &seen[denied.unwrap()..];
+    assert_eq!(anew[0].checks, 1, "{seen:#?}");
+    let again = anew.iter().find(|found| found.verdict == Proven).unwrap();
+    assert_eq!(again.checks, 1, "{seen:#?}");
+    let took = status(&verified)
+        .verified_time
+        .unwrap()
+        .0
+        .duration_since(again.since_time.0);
+    assert!(took.as_secs() >= PERIOD, "{took:#}");
 }
