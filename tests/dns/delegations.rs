@@ -171,9 +171,7 @@ async fn glue_is_not_overridden_by_the_child() {
     let evil = tree.server("ns1.evil.net");
     evil.serve(DOMAIN);
     evil.zone(DOMAIN).remove(&challenge.owner_underscore());
-    let std::net::IpAddr::V4(address) = evil.told_address() else {
-        panic!("an IPv4 tree");
-    };
+    let address = evil.told_address();
     tree.zone(DOMAIN).set_addresses("ns1.acme.com", &[address]);
     let checked = Engine::of(&tree).check(&challenge).await;
     checked.is(Verdict::Proven, Complete);
@@ -191,9 +189,7 @@ async fn a_server_is_tried_at_all_its_addresses() {
     let tree = acme().start().await.unwrap();
     let challenge = challenge(DOMAIN);
     publish(&tree, &challenge);
-    let std::net::IpAddr::V4(address) = tree.server("ns1.acme.com").told_address() else {
-        panic!("an IPv4 tree");
-    };
+    let address = tree.server("ns1.acme.com").told_address();
     let nobody = [192, 88, 200, 1].into();
     for addresses in [[nobody, address], [address, nobody]] {
         tree.zone("com").set_glue("ns1.acme.com", &addresses);
@@ -294,5 +290,67 @@ async fn delegations_are_remembered_and_answers_are_not() {
         let server = tree.server(host);
         assert_eq!(server.queries_for(&challenge.owner_underscore()), 1);
         assert_eq!(server.queries_for(DOMAIN), 1);
+    }
+}
+
+const SIX: &str = "2606:4700:53::2";
+
+#[tokio::test]
+async fn a_server_with_an_ipv6_address_alone_is_asked() {
+    let tree = acme()
+        .told_address("ns2.acme.com", SIX.parse().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let challenge = challenge(DOMAIN);
+    publish(&tree, &challenge);
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Proven, Complete);
+    let server = tree.server("ns2.acme.com");
+    assert!(server.queries_for(&challenge.owner_underscore()) > 0);
+    let shown = format!("{checked:?}");
+    assert!(shown.contains(SIX), "{shown}");
+}
+
+/// No delegation tells its address: the AAAA record is looked up.
+#[tokio::test]
+async fn an_ipv6_address_without_glue_is_looked_up() {
+    let tree = acme()
+        .served_by(&["ns1.acme.com", "dns.host.net"])
+        .zone("host.net")
+        .told_address("dns.host.net", SIX.parse().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let challenge = challenge(DOMAIN);
+    publish(&tree, &challenge);
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Proven, Complete);
+    let server = tree.server("dns.host.net");
+    assert!(server.queries_for(&challenge.owner_underscore()) > 0);
+}
+
+/// At one of its two addresses nobody listens.
+#[tokio::test]
+async fn a_server_with_both_kinds_of_address_is_reached_by_either() {
+    for dead in ["192.88.200.200", "2606:4700:53::dead"] {
+        let tree = acme()
+            .told_addresses(
+                "ns2.acme.com",
+                &["192.88.100.2".parse().unwrap(), SIX.parse().unwrap()],
+            )
+            .start()
+            .await
+            .unwrap();
+        let dead: std::net::IpAddr = dead.parse().unwrap();
+        let live = if dead.is_ipv4() { SIX } else { "192.88.100.2" };
+        let both = [dead, live.parse().unwrap()];
+        tree.zone("com").set_glue("ns2.acme.com", &both);
+        let challenge = challenge(DOMAIN);
+        publish(&tree, &challenge);
+        let checked = Engine::of(&tree).check(&challenge).await;
+        checked.is(Verdict::Proven, Complete);
+        let server = tree.server("ns2.acme.com");
+        assert!(server.queries_for(&challenge.owner_underscore()) > 0);
     }
 }

@@ -1,6 +1,6 @@
 //! No packet goes where it must not, and no more go anywhere than a check may send.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::Failure;
@@ -34,8 +34,46 @@ const FORBIDDEN: [[u8; 4]; 16] = [
 #[tokio::test]
 async fn name_servers_at_internal_addresses_are_not_asked() {
     for octets in FORBIDDEN {
-        let address = Ipv4Addr::from(octets);
+        let address = IpAddr::from(octets);
         // Each tree has a port of its own, so that one in 127.0.0.0/8 is free for each.
+        let tree = acme()
+            .told_address("ns2.acme.com", address)
+            .start()
+            .await
+            .unwrap();
+        let challenge = challenge(DOMAIN);
+        publish(&tree, &challenge);
+        let checked = Engine::of(&tree).check(&challenge).await;
+        checked.is(Verdict::Proven, Partial);
+        let failure = checked.failure("ns2.acme.com");
+        assert_eq!(failure, Some(Failure::NotPublicAddress), "{address}");
+        let asked = tree.server("ns2.acme.com").queries();
+        assert!(asked.is_empty(), "{address}: {asked:?}");
+    }
+}
+
+/// The same in AAAA records: internal networks, and the forms that carry an IPv4 address.
+const FORBIDDEN_V6: [&str; 14] = [
+    "::",
+    "::1",
+    "::10.0.0.53",
+    "::ffff:10.0.0.53",
+    "::ffff:169.254.169.254",
+    "::ffff:192.88.3.3",
+    "64:ff9b::10.0.0.53",
+    "64:ff9b:1::10.0.0.53",
+    "2002:a00:35::1",
+    "2001::a00:35",
+    "2001:db8::53",
+    "fd00:ec2::254",
+    "fe80::53",
+    "ff02::fb",
+];
+
+#[tokio::test]
+async fn name_servers_at_internal_ipv6_addresses_are_not_asked() {
+    for text in FORBIDDEN_V6 {
+        let address: IpAddr = text.parse().unwrap();
         let tree = acme()
             .told_address("ns2.acme.com", address)
             .start()

@@ -2,7 +2,7 @@
 //! own challenge is not proven, the owner's record is not denied, and his other servers are not
 //! believed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::verdict::Verdict;
@@ -82,11 +82,8 @@ impl World {
         }
     }
 
-    fn evil_address(&self) -> Ipv4Addr {
-        match self.tree.server(EVIL[0]).told_address() {
-            IpAddr::V4(address) => address,
-            IpAddr::V6(_) => panic!("an IPv4 tree"),
-        }
+    fn evil_address(&self) -> IpAddr {
+        self.tree.server(EVIL[0]).told_address()
     }
 
     async fn checked(&self) -> [Checked; 2] {

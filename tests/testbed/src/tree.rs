@@ -78,7 +78,7 @@ impl Tree {
                 .hosts
                 .values()
                 .filter(|host| host.zones.contains(&Name::root()))
-                .map(|host| host.told.into())
+                .flat_map(|host| host.told.iter().copied())
                 .collect()
         })
     }
@@ -90,9 +90,9 @@ impl Tree {
             state
                 .hosts
                 .values()
-                .map(|host| {
+                .flat_map(|host| {
                     let real = SocketAddr::from((host.real, self.port));
-                    (host.told.into(), real)
+                    host.told.iter().map(move |&told| (told, real))
                 })
                 .collect()
         })

@@ -1,12 +1,12 @@
 //! Describes a tree and starts it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hickory_proto::rr::rdata::NS;
-use hickory_proto::rr::{Name, RData};
+use hickory_proto::rr::{Name, RData, RecordType};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::behaviour::Behaviour;
@@ -52,7 +52,7 @@ struct ZonePlan {
 pub struct Builder {
     zones: BTreeMap<Name, ZonePlan>,
     current: Name,
-    told: BTreeMap<Name, Ipv4Addr>,
+    told: BTreeMap<Name, Vec<IpAddr>>,
     real: BTreeMap<Name, Ipv4Addr>,
     external: BTreeSet<Name>,
     public: bool,
@@ -119,8 +119,14 @@ impl Builder {
     /// The zones tell this address of the server; it listens there only if it is on loopback, and
     /// else where [`Tree::address_map`] says.
     #[must_use]
-    pub fn told_address(mut self, host: &str, address: Ipv4Addr) -> Self {
-        self.told.insert(name(host), address);
+    pub fn told_address(self, host: &str, address: IpAddr) -> Self {
+        self.told_addresses(host, &[address])
+    }
+
+    /// The same with several addresses, of one server.
+    #[must_use]
+    pub fn told_addresses(mut self, host: &str, addresses: &[IpAddr]) -> Self {
+        self.told.insert(name(host), addresses.to_vec());
         self
     }
 
@@ -230,12 +236,18 @@ impl Builder {
         let own = self.real.get(&host).copied().unwrap_or_else(|| {
             Ipv4Addr::new(127, network[0], network[1].wrapping_add(page), number)
         });
-        let told = self.told.get(&host).copied().unwrap_or(if self.public {
-            Ipv4Addr::new(192, 88, page + 1, number)
-        } else {
-            own
+        let told = self.told.get(&host).cloned().unwrap_or_else(|| {
+            let one = if self.public {
+                Ipv4Addr::new(192, 88, page + 1, number)
+            } else {
+                own
+            };
+            vec![one.into()]
         });
-        let real = if told.is_loopback() { told } else { own };
+        let real = match told[..] {
+            [IpAddr::V4(told)] if told.is_loopback() => told,
+            _ => own,
+        };
         let external = self.external.contains(&host);
         let entry = state.hosts.entry(host).or_insert_with(|| Host {
             real,
@@ -266,19 +278,19 @@ impl Builder {
             (Ds::Right, Some(signing)) => Some(signing.ds()?),
             (Ds::Wrong, Some(signing)) => Some(signing.wrong_ds()),
         };
-        let glue: Vec<(Name, Ipv4Addr)> = state
+        let glue: Vec<(Name, Vec<IpAddr>)> = state
             .hosts
             .iter()
             .filter(|(host, _)| origin.zone_of(host))
-            .map(|(host, data)| (host.clone(), data.told))
+            .map(|(host, data)| (host.clone(), data.told.clone()))
             .collect();
         let parent = state.zones.get_mut(&parent).context("a missing parent")?;
         parent.set(origin, TTL, apex.data);
         if let Some(ds) = ds {
             parent.set(origin, TTL, vec![ds]);
         }
-        for (host, address) in glue {
-            parent.glue.insert(host, vec![address]);
+        for (host, addresses) in glue {
+            parent.glue.insert(host, addresses);
         }
         Ok(())
     }
@@ -313,15 +325,19 @@ fn closest_zone(state: &State, at: &Name) -> Result<Name> {
 
 /// Each server's address, in the zone that its name is in.
 fn add_addresses(state: &mut State) -> Result<()> {
-    let hosts: Vec<(Name, Ipv4Addr)> = state
+    let hosts: Vec<(Name, Vec<IpAddr>)> = state
         .hosts
         .iter()
-        .map(|(host, data)| (host.clone(), data.told))
+        .map(|(host, data)| (host.clone(), data.told.clone()))
         .collect();
-    for (host, address) in hosts {
+    for (host, addresses) in hosts {
         let origin = closest_zone(state, &host)?;
         if let Some(zone) = state.zones.get_mut(&origin) {
-            zone.set(&host, TTL, vec![RData::A(address.into())]);
+            let data = addresses.into_iter().map(super::zone::address);
+            let (four, six) = data.partition(|data| data.record_type() == RecordType::A);
+            // Of what there is none of, nothing is set.
+            zone.set(&host, TTL, four);
+            zone.set(&host, TTL, six);
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Changes to a zone while it is served, on all its servers or on one that lies.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use hickory_proto::rr::rdata::{CNAME, NS, NULL, SOA, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
@@ -9,7 +9,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable};
 use super::builder::Ds;
 use super::name;
 use super::state::Shared;
-use super::zone::{RecordSet, Zone};
+use super::zone::{self, RecordSet, Zone};
 
 const TTL: u32 = 5;
 const DELEGATION_TTL: u32 = 3600;
@@ -89,14 +89,18 @@ impl ZoneEdit {
     }
 
     /// Gives the name addresses of its own.
-    pub fn set_addresses(&self, owner: &str, addresses: &[Ipv4Addr]) {
-        let record = |&address: &Ipv4Addr| RData::A(address.into());
-        let data: Vec<RData> = addresses.iter().map(record).collect();
-        self.set(owner, RecordType::A, DELEGATION_TTL, &data);
+    pub fn set_addresses(&self, owner: &str, addresses: &[IpAddr]) {
+        for record_type in [RecordType::A, RecordType::AAAA] {
+            let data = addresses.iter().map(|&address| zone::address(address));
+            let data: Vec<RData> = data
+                .filter(|data| data.record_type() == record_type)
+                .collect();
+            self.set(owner, record_type, DELEGATION_TTL, &data);
+        }
     }
 
     /// What is told of a name server's addresses beside referrals to it. None is glueless.
-    pub fn set_glue(&self, host: &str, addresses: &[Ipv4Addr]) {
+    pub fn set_glue(&self, host: &str, addresses: &[IpAddr]) {
         let host = name(host);
         self.edit(|zone| {
             zone.glue.insert(host.clone(), addresses.to_vec());

@@ -17,7 +17,7 @@ pub(super) struct Host {
     /// Where it listens.
     pub(super) real: Ipv4Addr,
     /// What the zones tell of it.
-    pub(super) told: Ipv4Addr,
+    pub(super) told: Vec<IpAddr>,
     pub(super) port: u16,
     /// Another program listens at its address.
     pub(super) external: bool,
@@ -119,10 +119,16 @@ impl Server {
         self.edit(|host| (host.real, host.port).into())
     }
 
-    /// The address that the zones tell of it.
+    /// The first address that the zones tell of it.
+    ///
+    /// # Panics
+    /// When they tell none.
     #[must_use]
     pub fn told_address(&self) -> IpAddr {
-        self.edit(|host| host.told.into())
+        self.edit(|host| match host.told.first() {
+            Some(&address) => address,
+            None => no_such("address of", &self.host.to_ascii()),
+        })
     }
 
     /// What it was asked, oldest first.

@@ -8,7 +8,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::behaviour::Signatures;
 use super::denial;
-use super::zone::{Match, RecordSet, Step, Zone};
+use super::zone::{self, Match, RecordSet, Step, Zone};
 
 /// CNAMEs that a server follows inside its zone before it leaves the rest to the asker.
 const LONGEST_CHAIN: usize = 16;
@@ -148,7 +148,7 @@ impl<'a> Resolution<'a> {
             let RData::NS(host) = server else { continue };
             let addresses = self.zone.glue.get(&host.0).into_iter().flatten();
             self.reply.additionals.extend(addresses.map(|&address| {
-                Record::from_rdata(host.0.clone(), GLUE_TTL, RData::A(address.into()))
+                Record::from_rdata(host.0.clone(), GLUE_TTL, zone::address(address))
             }));
         }
     }

@@ -1,7 +1,7 @@
 //! A zone's records and what a name in it leads to (RFC 1034 section 4.3.2, RFC 4592).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_proto::rr::rdata::SOA;
@@ -34,6 +34,13 @@ impl RecordSet {
 
 pub(super) type Node = BTreeMap<RecordType, RecordSet>;
 
+pub(super) fn address(address: IpAddr) -> RData {
+    match address {
+        IpAddr::V4(address) => RData::A(address.into()),
+        IpAddr::V6(address) => RData::AAAA(address.into()),
+    }
+}
+
 /// What a name leads to in one step.
 #[derive(Debug)]
 pub(super) enum Step<'a> {
@@ -63,7 +70,7 @@ pub(super) struct Zone {
     /// Ordered canonically (RFC 4034 section 6.1): a name's descendants follow it.
     pub(super) nodes: BTreeMap<Name, Node>,
     /// Addresses of name servers at or below a delegation, told beside referrals.
-    pub(super) glue: BTreeMap<Name, Vec<Ipv4Addr>>,
+    pub(super) glue: BTreeMap<Name, Vec<IpAddr>>,
     pub(super) signing: Option<Arc<Signing>>,
 }
 

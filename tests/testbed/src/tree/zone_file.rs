@@ -11,7 +11,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
 use super::behaviour::Signatures;
 use super::denial;
-use super::zone::{RecordSet, Zone};
+use super::zone::{self, RecordSet, Zone};
 
 const GLUE_TTL: u32 = 3600;
 
@@ -26,7 +26,7 @@ pub(super) fn write(zone: &Zone) -> String {
         }
     }
     for (host, addresses) in &zone.glue {
-        let data = addresses.iter().map(|&address| RData::A(address.into()));
+        let data = addresses.iter().map(|&address| zone::address(address));
         let set = RecordSet {
             ttl: GLUE_TTL,
             data: data.collect(),
