@@ -287,6 +287,7 @@ impl World {
             weight: judged.weight,
             holder,
             token: challenge.token.clone(),
+            dns_provider: None,
             report: tell::last_check(challenge, &evidence, judged, false),
         }
     }
