@@ -22,6 +22,7 @@ use crate::api::Strategy;
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef, State,
 };
+use crate::api::reason::Reason;
 use crate::model::challenge::{Challenge, TOKEN_OCTETS, Token};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Facts, Pace};
@@ -473,11 +474,20 @@ fn same_but_for_texts(a: &OrganizationDomainStatus, b: &OrganizationDomainStatus
     let plain = |status: &OrganizationDomainStatus| {
         let mut status = status.clone();
         for condition in &mut status.conditions {
-            condition.message.clear();
+            // Until when an approval stands is said nowhere else.
+            condition.message = Some(&condition.message)
+                .filter(|_| condition.reason == Reason::Approved.as_str())
+                .and_then(|text| text.split([' ', '.']).find(|word| is_time(word)))
+                .unwrap_or_default()
+                .to_owned();
         }
         status
     };
     plain(a) == plain(b)
+}
+
+fn is_time(word: &str) -> bool {
+    word.parse::<Timestamp>().is_ok()
 }
 
 /// A name is not given up for want of an organization on the word of a cache.

@@ -15,7 +15,7 @@ use super::store::holdings::HoldingView;
 use super::watch;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::api::verified_domain::VerifiedDomain;
-use crate::model::challenge::Token;
+use crate::model::lifecycle::HeldBy;
 
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -158,7 +158,8 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
 
 /// Releases the holding if a live read shows that its holder is gone: not found, deleted though a
 /// finalizer keeps it, or another object by now. A store, an error or a refusal is no such proof.
-/// One of the same name that carries the very token is a restored back-up, and is left its holding.
+/// One of the same name, organization and domain that carries the very token is a restored back-up,
+/// and is left its holding.
 pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
@@ -170,13 +171,17 @@ pub(super) async fn release_if_gone(
         Err(error) => return Err(error),
         Ok(object) => {
             let live = Domain::project(object);
-            let same_token = live
-                .status
-                .challenge
-                .as_ref()
-                .and_then(|challenge| Token::parse(&challenge.token))
-                .is_some_and(|token| token.hash() == holder.token_hash);
-            live.deleting || (*live.uid != *holder.uid && !same_token)
+            let token = live.token();
+            let restored = matches!(
+                HeldBy::of(
+                    &holding.spec,
+                    holding.since,
+                    live.identity(),
+                    token.as_ref()
+                ),
+                HeldBy::Restored { .. }
+            ) && live.canonical.as_ref() == Some(&holding.name);
+            live.deleting || (*live.uid != *holder.uid && !restored)
         }
     };
     if gone {

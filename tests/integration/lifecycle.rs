@@ -13,17 +13,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::support::{
-    History, Stated, Tenant, World, condition, eventually, publish, ready_reason, status,
-};
-
-async fn verified(world: &World, tenant: &Tenant, object: &str, name: &str) -> Stated {
-    let domain = tenant.state(object, name).await;
-    publish(&world.dns, &domain.challenge().await.records[0]);
-    domain.request("1").await;
-    domain.until_verified().await;
-    domain
-}
+use crate::support::{History, World, condition, eventually, publish, ready_reason, status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_stays_away_costs_the_name_and_one_that_comes_back_does_not() {
@@ -36,8 +26,8 @@ async fn a_record_that_stays_away_costs_the_name_and_one_that_comes_back_does_no
         .with("--grace", "9s")
         .start()
         .await;
-    let lost = verified(&world, &tenant, "lost", &world.name("lost")).await;
-    let back = verified(&world, &tenant, "back", &world.name("back")).await;
+    let lost = world.verified(&tenant, "lost", &world.name("lost")).await;
+    let back = world.verified(&tenant, "back", &world.name("back")).await;
     let (gone, returns) = (lost.challenge().await, back.challenge().await);
     world.dns.remove(&gone.records[0].name);
     world.dns.remove(&returns.records[0].name);
@@ -67,7 +57,7 @@ async fn a_name_passes_on_when_its_holder_lost_the_record_and_another_proves_it(
         .start()
         .await;
     let name = world.name("sold");
-    let holder = verified(&world, &first, "first", &name).await;
+    let holder = world.verified(&first, "first", &name).await;
     let contender = second.state("second", &name).await;
     let (old, new) = (holder.challenge().await, contender.challenge().await);
     let owner = &old.records[0].name;
@@ -202,7 +192,7 @@ async fn a_restored_object_is_bound_again_and_a_copied_status_is_not_believed() 
     let settings = world.operator(&[&tenant, &elsewhere]).every("7d");
     let operator = settings.start().await;
     let name = world.name("restored");
-    let original = verified(&world, &tenant, "main", &name).await;
+    let original = world.verified(&tenant, "main", &name).await;
     let saved = serde_json::to_value(original.get().await.status.unwrap()).unwrap();
     let token = original.challenge().await.token;
     let before = world.holding(&name).await.unwrap();

@@ -6,18 +6,22 @@
 
 mod support;
 
+mod approval;
 mod bad_input;
 mod challenge;
 mod crash;
 mod crds;
 mod demo;
+mod holdings;
 mod lifecycle;
 mod matching;
 mod organization;
 mod outage;
+mod overlap;
 mod process;
 mod quiet;
 mod recreate;
 mod release;
+mod restore;
 mod uniqueness;
 mod verify;

@@ -7,15 +7,7 @@ use serde_json::json;
 use freehold::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
 use freehold::api::{State, Strategy};
 
-use crate::support::{Stated, Tenant, World, eventually, publish, status};
-
-async fn verified(world: &World, tenant: &Tenant, object: &str) -> Stated {
-    let domain = tenant.state(object, &world.name(object)).await;
-    publish(&world.dns, &domain.challenge().await.records[0]);
-    domain.request("1").await;
-    domain.until_verified().await;
-    domain
-}
+use crate::support::{World, eventually, publish, status};
 
 async fn orphan(world: &World, namespace: &str, prefix: &str) -> String {
     let name = world.name(prefix);
@@ -46,7 +38,7 @@ async fn deleting_a_holder_frees_its_name() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let _operator = world.operator(&[&tenant]).every("7d").start().await;
-    let domain = verified(&world, &tenant, "main").await;
+    let domain = world.verified(&tenant, "main", &world.name("main")).await;
     let name = domain.domain.clone();
     domain.delete().await;
     world.until_released(&name).await;
@@ -57,7 +49,7 @@ async fn a_deleted_holder_counts_as_gone_whatever_finalizers_it_has() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let _operator = world.operator(&[&tenant]).every("7d").start().await;
-    let domain = verified(&world, &tenant, "main").await;
+    let domain = world.verified(&tenant, "main", &world.name("main")).await;
     let finalizers = |list: &[&str]| json!({ "metadata": { "finalizers": list } });
     domain
         .patch(finalizers(&["example.com/keep"]))
@@ -78,9 +70,11 @@ async fn an_operator_for_fewer_namespaces_releases_nothing() {
         .every("1s")
         .with("--orphan-delay", "1s");
     let operator = settings.start().await;
-    let kept = verified(&world, &wide, "kept").await;
-    let gone = verified(&world, &wide, "gone").await;
-    let gone_before = verified(&world, &wide, "gone-before").await;
+    let kept = world.verified(&wide, "kept", &world.name("kept")).await;
+    let gone = world.verified(&wide, "gone", &world.name("gone")).await;
+    let gone_before = world
+        .verified(&wide, "gone-before", &world.name("gone-before"))
+        .await;
     let gone_name = gone_before.domain.clone();
     let of_the_gone = gone_before.holding().await.unwrap();
     assert!(operator.terminate().await.success());
@@ -137,12 +131,14 @@ async fn a_holding_whose_holder_went_unseen_is_released_after_a_while() {
     let tenant = world.tenant().await;
     let settings = world.operator(&[&tenant]).every("1s");
     let operator = settings.start().await;
-    let domain = verified(&world, &tenant, "main").await;
+    let domain = world.verified(&tenant, "main", &world.name("main")).await;
     assert!(operator.terminate().await.success());
     domain.delete().await;
     // With the real delay it is left alone: another name goes through its whole life meanwhile.
     let operator = settings.start().await;
-    verified(&world, &tenant, "meanwhile").await;
+    world
+        .verified(&tenant, "meanwhile", &world.name("meanwhile"))
+        .await;
     assert!(world.holding(&domain.domain).await.is_some());
     assert!(operator.terminate().await.success());
     let _operator = settings.with("--orphan-delay", "1s").start().await;

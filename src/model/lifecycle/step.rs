@@ -59,7 +59,13 @@ impl Step<'_> {
                 self.verified(since, strategy, judgement);
             }
             HeldBy::Restored { since, strategy } => {
+                let proven = self.facts.last_proven;
                 self.become_verified(since, strategy);
+                // The back-up knows of later proofs, and the next one is not waited for.
+                if strategy == Strategy::Dns {
+                    self.facts.last_proven = self.facts.last_proven.max(proven);
+                    self.restarted = true;
+                }
                 self.holding = Holding::Rewrite(self.holding_of(strategy));
             }
             HeldBy::Nobody if self.snapshot.approved_until.is_some() => {
@@ -348,7 +354,9 @@ impl Step<'_> {
                 self.become_verified(since, Strategy::Manual);
             }
             (Strategy::Dns, false) if self.facts.state != State::Verified => {
-                self.become_verified(since, Strategy::Dns);
+                // What was handed over is as old as its first holder's proof.
+                let passed_on = self.facts.hand_over.is_some();
+                self.become_verified(if passed_on { self.now } else { since }, Strategy::Dns);
             }
             _ => {}
         }

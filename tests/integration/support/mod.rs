@@ -1,5 +1,6 @@
 //! What the tests stand on: a cluster, tenants in it, operators, waits.
 
+mod approval;
 mod cluster;
 mod history;
 mod operator;
@@ -8,10 +9,11 @@ mod tenant;
 mod wait;
 mod world;
 
+pub use approval::Approval;
 pub use cluster::{Cluster, PrivatePlane};
 pub use history::History;
 pub use operator::{OperatorProcess, OperatorSettings, freehold};
-pub use stated::{Stated, condition, publish, ready_message, ready_reason, status, uid};
+pub use stated::{Stated, condition, holder_of, publish, ready_message, ready_reason, status, uid};
 pub use tenant::Tenant;
 pub use wait::{DEADLINE, eventually};
 pub use world::{World, round_trip, times};

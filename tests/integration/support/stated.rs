@@ -3,7 +3,9 @@
 use freehold::api::organization_domain::{
     ChallengeRecord, ChallengeStatus, OrganizationDomain, OrganizationDomainStatus, State,
 };
+use freehold::api::verified_domain::Holder;
 use freehold::api::{REQUESTED_AT, VerifiedDomain, conditions};
+use freehold::model::challenge::Token;
 use freehold_testbed::DnsServer;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -200,6 +202,18 @@ pub fn ready_reason(object: &OrganizationDomain) -> String {
 
 pub fn ready_message(object: &OrganizationDomain) -> String {
     condition(object, conditions::READY).map_or(String::new(), |ready| ready.message)
+}
+
+/// How a `VerifiedDomain` names the object as its holder.
+pub async fn holder_of(domain: &Stated) -> Holder {
+    let token = Token::parse(&domain.challenge().await.token).unwrap();
+    Holder {
+        namespace: domain.namespace.clone(),
+        name: domain.object.clone(),
+        uid: domain.uid.clone(),
+        organization: domain.get().await.spec.organization_ref.name,
+        token_hash: token.hash(),
+    }
 }
 
 /// Publishes a record beside what the name has, as its owner would.

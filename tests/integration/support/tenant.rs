@@ -22,7 +22,12 @@ pub struct Tenant {
 impl Tenant {
     /// A new namespace without an organization.
     pub async fn empty(client: &Client) -> Self {
-        let namespace = format!("tenant-{}", random_label());
+        Self::named(client, &format!("tenant-{}", random_label())).await
+    }
+
+    /// A namespace of this name, which is new.
+    pub async fn named(client: &Client, namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
         let object = Namespace {
             metadata: ObjectMeta {
                 name: Some(namespace.clone()),

@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::cluster::Cluster;
 use super::operator::OperatorSettings;
-use super::stated::Stated;
+use super::stated::{Stated, publish};
 use super::tenant::{ORGANIZATION, Tenant};
 use super::wait::eventually;
 
@@ -72,6 +72,15 @@ impl World {
     pub fn walking_operator(&self, tenants: &[&Tenant], tree: &Tree) -> OperatorSettings {
         let settings = OperatorSettings::walking(&self.cluster.kubeconfig, tree);
         watching(settings, tenants)
+    }
+
+    /// States a name for a tenant and proves it by DNS.
+    pub async fn verified(&self, tenant: &Tenant, object: &str, name: &str) -> Stated {
+        let domain = tenant.state(object, name).await;
+        publish(&self.dns, &domain.challenge().await.records[0]);
+        domain.request("1").await;
+        domain.until_verified().await;
+        domain
     }
 
     pub fn holdings(&self) -> Api<VerifiedDomain> {
