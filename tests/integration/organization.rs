@@ -72,6 +72,70 @@ async fn a_verified_domain_outlives_its_organization_by_the_grace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_organization_back_within_the_grace_costs_nothing() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world
+        .operator(&[&tenant])
+        .every("1s")
+        .with("--recheck-period", "1s")
+        .with("--grace", "6s")
+        .start()
+        .await;
+    let domain = world.verified(&tenant, "main", &world.name("back")).await;
+    let record = domain.challenge().await.records[0].name.clone();
+    // Of an organization that stays: it tells the time.
+    tenant.organization("other").await;
+    let clock = tenant
+        .state_for("other", "clock", &world.name("clock"))
+        .await;
+    let clock = clock.challenge().await.records[0].name.clone();
+    let holding = domain.holding().await.unwrap();
+    let first = status(&domain.get().await);
+    // Away twice: each time has a grace of its own.
+    let mut away = Vec::new();
+    for _ in 0..2 {
+        tenant
+            .organizations()
+            .delete("acme", &DeleteParams::default())
+            .await
+            .unwrap();
+        let paused = domain.until_reason("OrganizationMissing").await;
+        away.push(status(&paused).paused_time.unwrap().0);
+        assert_eq!(status(&paused).state, Some(State::Verified));
+        let asked = world.dns.queries_for(&record);
+        // Not checked meanwhile, though it is due each second and somebody asks.
+        domain.checked(&format!("away-{}", away.len())).await;
+        let ticked = world.dns.queries_for(&clock);
+        eventually("the other domain is checked thrice", async || {
+            match world.dns.queries_for(&clock) - ticked {
+                0..3 => Err("not yet"),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        assert_eq!(world.dns.queries_for(&record), asked);
+        tenant.organization("acme").await;
+        domain.until_reason("Verified").await;
+        let proven = status(&domain.get().await).last_proven_time;
+        domain
+            .until("it is checked again", |object| {
+                status(object).last_proven_time > proven
+            })
+            .await;
+    }
+    let kept = status(&domain.get().await);
+    assert_eq!(kept.paused_time, None);
+    assert_eq!(kept.verified_time, first.verified_time);
+    let now = domain.holding().await.unwrap();
+    assert_eq!(
+        now.metadata.resource_version,
+        holding.metadata.resource_version
+    );
+    assert!(away[1] > away[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_organization_is_summed_up_at_most_once_a_second() {
     const DOMAINS: usize = 40;
     let world = World::new().await;

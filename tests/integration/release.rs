@@ -47,17 +47,36 @@ async fn deleting_a_holder_frees_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_holder_counts_as_gone_whatever_finalizers_it_has() {
     let world = World::new().await;
-    let tenant = world.tenant().await;
-    let _operator = world.operator(&[&tenant]).every("7d").start().await;
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let _operator = world
+        .operator(&[&tenant, &other])
+        .every("1s")
+        .with("--recheck-period", "1s")
+        .start()
+        .await;
     let domain = world.verified(&tenant, "main", &world.name("main")).await;
+    let next = other.state("next", &domain.domain).await;
+    publish(&world.dns, &next.challenge().await.records[0]);
+    next.until_reason("HeldByAnother").await;
     let finalizers = |list: &[&str]| json!({ "metadata": { "finalizers": list } });
     domain
         .patch(finalizers(&["example.com/keep"]))
         .await
         .unwrap();
     domain.delete().await;
+    // Its record is still published and it is still there: the name is the next one's.
+    next.until_verified().await;
+    let says = domain.until_reason("Deleting").await;
+    assert_eq!(status(&says).state, Some(State::Pending));
+    assert!(says.metadata.deletion_timestamp.is_some());
+    // Neither a request nor the end of the next one brings it back.
+    domain.checked("2").await;
+    next.delete().await;
     world.until_released(&domain.domain).await;
-    assert!(domain.get().await.metadata.deletion_timestamp.is_some());
+    let again = other.state("again", &domain.domain).await;
+    publish(&world.dns, &again.challenge().await.records[0]);
+    again.until_verified().await;
+    assert_eq!(status(&domain.get().await).state, Some(State::Pending));
     domain.patch(finalizers(&[])).await.unwrap();
 }
 
