@@ -1,0 +1,92 @@
+//! One namespace's backlog beside another namespace's one new domain.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use futures::{StreamExt, stream};
+
+use crate::support::{OperatorProcess, PrivatePlane, Tenant, World, publish};
+
+const BACKLOG: usize = 5_000;
+/// New domains, each alone in its namespace: enough that chance has little say in their median.
+const SMALL: usize = 41;
+/// The first rung of the ladder, as it is for every new domain.
+const PERIOD: &str = "10s";
+
+/// From creation to Verified, the record being published as soon as it is known.
+async fn time_to_verified(world: &World, tenant: &Tenant, object: &str) -> Duration {
+    let start = Instant::now();
+    let domain = tenant
+        .state(
+            object,
+            &world.name(&format!("{object}.{}", tenant.namespace)),
+        )
+        .await;
+    publish(&world.dns, &domain.challenge().await.records[0]);
+    domain.until_verified().await;
+    start.elapsed()
+}
+
+async fn median(world: &World, tenants: &[Tenant], object: &str) -> Duration {
+    let mut times = join_all(
+        tenants
+            .iter()
+            .map(|tenant| time_to_verified(world, tenant, object)),
+    )
+    .await;
+    times.sort();
+    println!("{object}: {times:?}");
+    times[times.len() / 2]
+}
+
+async fn depth(operator: &OperatorProcess) -> u64 {
+    operator
+        .metric("workqueue_depth", "name=\"organizationdomain\"")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
+    let private = PrivatePlane::start().await;
+    let cluster = private.cluster().await;
+    cluster.install(freehold::api::crds()).await;
+    let world = World::on(cluster).await;
+    let big = world.tenant().await;
+    let mut small = Vec::new();
+    for _ in 0..SMALL {
+        small.push(world.tenant().await);
+    }
+    let most = BACKLOG.to_string();
+    let settings = world
+        .operator(&[])
+        .every(PERIOD)
+        .with("--max-pending-per-namespace", &most);
+    let operator = settings.start().await;
+    let quiet = median(&world, &small, "quiet").await;
+    assert!(operator.terminate().await.success());
+
+    let start = Instant::now();
+    stream::iter(0..BACKLOG)
+        .for_each_concurrent(32, |n| {
+            let (big, object) = (&big, format!("d{n}"));
+            let name = world.name(&object);
+            async move {
+                big.state(&object, &name).await;
+            }
+        })
+        .await;
+    println!("created in {:?}", start.elapsed());
+    let operator = settings.start().await;
+    let before = depth(&operator).await;
+    let loaded = median(&world, &small, "loaded").await;
+    let after = depth(&operator).await;
+    let waited = loaded.as_secs_f64() / quiet.as_secs_f64();
+    println!(
+        "to Verified alone {:.1} s, beside {before} to {after} domains in line {:.1} s: {waited:.2} times",
+        quiet.as_secs_f64(),
+        loaded.as_secs_f64()
+    );
+    let real = BACKLOG as u64 / 2;
+    assert!(before.min(after) > real, "no backlog: {before}, {after}");
+    assert!(waited <= 2.0, "{waited}");
+}
