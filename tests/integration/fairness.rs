@@ -12,6 +12,8 @@ const BACKLOG: usize = 5_000;
 const SMALL: usize = 41;
 /// The first rung of the ladder, as it is for every new domain.
 const PERIOD: &str = "10s";
+/// The line is what is measured, not how two cores are shared by unoptimized programs.
+const CONCURRENCY: &str = "8";
 
 /// From creation to Verified, the record being published as soon as it is known.
 async fn time_to_verified(world: &World, tenant: &Tenant, object: &str) -> Duration {
@@ -35,7 +37,6 @@ async fn median(world: &World, tenants: &[Tenant], object: &str) -> Duration {
     )
     .await;
     times.sort();
-    println!("{object}: {times:?}");
     times[times.len() / 2]
 }
 
@@ -60,12 +61,12 @@ async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
     let settings = world
         .operator(&[])
         .every(PERIOD)
+        .with("--concurrency", CONCURRENCY)
         .with("--max-pending-per-namespace", &most);
     let operator = settings.start().await;
     let quiet = median(&world, &small, "quiet").await;
     assert!(operator.terminate().await.success());
 
-    let start = Instant::now();
     stream::iter(0..BACKLOG)
         .for_each_concurrent(32, |n| {
             let (big, object) = (&big, format!("d{n}"));
@@ -75,7 +76,6 @@ async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
             }
         })
         .await;
-    println!("created in {:?}", start.elapsed());
     let operator = settings.start().await;
     let before = depth(&operator).await;
     let loaded = median(&world, &small, "loaded").await;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use freehold::api::State;
 use futures::future::join_all;
 
-use crate::support::{History, Stated, World, publish, ready_message, ready_reason, status, uid};
+use crate::support::{
+    History, Stated, World, eventually, publish, ready_message, ready_reason, status, uid,
+};
 
 /// How many DNS questions there were below a name.
 fn asked_below(world: &World, name: &str) -> usize {
@@ -112,14 +114,25 @@ async fn deleting_and_creating_again_yields_no_more_tokens() {
     neighbour.challenge().await;
     // The last of them gets its token after a while, as the limit refills.
     let last = tenant.state("again", &world.name("last")).await;
-    last.challenge().await;
+    let token = last.challenge().await.token;
+    let seen = || -> BTreeSet<String> {
+        let token = |object| Some(status(object).challenge?.token);
+        let all = history.all();
+        let own = all
+            .iter()
+            .filter(|(_, object)| uid(object) != elsewhere.uid);
+        own.filter_map(|(_, object)| token(object)).collect()
+    };
+    eventually("the watch tells of the last token", async || {
+        if seen().contains(&token) {
+            Ok(())
+        } else {
+            Err("not yet")
+        }
+    })
+    .await;
     let refilled = usize::try_from(start.elapsed().as_secs() / REFILL.as_secs()).unwrap();
-    let tokens: BTreeSet<String> = history
-        .all()
-        .iter()
-        .filter(|(_, object)| uid(object) != elsewhere.uid)
-        .filter_map(|(_, object)| Some(status(object).challenge?.token))
-        .collect();
+    let tokens = seen();
     println!(
         "{} objects made again in {} s: {} tokens",
         ROUNDS + 1,

@@ -50,36 +50,32 @@ async fn a_status_without_its_holding_is_proved_anew_or_not_at_all() {
             .to_owned()
     };
     world.dns.remove(&format!("_freehold-challenge.{unproved}"));
-    let restored_here = tenant.state("here", &here).await;
-    let restored_there = elsewhere.state("there", &there).await;
-    let restored_unproved = tenant.state("unproved", &unproved).await;
-    for (domain, n) in [
-        (&restored_here, 0),
-        (&restored_there, 1),
-        (&restored_unproved, 2),
-    ] {
+    let restored = tenant.state("here", &here).await;
+    let moved_away = elsewhere.state("there", &there).await;
+    let unproved_one = tenant.state("unproved", &unproved).await;
+    for (domain, n) in [(&restored, 0), (&moved_away, 1), (&unproved_one, 2)] {
         domain.patch_status(statuses[n].clone()).await.unwrap();
     }
     let history = History::of(tenant.domains()).await;
     let _operator = settings.start().await;
 
     // In its own place the token is its own, and the record that is still there proves it.
-    restored_here.until_event("HoldingLost").await;
-    let holding = until_held_by(&world, &here, &restored_here.uid).await;
-    let verified = restored_here.until_verified().await;
-    assert_eq!(restored_here.challenge().await.token, token(0));
+    restored.until_event("HoldingLost").await;
+    let holding = until_held_by(&world, &here, &restored.uid).await;
+    let verified = restored.until_verified().await;
+    assert_eq!(restored.challenge().await.token, token(0));
     assert!(
         status(&verified).verified_time.unwrap().0
             >= holding.metadata.creation_timestamp.unwrap().0
     );
 
     // Without the record it proves nothing, whatever the status says.
-    restored_unproved.until_event("HoldingLost").await;
-    restored_unproved.until_reason("RecordAbsent").await;
+    unproved_one.until_event("HoldingLost").await;
+    unproved_one.until_reason("RecordAbsent").await;
     assert!(world.holding(&unproved).await.is_none());
 
     // In another namespace the record proves nothing.
-    let other = restored_there
+    let other = moved_away
         .until("it has a token of its own", |object| {
             let status = status(object);
             status.state == Some(State::Pending)
@@ -89,7 +85,7 @@ async fn a_status_without_its_holding_is_proved_anew_or_not_at_all() {
         })
         .await;
     assert_eq!(status(&other).verified_time, None);
-    let checked = restored_there.checked("restored").await;
+    let checked = moved_away.checked("restored").await;
     assert_eq!(ready_reason(&checked), "RecordMismatch");
     assert!(world.holding(&there).await.is_none());
 
