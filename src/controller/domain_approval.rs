@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 
@@ -70,6 +70,29 @@ impl Operator {
         for approval in approvals {
             self.approvals.add(approval.key.clone());
         }
+    }
+
+    /// Reads the approvals of an organization domain live into the store: no name is taken or given
+    /// up by hand on the word of a cache.
+    pub(super) async fn refresh_approvals(&self, target: &Key) -> Result<(), CallError> {
+        let api = Api::<DeserializeGuard<DomainApproval>>::namespaced(
+            self.client.clone(),
+            &target.namespace,
+        );
+        let of_target = format!("spec.organizationDomainRef.name={}", target.name);
+        let params = ListParams::default().fields(&of_target);
+        let mut live = Vec::new();
+        for object in self.call(api.list(&params)).await? {
+            if let Ok(object) = object.0 {
+                live.push(Key::of(&object));
+                <Sink as watch::Sink>::applied(self, object, false);
+            }
+        }
+        let known = self.stores.approvals().naming(target);
+        for gone in known.iter().filter(|known| !live.contains(&known.key)) {
+            <Sink as watch::Sink>::deleted(self, &gone.key, Some(&gone.uid));
+        }
+        Ok(())
     }
 }
 

@@ -139,7 +139,8 @@ async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obsta
     Ok(None)
 }
 
-/// Whether a live read shows another object than the one that was judged, or another token.
+/// Whether a live read shows another object than the one that was judged, or another version of it:
+/// what was counted of a hand-over stands in its status.
 async fn is_another(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
     let Some(live) = operator.refresh(&domain.key).await? else {
         return Ok(Some(Obstacle::Gone));
@@ -147,11 +148,7 @@ async fn is_another(operator: &Operator, domain: &Domain) -> Result<Option<Obsta
     if live.uid != domain.uid || live.deleting {
         return Ok(Some(Obstacle::Gone));
     }
-    let judged = domain.token();
-    if judged.is_some() && live.token() != judged {
-        return Ok(Some(Obstacle::Changed));
-    }
-    Ok(None)
+    Ok((live.version != domain.version).then_some(Obstacle::Changed))
 }
 
 async fn replace(

@@ -256,7 +256,13 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             // Reading the operating system's random source fails at boot at the most.
             token()?,
         );
-        let applied = apply(operator, &domain, &decision, checked.as_ref()).await;
+        let approved_until = snapshot.approved_until;
+        let applied = match by_hand(operator, &domain, &decision) {
+            true if changed_approval(operator, &domain, now, approved_until).await? => {
+                Ok(Applied::Changed)
+            }
+            _ => apply(operator, &domain, &decision, checked.as_ref()).await,
+        };
         if checked.is_some() && applied.as_ref().is_err_and(CallError::can_pass) {
             // What the check found is not lost: it is made again with the next try.
             let mut domains = operator.stores.domains_mut();
@@ -462,6 +468,28 @@ async fn apply(
         }
     }
     Ok(Applied::Done)
+}
+
+/// Whether an approval, or its end, is what the decision writes about the name.
+fn by_hand(operator: &Operator, domain: &Domain, decision: &Decision) -> bool {
+    match &decision.holding {
+        Holding::Take(spec) | Holding::Rewrite(spec) => spec.strategy == Strategy::Manual,
+        Holding::Release => {
+            held(operator, domain).is_some_and(|holding| holding.spec.strategy == Strategy::Manual)
+        }
+        Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
+    }
+}
+
+/// Whether a live read shows other approvals than those that were decided on.
+async fn changed_approval(
+    operator: &Operator,
+    domain: &Domain,
+    now: Timestamp,
+    decided_on: Option<Timestamp>,
+) -> Result<bool, CallError> {
+    operator.refresh_approvals(&domain.key).await?;
+    Ok(operator.approved_until(domain, now) != decided_on)
 }
 
 pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {

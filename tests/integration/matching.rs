@@ -312,6 +312,9 @@ async fn answers_are_told_apart_in_the_status_and_in_words() {
         assert_eq!(status(&object).challenge.unwrap().token, token);
         let message = ready_message(&object);
         assert!(message.contains(underscore), "what to do next: {message}");
+        if verdict == CheckVerdict::Inconclusive {
+            assert!(message.contains(words), "why nothing is decided: {message}");
+        }
         let observed = status(&object).last_check.unwrap().observed_values;
         let shown: &[&str] = if request == "other value" {
             &["token=\\\"else\\010"]
@@ -326,8 +329,8 @@ async fn answers_are_told_apart_in_the_status_and_in_words() {
     }
     assert_eq!(
         messages.len(),
-        3,
-        "absent, mismatch, inconclusive: {messages:#?}"
+        7,
+        "absent, mismatch, and each way to decide nothing: {messages:#?}"
     );
     println!("told apart: {told:?}");
 }

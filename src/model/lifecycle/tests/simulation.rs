@@ -15,6 +15,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Kind::Holding,
         Kind::Organizations,
         Kind::Namespaces,
+        Kind::Approvals,
     ]);
     let edit = prop_oneof![
         Just(Edit::Strategy),

@@ -54,6 +54,7 @@ pub enum Kind {
     Holding,
     Organizations,
     Namespaces,
+    Approvals,
 }
 
 impl World {

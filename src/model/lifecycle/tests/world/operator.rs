@@ -80,6 +80,7 @@ impl Operator {
             Kind::Holding => stores.held.clone_from(&api.held),
             Kind::Organizations => stores.organizations = api.organizations,
             Kind::Namespaces => stores.suspended = api.suspended,
+            Kind::Approvals => stores.approvals = api.approvals,
         }
     }
 }
@@ -200,7 +201,11 @@ impl World {
                 judgement.as_ref(),
                 || fresh_token(count),
             );
-            match self.apply(who, &seen, &decision) {
+            let applied = match by_hand(&seen, &decision) {
+                true if self.changed_approval(who, &seen, now) => Err(Obstacle::Changed),
+                _ => self.apply(who, &seen, &decision),
+            };
+            match applied {
                 Ok(()) => {
                     let wake = decision.wake.map(|wake| {
                         schedule::add(
@@ -238,8 +243,7 @@ impl World {
             held: stores.held.clone(),
             organization: stores.organizations[n],
             suspended: stores.suspended[n],
-            // Nobody reads approvals live before a name is given up, so no store is behind here.
-            approved_until: self.api.approvals[n].filter(|&end| end > now),
+            approved_until: stores.approvals[n].filter(|&end| end > now),
         };
         let verified = seen.object.status.state == Some(State::Verified);
         if verified && !matches!(seen.held_by(), HeldBy::Us { .. }) {
@@ -298,6 +302,12 @@ impl World {
         let same = live.uid == held.spec.holder.uid && !live.deleting;
         live.token()
             .filter(|token| same && token.hash() == held.spec.holder.token_hash)
+    }
+
+    fn changed_approval(&mut self, who: Who, seen: &Seen, now: Timestamp) -> bool {
+        self.refresh(who, Kind::Approvals);
+        let live = self.api.approvals[seen.object.n].filter(|&end| end > now);
+        live != seen.approved_until
     }
 
     /// In the order in which a crash between two writes loses nothing.
@@ -411,11 +421,11 @@ impl World {
         if live.uid != seen.object.uid || live.deleting {
             return Err(Obstacle::Gone);
         }
-        let judged = seen.object.token();
-        if judged.is_some() && live.token() != judged {
-            return Err(Obstacle::Changed);
+        if live.version == seen.object.version {
+            Ok(())
+        } else {
+            Err(Obstacle::Changed)
         }
-        Ok(())
     }
 
     /// The process may die before any write.
@@ -471,6 +481,18 @@ impl World {
             self.crash = None;
             self.leader = Operator::new();
         }
+    }
+}
+
+/// Whether an approval, or its end, is what the decision writes about the name.
+fn by_hand(seen: &Seen, decision: &Decision) -> bool {
+    match &decision.holding {
+        Holding::Take(spec) | Holding::Rewrite(spec) => spec.strategy == Strategy::Manual,
+        Holding::Release => {
+            let held = seen.held.as_ref();
+            held.is_some_and(|held| held.spec.strategy == Strategy::Manual)
+        }
+        Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
     }
 }
 
