@@ -257,6 +257,14 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             token()?,
         );
         let approved_until = snapshot.approved_until;
+        let inherited = operator
+            .stores
+            .domains_mut()
+            .take_inherited(key, &domain.uid);
+        if inherited {
+            let recent = lifecycle::recent(now, &operator.settings, &snapshot);
+            publish(operator, &domain, recent);
+        }
         let applied = match by_hand(operator, &domain, &decision) {
             true if changed_approval(operator, &domain, now, approved_until).await? => {
                 Ok(Applied::Changed)

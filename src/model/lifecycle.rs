@@ -265,34 +265,48 @@ pub fn decide(
     fresh_token: impl FnOnce() -> Token,
 ) -> Decision {
     let accepted = accept(snapshot, settings);
-    let words = Words {
-        settings,
-        name: accepted.as_ref().ok(),
-        identity: snapshot.identity,
-        approved_until: snapshot.approved_until,
-        refusal: accepted.as_ref().err().map(String::as_str),
-    };
-    let facts = read(now, snapshot);
+    let mut step = step(now, settings, snapshot, &accepted);
     // A verdict about another token says nothing.
     let judgement = judgement.filter(|judgement| {
-        let issued = facts.challenge.as_ref();
+        let issued = step.facts.challenge.as_ref();
         issued.is_some_and(|issued| issued.token == judgement.token)
     });
-    let mut step = Step {
+    let before = step.facts.clone();
+    step.run(judgement, fresh_token);
+    step.conclude(&before, next_check, judgement.is_some())
+}
+
+/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it told.
+#[must_use]
+pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
+    notices::recent(&step(now, settings, snapshot, &accept(snapshot, settings)))
+}
+
+fn step<'a>(
+    now: Timestamp,
+    settings: &'a Settings,
+    snapshot: &'a Snapshot<'a>,
+    accepted: &'a Result<DomainName, String>,
+) -> Step<'a> {
+    let facts = read(now, snapshot);
+    Step {
         clock: now,
         now: whole_second(now),
         settings,
         snapshot,
-        words,
+        words: Words {
+            settings,
+            name: accepted.as_ref().ok(),
+            identity: snapshot.identity,
+            approved_until: snapshot.approved_until,
+            refusal: accepted.as_ref().err().map(String::as_str),
+        },
         asked: is_new_request(snapshot, &facts),
         holding: Holding::Keep,
         check_holder: false,
         restarted: false,
         facts,
-    };
-    let before = step.facts.clone();
-    step.run(judgement, fresh_token);
-    step.conclude(&before, next_check, judgement.is_some())
+    }
 }
 
 /// Reads the facts of the status, without a token that was issued for another object.

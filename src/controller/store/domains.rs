@@ -138,6 +138,8 @@ pub struct Domains {
 struct Entry {
     domain: Arc<Domain>,
     next_check: Option<Timestamp>,
+    /// Not yet looked at by this process, which found it made and perhaps written to.
+    inherited: bool,
 }
 
 /// An organization's domains, summed up as they change.
@@ -245,10 +247,19 @@ impl Domains {
         }
     }
 
+    /// Whether this is the first look at an object that was there when this process started.
+    pub fn take_inherited(&mut self, key: &Key, uid: &str) -> bool {
+        self.entries
+            .get_mut(key)
+            .filter(|entry| *entry.domain.uid == *uid)
+            .is_some_and(|entry| std::mem::take(&mut entry.inherited))
+    }
+
     /// Takes an object in and says what it replaced, unless the store already has this or a newer
     /// one. What was `listed` is taken whatever its version: that of a restored server is lower.
     pub fn upsert(&mut self, domain: Arc<Domain>, listed: bool) -> Upserted {
         let mut next_check = None;
+        let mut inherited = listed;
         let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get(&domain.key) {
             if entry.domain.uid == domain.uid {
@@ -256,6 +267,7 @@ impl Domains {
                     return Upserted::Known;
                 }
                 next_check = entry.next_check;
+                inherited = entry.inherited;
             }
             // One that stays pending keeps its place in the quota.
             let stays = entry.domain.uid == domain.uid && domain.is_pending();
@@ -280,8 +292,12 @@ impl Domains {
         members.keys.insert(domain.key.clone());
         members.count(&domain, 1);
         count(&mut self.counts, &domain, 1);
-        self.entries
-            .insert(domain.key.clone(), Entry { domain, next_check });
+        let entry = Entry {
+            domain,
+            next_check,
+            inherited,
+        };
+        self.entries.insert(entry.domain.key.clone(), entry);
         Upserted::Taken { before }
     }
 

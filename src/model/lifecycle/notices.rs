@@ -1,14 +1,65 @@
 //! What a person should hear of, once for each time it becomes so.
 
+use jiff::SignedDuration;
+
 use super::step::Step;
 use super::{About, HeldBy, Notice};
-use crate::api::organization_domain::State;
+use crate::api::organization_domain::{CountedChecks, State};
 use crate::api::reason::Reason;
 use crate::model::facts::Facts;
 use crate::model::message;
 
-pub(super) fn of(step: &Step<'_>, before: &Facts) -> Vec<Notice> {
+/// A process that ended between a status and its Event was started again by then.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// What became so a moment ago, as the status says.
+pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
     let facts = &step.facts;
+    let is_recent = |time| step.now.duration_since(time) <= RECENT;
+    let mut changes = Vec::new();
+    if let Some(issued) = &facts.challenge
+        && is_recent(issued.time)
+    {
+        let then = Facts {
+            challenge: facts.challenge.clone(),
+            ..Facts::new(None)
+        };
+        changes.push((then, Facts::new(None)));
+    }
+    if facts.verified.is_some_and(is_recent) {
+        let before = Facts {
+            state: State::Pending,
+            reason: Reason::ChallengeIssued,
+            ..facts.clone()
+        };
+        changes.push((facts.clone(), before));
+    }
+    let begun = |since: &Option<CountedChecks>| {
+        since
+            .as_ref()
+            .is_some_and(|counted| is_recent(counted.since_time.0))
+    };
+    if begun(&facts.record_missing) {
+        let before = Facts {
+            record_missing: None,
+            ..facts.clone()
+        };
+        changes.push((facts.clone(), before));
+    }
+    if begun(&facts.hand_over) {
+        let before = Facts {
+            hand_over: None,
+            ..facts.clone()
+        };
+        changes.push((facts.clone(), before));
+    }
+    changes
+        .iter()
+        .flat_map(|(facts, before)| of(step, facts, before))
+        .collect()
+}
+
+pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {
     let text = message::of(facts, &step.words);
     let mut notices = Vec::new();
     let mut tell = |reason, warning, message: &str, fact: String| {

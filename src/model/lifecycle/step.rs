@@ -545,7 +545,7 @@ impl Step<'_> {
             .flatten()
             .min();
         Decision {
-            notices: super::notices::of(&self, before),
+            notices: super::notices::of(&self, &self.facts, before),
             check_holder: self.check_holder,
             holding: self.holding,
             wake,
