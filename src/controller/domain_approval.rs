@@ -13,7 +13,7 @@ use super::operator::Operator;
 use super::store::Key;
 use super::store::approvals::Approval;
 use super::watch;
-use crate::api::conditions::{self, READY};
+use crate::api::conditions;
 use crate::api::domain_approval::{
     DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
 };
@@ -164,10 +164,9 @@ fn status(operator: &Operator, approval: &Approval, now: Timestamp) -> DomainApp
             .filter(|target| !target.deleting)
             .map(|target| Target {
                 canonical: target.canonical.as_deref(),
-                state: target.status.state,
-                strategy: target.status.strategy,
-                reason: conditions::find(&target.status.conditions, READY)
-                    .and_then(|ready| ready.reason.parse().ok()),
+                state: target.state(),
+                strategy: target.strategy(),
+                reason: target.reason(),
             }),
     };
     DomainApprovalStatus {

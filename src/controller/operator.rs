@@ -325,7 +325,7 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
     let Some(domain) = operator.and_then(|operator| operator.stores.domains().get(key)) else {
         return namespace_lane(&key.namespace);
     };
-    let held = domain.status.state == Some(State::Verified) || domain.status.hand_over.is_some();
+    let held = domain.state() == Some(State::Verified) || domain.is_taking_over();
     Lane {
         class: if held { Class::Held } else { Class::Pending },
         namespace: Arc::clone(&key.namespace),

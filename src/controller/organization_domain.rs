@@ -15,14 +15,13 @@ use super::events::Subject;
 use super::holding::{self, Obstacle};
 use super::operator::Operator;
 use super::store::Key;
-use super::store::domains::{Domain, Upserted};
+use super::store::domains::{Domain, Kept, Upserted};
 use super::store::holdings::HoldingView;
 use super::{verified_domain, watch};
 use crate::api::Strategy;
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef, State,
 };
-use crate::api::reason::Reason;
 use crate::model::challenge::{Challenge, TOKEN_OCTETS, Token};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Facts, Pace};
@@ -70,7 +69,10 @@ impl watch::Sink for Sink {
 impl Operator {
     /// Takes an organization domain into the store and asks for what follows from it.
     fn remember(&self, domain: Domain, listed: bool) {
-        let domain = Arc::new(domain);
+        if self.stores.domains().knows(&domain, listed) {
+            return;
+        }
+        let domain = Arc::new(domain.lean(Timestamp::now(), &self.settings));
         let upserted = self
             .stores
             .domains_mut()
@@ -125,7 +127,7 @@ impl Operator {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Reads the object live into the store; none where it is gone.
+    /// Reads the object live into the store, and whole; none where it is gone.
     pub(super) async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, CallError> {
         match self
             .call(self.domain_api(&key.namespace).get(&key.name))
@@ -146,7 +148,7 @@ impl Operator {
 
     /// The next check comes a period later, whatever becomes of this one.
     fn put_off(&self, domain: &Domain, now: Timestamp) {
-        let period = Facts::read(&domain.status, now).period(now, &self.settings);
+        let period = period(self, domain, now);
         let next = schedule::tick_after(now, period, &domain.uid);
         self.stores
             .domains_mut()
@@ -179,31 +181,52 @@ impl Operator {
             return Ok(HeldBy::Nobody);
         };
         let known = self.stores.holdings().get(canonical);
-        let token = domain.token();
-        let of = |holding: &HoldingView| {
-            HeldBy::of(
-                &holding.spec,
-                holding.since,
-                domain.identity(),
-                token.as_ref(),
-            )
-        };
-        let held_by = known.as_deref().map_or(HeldBy::Nobody, of);
-        if domain.status.state == Some(State::Verified) && !matches!(held_by, HeldBy::Us { .. }) {
+        let held_by = seen_by(domain, known.as_deref());
+        if domain.state() == Some(State::Verified) && !matches!(held_by, HeldBy::Us { .. }) {
             let live = self.refresh_holding(canonical).await?;
-            return Ok(live.as_deref().map_or(HeldBy::Nobody, of));
+            return Ok(seen_by(domain, live.as_deref()));
         }
         Ok(held_by)
     }
 }
 
+/// Who holds the name, as this object sees it.
+fn seen_by(domain: &Domain, holding: Option<&HoldingView>) -> HeldBy {
+    let token = domain.token();
+    holding.map_or(HeldBy::Nobody, |holding| {
+        HeldBy::of(
+            &holding.spec,
+            holding.since,
+            domain.identity(),
+            token.as_ref(),
+        )
+    })
+}
+
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let mut checked: Option<Checked> = None;
+    let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
     for _ in 0..ATTEMPTS {
-        let Some(domain) = operator.stores.domains().get(key) else {
+        let Some(known) = operator.stores.domains().get(key) else {
             return Ok(None);
+        };
+        if let Some(wait) = at_rest(operator, &known, Timestamp::now()) {
+            return Ok(Some(wait));
+        }
+        let domain = match known.kept {
+            Kept::Whole(_) => known,
+            Kept::AtRest(_) => match whole.take().filter(|whole| whole.version == known.version) {
+                Some(domain) => domain,
+                None => match operator.refresh(key).await? {
+                    Some(domain) => domain,
+                    None => return Ok(None),
+                },
+            },
+        };
+        let Kept::Whole(status) = &domain.kept else {
+            return Err(CallError::Conflict);
         };
         let held_by = operator.held_by(&domain).await?;
         if domain.deleting && matches!(held_by, HeldBy::Us { .. }) {
@@ -216,17 +239,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             .exists(&domain.organization_key());
         let now = Timestamp::now();
         let mut snapshot = Snapshot {
-            identity: domain.identity(),
-            generation: domain.generation,
-            domain: &domain.stated,
             organization_exists,
-            deleting: domain.deleting,
             suspended: operator.stores.namespaces().suspended(&key.namespace),
             over_quota: operator.stores.domains().is_over_quota(&domain),
             approved_until: operator.approved_until(&domain, now),
-            requested: domain.requested.as_deref(),
-            status: &domain.status,
             held_by,
+            ..domain.snapshot(status)
         };
         if !organization_exists && domain.is_new() && now.duration_since(domain.created) < ORDER {
             return Ok(Some(Duration::from_secs(1)));
@@ -244,6 +262,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             checked = Some(check(operator, &domain, &challenge).await?);
             // Where nothing can be written, the next check comes at its time all the same.
             operator.put_off(&domain, now);
+            whole = Some(domain);
             // The object may have changed while the DNS was asked.
             continue;
         }
@@ -269,7 +288,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             true if changed_approval(operator, &domain, now, approved_until).await? => {
                 Ok(Applied::Changed)
             }
-            _ => apply(operator, &domain, &decision, checked.as_ref()).await,
+            _ => apply(operator, &domain, status, &decision, checked.as_ref()).await,
         };
         if checked.is_some() && applied.as_ref().is_err_and(CallError::can_pass) {
             // What the check found is not lost: it is made again with the next try.
@@ -396,14 +415,54 @@ fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Ti
     {
         return Some(set);
     }
-    let facts = Facts::read(&domain.status, now);
-    facts.challenge.as_ref()?;
-    let promised = match facts.pace {
-        Some(Pace::At(time)) => Some(time),
-        Some(Pace::Every(_)) | None => None,
+    let promised = match &domain.kept {
+        Kept::AtRest(rest) => Some(rest.next_check),
+        Kept::Whole(status) => {
+            let facts = Facts::read(status, now);
+            facts.challenge.as_ref()?;
+            match facts.pace {
+                Some(Pace::At(time)) => Some(time),
+                Some(Pace::Every(_)) | None => None,
+            }
+        }
     };
-    let period = facts.period(now, &operator.settings);
+    let period = period(operator, domain, now);
     Some(schedule::resume(now, promised, period, &domain.uid))
+}
+
+/// How far apart checks are now.
+fn period(operator: &Operator, domain: &Domain, now: Timestamp) -> SignedDuration {
+    match &domain.kept {
+        Kept::AtRest(_) => operator.settings.recheck_period,
+        Kept::Whole(status) => Facts::read(status, now).period(now, &operator.settings),
+    }
+}
+
+/// How long nothing is to be done about a domain at rest; none where it must be read and decided on.
+fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Duration> {
+    let Kept::AtRest(rest) = &domain.kept else {
+        return None;
+    };
+    // Its Event may not have been told.
+    if rest.verified_within(lifecycle::RECENT, now)
+        && operator.stores.domains().is_inherited(&domain.key)
+    {
+        return None;
+    }
+    let held_by = seen_by(domain, held(operator, domain).as_deref());
+    let stays = !domain.deleting
+        && rest.lasts(now, &operator.settings, held_by)
+        && operator.approved_until(domain, now).is_none()
+        && operator
+            .stores
+            .organizations()
+            .exists(&domain.organization_key());
+    let next_check = next_check(operator, domain, now).filter(|_| stays)?;
+    operator
+        .stores
+        .domains_mut()
+        .set_next_check(&domain.key, &domain.uid, Some(next_check));
+    (next_check > now).then(|| wait(now, next_check))
 }
 
 enum Applied {
@@ -419,6 +478,7 @@ enum Applied {
 async fn apply(
     operator: &Operator,
     domain: &Domain,
+    status: &OrganizationDomainStatus,
     decision: &Decision,
     checked: Option<&Checked>,
 ) -> Result<Applied, CallError> {
@@ -446,8 +506,8 @@ async fn apply(
         Some(Obstacle::Changed) => return Ok(Applied::Changed),
         Some(Obstacle::Gone) => return Ok(Applied::Gone),
     }
-    let text_only = checked.is_none() && same_but_for_texts(&decision.status, &domain.status);
-    if decision.status != domain.status && !text_only {
+    let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
+    if decision.status != *status && !text_only {
         match write_status(operator, domain, &decision.status).await {
             Ok(written) => operator.remember(Domain::project(written), false),
             Err(CallError::Conflict | CallError::NotFound) => {
@@ -502,28 +562,6 @@ async fn changed_approval(
 
 pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
     operator.stores.holdings().get(domain.canonical.as_deref()?)
-}
-
-/// Whether two statuses say the same in other words. Two versions of the operator would rewrite each
-/// other's texts without end; a check brings them up to date.
-fn same_but_for_texts(a: &OrganizationDomainStatus, b: &OrganizationDomainStatus) -> bool {
-    let plain = |status: &OrganizationDomainStatus| {
-        let mut status = status.clone();
-        for condition in &mut status.conditions {
-            // Until when an approval stands is said nowhere else.
-            condition.message = Some(&condition.message)
-                .filter(|_| condition.reason == Reason::Approved.as_str())
-                .and_then(|text| text.split([' ', '.']).find(|word| is_time(word)))
-                .unwrap_or_default()
-                .to_owned();
-        }
-        status
-    };
-    plain(a) == plain(b)
-}
-
-fn is_time(word: &str) -> bool {
-    word.parse::<Timestamp>().is_ok()
 }
 
 /// A name is not given up for want of an organization on the word of a cache.

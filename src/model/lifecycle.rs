@@ -2,10 +2,13 @@
 
 mod counting;
 mod notices;
+mod rest;
 mod step;
 
 use jiff::Timestamp;
 
+pub use self::notices::RECENT;
+pub use self::rest::{Rest, same_but_for_texts};
 use self::step::Step;
 use super::agreement::Weight;
 use super::challenge::{Challenge, Token};

@@ -11,11 +11,14 @@ use super::{Key, version};
 use crate::api::REQUESTED_AT;
 use crate::api::conditions::{self, ConditionStatus, READY, VERIFIED};
 use crate::api::organization::DomainCounts;
-use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus, State};
+use crate::api::organization_domain::{
+    OrganizationDomain, OrganizationDomainStatus, State, Strategy,
+};
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
-use crate::model::lifecycle::Identity;
+use crate::model::lifecycle::{HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
+use crate::model::settings::Settings;
 
 /// What is kept of an organization domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +35,14 @@ pub struct Domain {
     pub canonical: Option<Box<str>>,
     pub organization: Box<str>,
     pub requested: Option<Box<str>>,
-    pub status: OrganizationDomainStatus,
+    pub kept: Kept,
+}
+
+/// What is kept of a status: of the many at rest, as little as will do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    Whole(Box<OrganizationDomainStatus>),
+    AtRest(Rest),
 }
 
 impl Domain {
@@ -64,7 +74,37 @@ impl Domain {
             stated: spec.domain.into(),
             organization: spec.organization_ref.name.into(),
             requested,
-            status: status.unwrap_or_default(),
+            kept: Kept::Whole(Box::new(status.unwrap_or_default())),
+        }
+    }
+
+    /// With no more of its status than must be kept.
+    #[must_use]
+    pub fn lean(mut self, now: Timestamp, settings: &Settings) -> Self {
+        if let Kept::Whole(status) = &self.kept
+            && !self.deleting
+            && let Some(rest) = Rest::of(now, settings, &self.snapshot(status))
+        {
+            self.kept = Kept::AtRest(rest);
+        }
+        self
+    }
+
+    /// What a decision is made from, as far as the object itself says it.
+    #[must_use]
+    pub fn snapshot<'a>(&'a self, status: &'a OrganizationDomainStatus) -> Snapshot<'a> {
+        Snapshot {
+            identity: self.identity(),
+            generation: self.generation,
+            domain: &self.stated,
+            organization_exists: true,
+            deleting: self.deleting,
+            suspended: false,
+            over_quota: false,
+            approved_until: None,
+            requested: self.requested.as_deref(),
+            status,
+            held_by: HeldBy::Nobody,
         }
     }
 
@@ -81,30 +121,72 @@ impl Domain {
     /// The token of its challenge, if it is one.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
-        Token::parse(&self.status.challenge.as_ref()?.token)
+        match &self.kept {
+            Kept::Whole(status) => Token::parse(&status.challenge.as_ref()?.token),
+            Kept::AtRest(rest) => Some(rest.token.clone()),
+        }
+    }
+
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        match &self.kept {
+            Kept::Whole(status) => status.state,
+            Kept::AtRest(_) => Some(State::Verified),
+        }
+    }
+
+    /// How it is verified, or will be.
+    #[must_use]
+    pub fn strategy(&self) -> Option<Strategy> {
+        match &self.kept {
+            Kept::Whole(status) => status.strategy,
+            Kept::AtRest(_) => Some(Strategy::Dns),
+        }
+    }
+
+    /// The summary's reason.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match &self.kept {
+            Kept::Whole(status) => conditions::find(&status.conditions, READY)?
+                .reason
+                .parse()
+                .ok(),
+            Kept::AtRest(_) => Some(Reason::Verified),
+        }
+    }
+
+    /// Whether it takes part in a hand-over as the contender.
+    #[must_use]
+    pub fn is_taking_over(&self) -> bool {
+        matches!(&self.kept, Kept::Whole(status) if status.hand_over.is_some())
     }
 
     /// Whether no decision was made of it yet.
     #[must_use]
     pub fn is_new(&self) -> bool {
-        self.status.state.is_none()
+        self.state().is_none()
     }
 
     /// Whether anything new may rely on it.
     fn is_relied_on(&self) -> bool {
-        !self.deleting
-            && self.status.state == Some(State::Verified)
-            && conditions::find(&self.status.conditions, VERIFIED)
-                .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
+        let verified = match &self.kept {
+            Kept::Whole(status) => {
+                status.state == Some(State::Verified)
+                    && conditions::find(&status.conditions, VERIFIED)
+                        .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
+            }
+            Kept::AtRest(_) => true,
+        };
+        verified && !self.deleting
     }
 
     fn is_pending(&self) -> bool {
-        !self.deleting && matches!(self.status.state, None | Some(State::Pending))
+        !self.deleting && matches!(self.state(), None | Some(State::Pending))
     }
 
     fn waits_for_quota(&self) -> bool {
-        conditions::find(&self.status.conditions, READY)
-            .is_some_and(|ready| ready.reason == Reason::QuotaExceeded.as_str())
+        self.reason() == Some(Reason::QuotaExceeded)
     }
 
     #[must_use]
@@ -247,6 +329,12 @@ impl Domains {
         }
     }
 
+    /// Whether this process found the object made, and has not looked at it yet.
+    #[must_use]
+    pub fn is_inherited(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.inherited)
+    }
+
     /// Whether this is the first look at an object that was there when this process started.
     pub fn take_inherited(&mut self, key: &Key, uid: &str) -> bool {
         self.entries
@@ -255,17 +343,26 @@ impl Domains {
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
+    /// Whether the store already has this version of the object, or a newer one.
+    #[must_use]
+    pub fn knows(&self, domain: &Domain, listed: bool) -> bool {
+        self.entries.get(&domain.key).is_some_and(|entry| {
+            entry.domain.uid == domain.uid
+                && super::is_known(entry.domain.version, domain.version, listed)
+        })
+    }
+
     /// Takes an object in and says what it replaced, unless the store already has this or a newer
     /// one. What was `listed` is taken whatever its version: that of a restored server is lower.
     pub fn upsert(&mut self, domain: Arc<Domain>, listed: bool) -> Upserted {
         let mut next_check = None;
         let mut inherited = listed;
+        if self.knows(&domain, listed) {
+            return Upserted::Known;
+        }
         let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get(&domain.key) {
             if entry.domain.uid == domain.uid {
-                if super::is_known(entry.domain.version, domain.version, listed) {
-                    return Upserted::Known;
-                }
                 next_check = entry.next_check;
                 inherited = entry.inherited;
             }
@@ -364,7 +461,7 @@ impl Members {
 
 fn count(counts: &mut DomainCounts, domain: &Domain, by: i64) {
     counts.total += by;
-    match domain.status.state {
+    match domain.state() {
         None | Some(State::Pending) => counts.pending += by,
         Some(State::Verified) => counts.verified += by,
         Some(State::Failed) => counts.failed += by,
@@ -411,11 +508,11 @@ mod tests {
             canonical: Some(format!("{name}.example").into()),
             organization: organization.into(),
             requested: None,
-            status: OrganizationDomainStatus {
+            kept: Kept::Whole(Box::new(OrganizationDomainStatus {
                 state,
                 conditions: verified(state),
                 ..Default::default()
-            },
+            })),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::model::facts::Facts;
 use crate::model::message;
 
 /// A process that ended between a status and its Event was started again by then.
-const RECENT: SignedDuration = SignedDuration::from_mins(10);
+pub const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// What became so a moment ago, as the status says.
 pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {

@@ -1,0 +1,107 @@
+//! A verified domain between two checks: nearly all of them, nearly always.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{HeldBy, Holding, Snapshot, decide, read};
+use crate::api::organization_domain::{OrganizationDomainStatus, State, Strategy};
+use crate::api::reason::Reason;
+use crate::model::challenge::Token;
+use crate::model::facts::Pace;
+use crate::model::schedule;
+use crate::model::settings::Settings;
+
+/// What must be known of a domain at rest. The rest of its status is read again when a check is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub token: Token,
+    /// When the status promises the next check.
+    pub next_check: Timestamp,
+    pub verified: Timestamp,
+    last_proven: Timestamp,
+}
+
+impl Rest {
+    /// The rest of a domain that is verified by DNS, with its record there, no request open, and a
+    /// status that says of this just what we would; none otherwise. That the domain holds its name
+    /// is taken for granted here, see [`Self::lasts`].
+    #[must_use]
+    pub fn of(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Option<Self> {
+        let facts = read(now, snapshot);
+        let (Some(Pace::At(next_check)), State::Verified, Strategy::Dns, Reason::Verified) =
+            (facts.pace, facts.state, facts.strategy, facts.reason)
+        else {
+            return None;
+        };
+        let verified = facts.verified?;
+        let rest = Self {
+            token: facts.challenge.as_ref()?.token.clone(),
+            next_check,
+            verified,
+            last_proven: facts.last_proven?,
+        };
+        let plain = facts.record_missing.is_none()
+            && facts.unconfirmed.is_none()
+            && facts.paused.is_none()
+            && !super::is_new_request(snapshot, &facts);
+        let held_by = HeldBy::Us {
+            since: verified,
+            strategy: Strategy::Dns,
+            token_known: true,
+        };
+        let held = Snapshot {
+            held_by,
+            ..*snapshot
+        };
+        let token = rest.token.clone();
+        let decision =
+            plain.then(|| decide(now, settings, &held, Some(next_check), None, move || token))?;
+        (decision.holding == Holding::Keep
+            && decision.notices.is_empty()
+            && same_but_for_texts(&decision.status, snapshot.status))
+        .then_some(rest)
+    }
+
+    /// Whether nothing came between: the domain holds its name with this token, and the proof is
+    /// not too old.
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp, settings: &Settings, held_by: HeldBy) -> bool {
+        let ours = matches!(
+            held_by,
+            HeldBy::Us {
+                strategy: Strategy::Dns,
+                token_known: true,
+                ..
+            }
+        );
+        ours && now <= schedule::add(self.last_proven, settings.max_proof_age)
+    }
+
+    /// Whether it was verified within this time.
+    #[must_use]
+    pub fn verified_within(&self, time: SignedDuration, now: Timestamp) -> bool {
+        now.duration_since(self.verified) <= time
+    }
+}
+
+/// Whether two statuses say the same in other words. Two versions of the operator would rewrite each
+/// other's texts without end; a check brings them up to date.
+#[must_use]
+pub fn same_but_for_texts(a: &OrganizationDomainStatus, b: &OrganizationDomainStatus) -> bool {
+    let plain = |status: &OrganizationDomainStatus| {
+        let mut status = status.clone();
+        for condition in &mut status.conditions {
+            // Until when an approval stands is said nowhere else.
+            condition.message = Some(&condition.message)
+                .filter(|_| condition.reason == Reason::Approved.as_str())
+                .and_then(|text| text.split([' ', '.']).find(|word| is_time(word)))
+                .unwrap_or_default()
+                .to_owned();
+        }
+        status
+    };
+    plain(a) == plain(b)
+}
+
+fn is_time(word: &str) -> bool {
+    word.parse::<Timestamp>().is_ok()
+}
