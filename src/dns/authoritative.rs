@@ -192,6 +192,7 @@ impl Check<'_> {
         let mut name = fqdn(&self.challenge.owner(lookup.form))?;
         let mut start = Arc::clone(start);
         let mut aliases: Vec<String> = Vec::new();
+        let mut beside = None;
         loop {
             let Descent { asked, end, weight } = self
                 .walk
@@ -205,7 +206,7 @@ impl Check<'_> {
                 lookup.security = lookup.security.min(security(&asked.told));
                 lookup.steps.push(step(&name, asked, &aliases));
             }
-            let Reading::Alias { target, .. } = end? else {
+            let Reading::Alias { target, above } = end? else {
                 return Ok(zone);
             };
             if lookup.form == RecordForm::Apex {
@@ -213,7 +214,14 @@ impl Check<'_> {
                 Self::replace_last(lookup, |aliases| Outcome::NoData { aliases }, &target);
                 return Ok(zone);
             }
-            if aliases.is_empty() && self.is_wildcard(lookup, &zone, &target, transport).await? {
+            if aliases.is_empty() {
+                beside = self.beside(&zone)?;
+            }
+            let leads_on = above.is_some();
+            if self
+                .is_wildcard(lookup, &mut beside, &target, leads_on, transport)
+                .await?
+            {
                 Self::replace_last(
                     lookup,
                     |aliases| Outcome::WildcardAlias { aliases },
@@ -234,32 +242,47 @@ impl Check<'_> {
         }
     }
 
-    /// An alias at the challenge's name delegates the proof only if it was put there: under a
-    /// wildcard a random label beside it has the same target.
-    async fn is_wildcard(
-        &self,
-        lookup: &mut Lookup,
-        zone: &Arc<Zone>,
-        target: &Name,
-        transport: Transport,
-    ) -> Result<bool, Failure> {
+    /// A random name beside the challenge's; none where that is a zone of its own, so that nothing
+    /// stands beside it there.
+    fn beside(&self, zone: &Arc<Zone>) -> Result<Option<(Arc<Zone>, Name)>, Failure> {
         let label = Alphanumeric
             .sample_string(&mut rand::rng(), 20)
             .to_lowercase();
         let sibling = fqdn(&format!("_{label}.{}", self.challenge.name))?;
-        if !zone.name.zone_of(&sibling) {
-            // The challenge's name is a zone of its own, so nothing stands beside it there.
+        Ok(zone
+            .name
+            .zone_of(&sibling)
+            .then(|| (Arc::clone(zone), sibling)))
+    }
+
+    /// An alias delegates the proof only if it was put there for the challenge: under a wildcard the
+    /// name beside it has the same target. A DNAME leads both on, perhaps to a wildcard.
+    async fn is_wildcard(
+        &self,
+        lookup: &mut Lookup,
+        beside: &mut Option<(Arc<Zone>, Name)>,
+        target: &Name,
+        leads_on: bool,
+        transport: Transport,
+    ) -> Result<bool, Failure> {
+        let Some((zone, sibling)) = beside.take() else {
             return Ok(false);
-        }
-        let beside = self
+        };
+        let descent = self
             .walk
-            .descend(Arc::clone(zone), &sibling, RecordType::TXT, transport, 0)
+            .descend(zone, &sibling, RecordType::TXT, transport, 0)
             .await;
-        lookup.partial |= beside.weight == Weight::Partial;
-        Ok(match beside.end? {
-            Reading::Alias { target: other, .. } => other == *target,
-            _ => false,
-        })
+        lookup.partial |= descent.weight == Weight::Partial;
+        let Reading::Alias { target: other, .. } = descent.end? else {
+            return Ok(false);
+        };
+        if other == *target {
+            return Ok(true);
+        }
+        if leads_on && self.walker.policy.admits(&shown(&other), self.internal) {
+            *beside = Some((self.walk.zone_for(&other, 0).await?, other));
+        }
+        Ok(false)
     }
 
     fn replace_last(lookup: &mut Lookup, outcome: impl Fn(Vec<String>) -> Outcome, target: &Name) {

@@ -10,6 +10,7 @@ use hickory_resolver::net::proto::dnssec::TrustAnchors;
 use hickory_resolver::net::proto::op::{Message, ResponseCode};
 use hickory_resolver::net::proto::rr::{Name, RecordType};
 use rand::seq::SliceRandom;
+use tokio::sync::Semaphore;
 
 use super::answer::{Reading, Referral, read_authoritative, shown};
 use super::budget::{Budget, MAX_ADDRESSES, MAX_SERVERS};
@@ -23,6 +24,9 @@ use crate::model::policy::NamePolicy;
 
 /// Servers of a registry that are asked; they are one organization's and say the same.
 const REGISTRY_SERVERS: usize = 4;
+/// Questions of one check under way at once. All that one namespace may have under way, three
+/// quarters of the workers' checks, leave room among all that are under way to all servers.
+const AT_ONCE: usize = 4;
 /// Addresses of one name server that are waited for in vain.
 const MAX_SILENT_ADDRESSES: usize = 2;
 /// Name servers whose addresses need name servers whose addresses need ..., so deep.
@@ -92,6 +96,7 @@ pub struct Walk<'a> {
     budget: Budget,
     /// Addresses that let a question of this check pass without an answer; they are not asked again.
     silent: Mutex<HashSet<SocketAddr>>,
+    at_once: Semaphore,
 }
 
 impl Zone {
@@ -113,6 +118,7 @@ impl<'a> Walk<'a> {
             walker,
             budget: Budget::new(time),
             silent: Mutex::default(),
+            at_once: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -642,7 +648,8 @@ impl<'a> Walk<'a> {
         self.budget.question()?;
         let asked = async {
             // A server that never answered for the zone has said nothing now either.
-            let leave = self
+            let _turn = self.at_once.acquire().await;
+            let mut leave = self
                 .walker
                 .limits
                 .ask(zone, address.ip())
@@ -653,6 +660,7 @@ impl<'a> Walk<'a> {
                 .exchange
                 .ask(address, name, kind, manner)
                 .await?;
+            leave.heard();
             self.budget.octets(answer.wire.len())?;
             let reading = read(&answer.message)?;
             leave.answered();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hickory_resolver::net::proto::rr::Name;
@@ -14,7 +14,8 @@ use tokio::time::Instant;
 const IN_FLIGHT: usize = 256;
 /// Questions under way at once to one address.
 const IN_FLIGHT_PER_ADDRESS: usize = 8;
-/// Questions to one address, about zones for which it never answered, until it must rest.
+/// Questions in vain until the address must rest: to one address in silence, or about one zone of
+/// which it says nothing that counts.
 const UNANSWERED: u32 = 12;
 /// The rest after which one more of them may be asked.
 const UNANSWERED_PERIOD: Duration = Duration::from_secs(20);
@@ -41,7 +42,15 @@ struct Address {
 struct State {
     /// Zones for which the address once gave an answer that counts, by their hash.
     answered: HashSet<u64>,
-    unanswered: u32,
+    /// Those for which all it gave were answers that do not.
+    useless: HashMap<u64, Allowance>,
+    silence: Allowance,
+}
+
+/// Questions that may be in vain.
+#[derive(Debug)]
+struct Allowance {
+    spent: u32,
     last: Instant,
 }
 
@@ -50,6 +59,9 @@ struct State {
 pub struct Leave {
     address: Arc<Address>,
     zone: u64,
+    /// Whether the address never answered for the zone, and whether the question still counts as one
+    /// in vain.
+    first: bool,
     counted: bool,
     _slots: [OwnedSemaphorePermit; 2],
 }
@@ -73,20 +85,20 @@ impl Limits {
         let of_all = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
         let counted = {
             let mut state = address.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.answered.contains(&zone) {
-                false
-            } else {
-                state.rest();
-                if state.unanswered >= UNANSWERED {
+            let answered = state.answered.contains(&zone);
+            if !answered {
+                let useless = state.useless.get_mut(&zone);
+                if useless.is_some_and(|of_zone| of_zone.is_spent()) || state.silence.is_spent() {
                     return None;
                 }
-                state.unanswered += 1;
-                true
+                state.silence.spent += 1;
             }
+            !answered
         };
         Some(Leave {
             address,
             zone,
+            first: counted,
             counted,
             _slots: [of_address, of_all],
         })
@@ -105,8 +117,8 @@ impl Limits {
                 in_flight: Arc::new(Semaphore::new(IN_FLIGHT_PER_ADDRESS)),
                 state: Mutex::new(State {
                     answered: HashSet::new(),
-                    unanswered: 0,
-                    last: Instant::now(),
+                    useless: HashMap::new(),
+                    silence: Allowance::default(),
                 }),
             })
         }))
@@ -114,32 +126,62 @@ impl Limits {
 }
 
 impl Leave {
-    /// Says that the server gave an answer that counts.
-    pub fn answered(self) {
-        if !self.counted {
+    /// Says that something answered, even if nothing that counts. What a server says of a zone that
+    /// it does not have is held against that zone, not against all that it has.
+    pub fn heard(&mut self) {
+        if !std::mem::take(&mut self.counted) {
             return;
         }
-        let mut state = self
-            .address
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        state.unanswered = state.unanswered.saturating_sub(1);
+        let zone = self.zone;
+        let mut state = self.state();
+        state.silence.spent = state.silence.spent.saturating_sub(1);
+        if state.useless.len() >= MAX_ZONES {
+            state.useless.clear();
+        }
+        state.useless.entry(zone).or_default().spent += 1;
+    }
+
+    /// Says that the server gave an answer that counts.
+    pub fn answered(mut self) {
+        if !self.first {
+            return;
+        }
+        self.heard();
+        let mut state = self.state();
+        state.useless.remove(&self.zone);
         if state.answered.len() >= MAX_ZONES {
             state.answered.clear();
         }
         state.answered.insert(self.zone);
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.address
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl State {
-    fn rest(&mut self) {
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            spent: 0,
+            last: Instant::now(),
+        }
+    }
+}
+
+impl Allowance {
+    /// Whether nothing is left of it now; a part comes back with each rest.
+    fn is_spent(&mut self) -> bool {
         let periods = self.last.elapsed().as_secs() / UNANSWERED_PERIOD.as_secs();
         if periods > 0 {
             let forgiven = u32::try_from(periods).unwrap_or(u32::MAX);
-            self.unanswered = self.unanswered.saturating_sub(forgiven);
+            self.spent = self.spent.saturating_sub(forgiven);
             self.last = Instant::now();
         }
+        self.spent >= UNANSWERED
     }
 }
 
@@ -171,6 +213,25 @@ mod tests {
         }
         assert!(limits.ask(&other, talking).await.is_none());
         assert!(limits.ask(&zone, talking).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_count_for_nothing_cost_their_own_zone() {
+        let limits = Limits::default();
+        let lame = Name::from_ascii("lame.example.").unwrap();
+        let served = Name::from_ascii("served.example.").unwrap();
+        let ip = "192.0.2.1".parse().unwrap();
+        for _ in 0..UNANSWERED {
+            limits.ask(&lame, ip).await.unwrap().heard();
+        }
+        assert!(limits.ask(&lame, ip).await.is_none());
+        for _ in 0..3 * UNANSWERED {
+            let mut leave = limits.ask(&served, ip).await.unwrap();
+            leave.heard();
+            leave.answered();
+        }
+        tokio::time::advance(UNANSWERED_PERIOD).await;
+        assert!(limits.ask(&lame, ip).await.is_some());
     }
 
     #[tokio::test]

@@ -269,26 +269,20 @@ impl Recursive {
         let (outcome, security) = self
             .ask_txt(server, challenge, &challenge.owner(form))
             .await;
-        match first_alias(&outcome) {
-            Some(alias) if form == RecordForm::Underscore => {
-                let alias = alias.to_owned();
-                let outcome = self
-                    .unless_wildcard(server, challenge, outcome, &alias)
-                    .await;
-                (outcome, security)
-            }
-            _ => (outcome, security),
+        if form == RecordForm::Underscore && !aliases(&outcome).is_empty() {
+            let outcome = self.unless_wildcard(server, challenge, outcome).await;
+            return (outcome, security);
         }
+        (outcome, security)
     }
 
-    /// A CNAME at the challenge's name delegates the proof only if it was put there: under a
-    /// wildcard CNAME a random label beside it has the same target.
+    /// An alias delegates the proof only if it was put there for the challenge: under a wildcard,
+    /// perhaps behind a DNAME, a random label beside it leads to the same target.
     async fn unless_wildcard(
         &self,
         server: &Server,
         challenge: &Challenge,
         outcome: Outcome,
-        alias: &str,
     ) -> Outcome {
         let label = Alphanumeric
             .sample_string(&mut rand::rng(), 20)
@@ -296,11 +290,14 @@ impl Recursive {
         let (sibling, _) = self
             .ask_txt(server, challenge, &format!("_{label}.{}", challenge.name))
             .await;
-        match (first_alias(&sibling), &sibling) {
-            (Some(other), _) if other == alias => Outcome::WildcardAlias {
-                aliases: vec![alias.to_owned()],
+        let shared = aliases(&outcome)
+            .iter()
+            .find(|alias| aliases(&sibling).contains(alias));
+        match (shared, &sibling) {
+            (Some(shared), _) => Outcome::WildcardAlias {
+                aliases: vec![shared.clone()],
             },
-            (_, Outcome::Failed(failure)) => Outcome::Failed(*failure),
+            (None, Outcome::Failed(failure)) => Outcome::Failed(*failure),
             _ => outcome,
         }
     }
@@ -433,14 +430,14 @@ impl fmt::Debug for Recursive {
     }
 }
 
-fn first_alias(outcome: &Outcome) -> Option<&str> {
+fn aliases(outcome: &Outcome) -> &[String] {
     match outcome {
         Outcome::Values { aliases, .. }
         | Outcome::NoData { aliases }
         | Outcome::NxDomain { aliases }
-        | Outcome::WildcardAlias { aliases } => aliases.first().map(String::as_str),
-        Outcome::Alias { target } => Some(target),
-        Outcome::Referral(_) | Outcome::Failed(_) => None,
+        | Outcome::WildcardAlias { aliases } => aliases,
+        Outcome::Alias { target } => std::slice::from_ref(target),
+        Outcome::Referral(_) | Outcome::Failed(_) => &[],
     }
 }
 

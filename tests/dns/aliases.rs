@@ -249,3 +249,22 @@ async fn a_target_that_does_not_exist_is_absent() {
     publish(&tree, &challenge);
     engine.check(&challenge).await.is(Verdict::Proven, Complete);
 }
+
+/// A wildcard alias stays one behind a DNAME: whoever has its target proves nothing.
+#[tokio::test]
+async fn a_wildcard_alias_behind_a_dname_delegates_nothing() {
+    let tree = acme_and_host().zone("acme.net").start().await.unwrap();
+    let challenge = challenge("old.acme.net");
+    tree.zone("acme.net").set_dname("old.acme.net", DOMAIN);
+    tree.zone(DOMAIN).set_cname("*.acme.com", "shared.host.net");
+    let value = challenge.value_underscore();
+    tree.zone("host.net").set_txt("shared.host.net", &[&value]);
+    let engine = Engine::of(&tree);
+    let checked = engine.check(&challenge).await;
+    assert!(checked.judged.verdict.is_negative(), "{checked:?}");
+    // An alias of its own is meant.
+    tree.zone(DOMAIN)
+        .set_cname("_freehold-challenge.acme.com", TARGET);
+    tree.zone("host.net").set_txt(TARGET, &[&value]);
+    engine.check(&challenge).await.is(Verdict::Proven, Complete);
+}

@@ -1,12 +1,15 @@
 //! No packet goes where it must not, and no more go anywhere than a check may send.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::Failure;
 use freehold::model::policy::NamePolicy;
 use freehold::model::verdict::Verdict;
-use freehold_testbed::Tree;
+use freehold_testbed::tree::{Behaviour, Query};
+use freehold_testbed::{ResponseCode, Tree};
+use futures::future::{join, join_all};
 
 use crate::support::{DOMAIN, Engine, Setup, acme, challenge, publish};
 
@@ -277,7 +280,7 @@ async fn a_server_that_never_answers_is_left_alone() {
     }
     let tree = builder.start().await.unwrap();
     let victim = tree.server("ns1.victim.org");
-    victim.set_behaviour(freehold_testbed::tree::Behaviour::Silent);
+    victim.set_behaviour(Behaviour::Silent);
     let engine = Engine::of(&tree);
     for n in 0..20 {
         engine.check(&challenge(&format!("d{n}.com"))).await;
@@ -285,4 +288,74 @@ async fn a_server_that_never_answers_is_left_alone() {
     let packets = victim.queries().len();
     // Twelve questions, each sent three times.
     assert!(packets <= 36, "{packets}");
+}
+
+/// Somebody's domains at a provider that does not serve them are refused there; the provider's own
+/// customers notice nothing.
+#[tokio::test]
+async fn a_server_that_refuses_one_zone_is_asked_for_its_others() {
+    let builder = Tree::builder().public_addresses().zone("host.net");
+    let builder = builder.zone("lame.com").served_by(&["ns1.host.net"]);
+    let tree = builder
+        .zone("acme.com")
+        .served_by(&["ns1.host.net"])
+        .start()
+        .await
+        .unwrap();
+    let server = tree.server("ns1.host.net");
+    let refused = Behaviour::Rcode(ResponseCode::Refused);
+    server.set_behaviour(refused);
+    let engine = Engine::of(&tree);
+    for n in 0..20 {
+        let checked = engine.check(&challenge(&format!("n{n}.lame.com"))).await;
+        checked.is_undecided();
+    }
+    let of_lame = |query: &&Query| query.name.ends_with("lame.com");
+    let asked = server.queries().iter().filter(of_lame).count();
+    assert!(
+        (2..=12).contains(&asked),
+        "{asked} questions about a zone that it refuses"
+    );
+    server.set_behaviour(Behaviour::Normal);
+    let asked = challenge("acme.com");
+    tree.zone("acme.com")
+        .set_txt(&asked.owner_underscore(), &[&asked.value_underscore()]);
+    let checked = engine.check(&asked).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:?}");
+}
+
+/// One namespace's checks, each of many servers that let it wait, leave room for another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_that_wait_for_many_servers_leave_room_for_others() {
+    let mut builder = Tree::builder()
+        .public_addresses()
+        .zone("host.net")
+        .zone("acme.com");
+    for n in 0..48 {
+        let hosts: Vec<String> = (0..16).map(|m| format!("ns{m}.d{n}.com")).collect();
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        builder = builder.zone(&format!("d{n}.com")).served_by(&hosts);
+    }
+    let tree = builder.start().await.unwrap();
+    for n in 0..48 {
+        for m in 0..16 {
+            tree.server(&format!("ns{m}.d{n}.com"))
+                .set_behaviour(Behaviour::Silent);
+        }
+    }
+    let engine = Engine::of(&tree);
+    let asked = challenge("acme.com");
+    let waiting = join_all((0..48).map(|n| {
+        let engine = &engine;
+        async move { engine.check(&challenge(&format!("d{n}.com"))).await }
+    }));
+    let honest = async {
+        // The others' questions are under way.
+        while tree.queries().len() < 4 * 48 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        engine.check(&asked).await
+    };
+    let (_, checked) = join(waiting, honest).await;
+    assert_eq!(checked.judged.verdict, Verdict::Absent, "{checked:?}");
 }
