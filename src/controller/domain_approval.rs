@@ -35,11 +35,16 @@ impl watch::Sink for Sink {
 
     fn applied(operator: &Operator, object: DomainApproval, listed: bool) {
         let approval = Arc::new(Approval::project(object));
+        let before = operator.stores.approvals().get(&approval.key);
         if operator
             .stores
             .approvals_mut()
             .upsert(Arc::clone(&approval), listed)
         {
+            // One that was made again may name another organization domain.
+            if let Some(before) = before.filter(|before| before.target != approval.target) {
+                operator.domains.add(before.target.clone());
+            }
             operator.domains.add(approval.target.clone());
             operator.approvals.add(approval.key.clone());
         }

@@ -1,5 +1,6 @@
 //! Names are taken, kept and passed on by writes that the API server decides.
 
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 
@@ -11,7 +12,6 @@ use super::store::domains::Domain;
 use super::store::holdings::HoldingView;
 use crate::api::reason::Reason;
 use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};
-use crate::model::challenge::Token;
 use crate::model::lifecycle::{About, Notice};
 use crate::model::message;
 
@@ -19,16 +19,19 @@ use crate::model::message;
 pub enum Obstacle {
     /// Something changed since it was read: read and decide again.
     Changed,
+    /// The evidence is too old by now: gather it again.
+    TooOld,
     /// The object is gone.
     Gone,
 }
 
-/// Takes the name, unless a live read shows another object than the one that was judged, or the API
-/// server has a holder already.
+/// Takes the name, unless a live read shows another object than the one that was judged, the API
+/// server has a holder already, or the time until which the evidence counts is over.
 pub async fn take(
     operator: &Operator,
     domain: &Domain,
     spec: &VerifiedDomainSpec,
+    until: Timestamp,
 ) -> Result<Option<Obstacle>, CallError> {
     if let Some(obstacle) = look_again(operator, domain).await? {
         return Ok(Some(obstacle));
@@ -36,6 +39,9 @@ pub async fn take(
     let Some(canonical) = &domain.canonical else {
         return Ok(Some(Obstacle::Changed));
     };
+    if Timestamp::now() > until {
+        return Ok(Some(Obstacle::TooOld));
+    }
     let object = VerifiedDomain::new(canonical, spec.clone());
     let api = Api::<VerifiedDomain>::all(operator.client.clone());
     match operator
@@ -65,22 +71,19 @@ pub async fn rewrite(
         return Ok(Some(Obstacle::Changed));
     };
     // What an object holds already, a suspension neither takes away nor leaves unwritten.
-    let obstacle = if *holding.holder().uid == *domain.uid {
-        is_another(operator, domain).await?
-    } else {
-        look_again(operator, domain).await?
-    };
-    match obstacle {
+    match is_another(operator, domain).await? {
         None => replace(operator, &holding, spec.clone()).await,
         Some(obstacle) => Ok(Some(obstacle)),
     }
 }
 
-/// Passes a name on: the holder that was judged must still be there, as it was judged.
+/// Passes a name on: the holding that was judged must still be there, with its holder.
 pub async fn hand_over(
     operator: &Operator,
     domain: &Domain,
     spec: &VerifiedDomainSpec,
+    judged: Option<&HoldingView>,
+    until: Timestamp,
 ) -> Result<Option<Obstacle>, CallError> {
     if let Some(obstacle) = look_again(operator, domain).await? {
         return Ok(Some(obstacle));
@@ -88,8 +91,11 @@ pub async fn hand_over(
     let Some(holding) = held(operator, domain) else {
         return Ok(Some(Obstacle::Changed));
     };
-    if live_token(operator, &holding).await?.is_none() {
+    if live_holder(operator, &holding).await?.is_none() {
         return Ok(Some(Obstacle::Changed));
+    }
+    if judged != Some(&*holding) || Timestamp::now() > until {
+        return Ok(Some(Obstacle::TooOld));
     }
     let from = Some(holding.holder().uid.clone());
     let spec = VerifiedDomainSpec {
@@ -103,21 +109,22 @@ pub async fn hand_over(
     Ok(obstacle)
 }
 
-/// The token of the holder as a live read shows it; none where the holder is gone, or its token is
-/// not the one that was proved.
-pub async fn live_token(
+/// The holder as a live read shows it; none where it is gone, or its token is not the one that was
+/// proved.
+pub async fn live_holder(
     operator: &Operator,
     holding: &HoldingView,
-) -> Result<Option<Token>, CallError> {
+) -> Result<Option<Domain>, CallError> {
     let holder = holding.holder();
     let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
     match operator.call(api.get(&holder.name)).await {
         Ok(object) => {
             let live = Domain::project(object);
-            let same = *live.uid == *holder.uid && !live.deleting;
-            Ok(live
+            let proved = live
                 .token()
-                .filter(|token| same && token.hash() == holder.token_hash))
+                .is_some_and(|token| token.hash() == holder.token_hash);
+            let there = *live.uid == *holder.uid && !live.deleting;
+            Ok(Some(live).filter(|_| there && proved))
         }
         Err(CallError::NotFound) => {
             operator.orphans.add(holding.name.clone());

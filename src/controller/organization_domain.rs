@@ -26,7 +26,7 @@ use crate::model::challenge::{Challenge, TOKEN_OCTETS, Token};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Facts, Pace};
 use crate::model::lifecycle::{
-    self, About, Decision, HeldBy, Holding, Judgement, Notice, Snapshot,
+    self, About, Decision, HeldBy, Holding, JudgedHolder, Judgement, Notice, Snapshot,
 };
 use crate::model::verdict::Verdict;
 use crate::model::{provider, report, schedule, verdict};
@@ -174,15 +174,16 @@ impl Operator {
         self.domains.add(holder);
     }
 
-    /// Who holds the name. What a store does not have is asked for where a Verified state hangs on
-    /// it: a status is not taken back on the word of a cache.
+    /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no
+    /// state is given or taken back on the word of a cache.
     async fn held_by(&self, domain: &Domain) -> Result<HeldBy, CallError> {
         let Some(canonical) = &domain.canonical else {
             return Ok(HeldBy::Nobody);
         };
         let known = self.stores.holdings().get(canonical);
         let held_by = seen_by(domain, known.as_deref());
-        if domain.state() == Some(State::Verified) && !matches!(held_by, HeldBy::Us { .. }) {
+        let ours = matches!(held_by, HeldBy::Us { .. });
+        if ours != (domain.state() == Some(State::Verified)) {
             let live = self.refresh_holding(canonical).await?;
             return Ok(seen_by(domain, live.as_deref()));
         }
@@ -320,6 +321,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
 struct Checked {
     judgement: Judgement,
     time: Timestamp,
+    /// The holding whose holder was judged too.
+    holding: Option<Arc<HoldingView>>,
 }
 
 async fn check(
@@ -330,14 +333,17 @@ async fn check(
     let evidence = operator.gatherer.gather(challenge).await;
     let judged = verdict::judge(challenge, &evidence);
     operator.metrics.check(judged.verdict);
-    let holder = if judged.verdict == Verdict::Proven {
-        judge_holder(operator, domain, challenge, &evidence).await?
-    } else {
-        None
+    let holding = held(operator, domain)
+        .filter(|holding| *holding.holder().uid != *domain.uid)
+        .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
+    let holder = match &holding {
+        Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,
+        None => None,
     };
     let internal = operator.settings.names.is_internal(challenge.name.as_str());
     Ok(Checked {
         time: evidence.time,
+        holding,
         judgement: Judgement {
             verdict: judged.verdict,
             weight: judged.weight,
@@ -349,23 +355,30 @@ async fn check(
     })
 }
 
-/// Judges the holder of the name by the evidence that proved somebody else, on the token that a
-/// live read of it shows. None where the token is not the one that was proved.
+/// Judges the holder of the name by the evidence that was gathered for somebody else, on the token
+/// that a live read of it shows. None where the token is not the one that was proved.
 async fn judge_holder(
     operator: &Operator,
-    domain: &Domain,
+    holding: &HoldingView,
     challenge: &Challenge,
     evidence: &Evidence,
-) -> Result<Option<Verdict>, CallError> {
-    let Some(holding) = held(operator, domain) else {
+) -> Result<Option<JudgedHolder>, CallError> {
+    let Some(holder) = holding::live_holder(operator, holding).await? else {
         return Ok(None);
     };
-    let token = holding::live_token(operator, &holding).await?;
-    let theirs = token.map(|token| Challenge {
+    let (Some(token), Kept::Whole(status)) = (holder.token(), &holder.kept) else {
+        return Ok(None);
+    };
+    let theirs = Challenge {
         token,
         ..challenge.clone()
-    });
-    Ok(theirs.map(|theirs| verdict::judge(&theirs, evidence).verdict))
+    };
+    let judged = verdict::judge(&theirs, evidence);
+    Ok(Some(JudgedHolder {
+        verdict: judged.verdict,
+        weight: judged.weight,
+        last_proven: status.last_proven_time.as_ref().map(|time| time.0),
+    }))
 }
 
 /// What the limits let through in one reconcile, however often it decides.
@@ -482,8 +495,10 @@ async fn apply(
     decision: &Decision,
     checked: Option<&Checked>,
 ) -> Result<Applied, CallError> {
-    let fresh = checked
-        .is_some_and(|checked| Timestamp::now().duration_since(checked.time) <= MAX_EVIDENCE_AGE);
+    // Until when what was found is as good as new.
+    let until = checked.map_or(Timestamp::MIN, |checked| {
+        schedule::add(checked.time, MAX_EVIDENCE_AGE)
+    });
     let obstacle = match &decision.holding {
         Holding::Keep => None,
         Holding::Release => not_yet_missing(operator, domain).await?,
@@ -493,17 +508,20 @@ async fn apply(
             }
             _ => None,
         },
-        Holding::Take(spec) if spec.strategy == Strategy::Dns && !fresh => {
-            return Ok(Applied::EvidenceTooOld);
+        Holding::Take(spec) if spec.strategy == Strategy::Manual => {
+            holding::take(operator, domain, spec, Timestamp::MAX).await?
         }
-        Holding::HandOver(_) if !fresh => return Ok(Applied::EvidenceTooOld),
-        Holding::Take(spec) => holding::take(operator, domain, spec).await?,
+        Holding::Take(spec) => holding::take(operator, domain, spec, until).await?,
         Holding::Rewrite(spec) => holding::rewrite(operator, domain, spec).await?,
-        Holding::HandOver(spec) => holding::hand_over(operator, domain, spec).await?,
+        Holding::HandOver(spec) => {
+            let judged = checked.and_then(|checked| checked.holding.as_deref());
+            holding::hand_over(operator, domain, spec, judged, until).await?
+        }
     };
     match obstacle {
         None => {}
         Some(Obstacle::Changed) => return Ok(Applied::Changed),
+        Some(Obstacle::TooOld) => return Ok(Applied::EvidenceTooOld),
         Some(Obstacle::Gone) => return Ok(Applied::Gone),
     }
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
@@ -540,11 +558,12 @@ async fn apply(
 
 /// Whether an approval, or its end, is what the decision writes about the name.
 fn by_hand(operator: &Operator, domain: &Domain, decision: &Decision) -> bool {
+    let by_hand_now =
+        || held(operator, domain).is_some_and(|held| held.spec.strategy == Strategy::Manual);
     match &decision.holding {
-        Holding::Take(spec) | Holding::Rewrite(spec) => spec.strategy == Strategy::Manual,
-        Holding::Release => {
-            held(operator, domain).is_some_and(|holding| holding.spec.strategy == Strategy::Manual)
-        }
+        Holding::Take(spec) => spec.strategy == Strategy::Manual,
+        Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
+        Holding::Release => by_hand_now(),
         Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
     }
 }

@@ -70,9 +70,7 @@ impl Operator {
             return;
         }
         self.look_at_all_that_state(&holding.name);
-        if self.watches(&holding.holder().namespace)
-            && !self.stores.domains().has_uid(&holding.holder().uid)
-        {
+        if self.watches(&holding.holder().namespace) && !self.knows_holder(&holding) {
             self.orphans
                 .add_after(holding.name.clone(), self.orphan_delay);
         }
@@ -120,6 +118,15 @@ impl Operator {
         }
     }
 
+    /// Whether the store has the holder, not deleted, stating the very name.
+    fn knows_holder(&self, holding: &HoldingView) -> bool {
+        let holder = holding.holder();
+        let key = Key::new(&holder.namespace, &holder.name);
+        self.stores.domains().get(&key).is_some_and(|domain| {
+            *domain.uid == *holder.uid && !domain.deleting && states(&domain, holding)
+        })
+    }
+
     fn look_at_all_that_state(&self, name: &str) {
         // Not in the loop's head, which would keep the store locked while the queue is.
         let keys = self.stores.domains().stating(name);
@@ -134,13 +141,7 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
     };
-    let holder = Key::new(&holding.holder().namespace, &holding.holder().name);
-    let there = operator
-        .stores
-        .domains()
-        .get(&holder)
-        .is_some_and(|domain| *domain.uid == *holding.holder().uid && !domain.deleting);
-    if there || !operator.watches(&holder.namespace) {
+    if operator.knows_holder(&holding) || !operator.watches(&holding.holder().namespace) {
         return Ok(None);
     }
     match release_if_gone(operator, &holding).await {
@@ -156,8 +157,13 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     }
 }
 
+/// Whether the object states the very name that the holding says it has.
+fn states(domain: &Domain, holding: &HoldingView) -> bool {
+    domain.canonical.as_ref() == Some(&holding.name)
+}
+
 /// Releases the holding if a live read shows that its holder is gone: not found, deleted though a
-/// finalizer keeps it, or another object by now. A store, an error or a refusal is no such proof.
+/// finalizer keeps it, or another object by now, or of another name. A store, an error or a refusal is no such proof.
 /// One of the same name, organization and domain that carries the very token is a restored back-up,
 /// and is left its holding.
 pub(super) async fn release_if_gone(
@@ -180,8 +186,9 @@ pub(super) async fn release_if_gone(
                     token.as_ref()
                 ),
                 HeldBy::Restored { .. }
-            ) && live.canonical.as_ref() == Some(&holding.name);
-            live.deleting || (*live.uid != *holder.uid && !restored)
+            );
+            let same = *live.uid == *holder.uid || restored;
+            live.deleting || !same || !states(&live, holding)
         }
     };
     if gone {

@@ -129,9 +129,18 @@ pub struct Judgement {
     /// The token that was looked for; a verdict about another one says nothing.
     pub token: Token,
     /// The same evidence judged for the holder, where another holds the name by DNS.
-    pub holder: Option<Verdict>,
+    pub holder: Option<JudgedHolder>,
     pub dns_provider: Option<DnsProvider>,
     pub report: LastCheck,
+}
+
+/// How the holder stands, by evidence that was gathered for somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JudgedHolder {
+    pub verdict: Verdict,
+    pub weight: Weight,
+    /// When a check of its own last found its record.
+    pub last_proven: Option<Timestamp>,
 }
 
 /// What to do.
@@ -208,7 +217,7 @@ pub fn due(
     let name = accept(snapshot, settings).ok()?;
     let facts = read(now, snapshot);
     let issued = facts.challenge.as_ref()?;
-    if pause(snapshot).is_some() || snapshot.approved_until.is_some() {
+    if stops_checks(snapshot) {
         return None;
     }
     let reached = |time: Option<Timestamp>| time.is_some_and(|time| time <= now);
@@ -347,6 +356,25 @@ fn pause(snapshot: &Snapshot<'_>) -> Option<Reason> {
         Some(Reason::QuotaExceeded)
     } else {
         None
+    }
+}
+
+/// Whether nothing is asked for now: a pause, but for what is held, whose re-checks nothing stops that
+/// a tenant can write; or an approval that can act.
+fn stops_checks(snapshot: &Snapshot<'_>) -> bool {
+    let by_dns = matches!(
+        snapshot.held_by,
+        HeldBy::Us {
+            strategy: Strategy::Dns,
+            ..
+        }
+    );
+    match pause(snapshot) {
+        Some(Reason::OrganizationMissing) if by_dns => false,
+        Some(_) => true,
+        None => {
+            snapshot.approved_until.is_some() && !matches!(snapshot.held_by, HeldBy::Another { .. })
+        }
     }
 }
 

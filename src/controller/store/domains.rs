@@ -1,4 +1,4 @@
-//! Organization domains, by key, uid, canonical name and organization.
+//! Organization domains, by key, canonical name and organization.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -209,7 +209,6 @@ pub enum Upserted {
 #[derive(Debug)]
 pub struct Domains {
     entries: HashMap<Key, Entry>,
-    by_uid: HashMap<Box<str>, Key>,
     by_name: HashMap<Box<str>, HashSet<Key>>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
@@ -238,7 +237,6 @@ impl Domains {
     pub fn new(max_pending: usize) -> Self {
         Self {
             entries: HashMap::new(),
-            by_uid: HashMap::new(),
             by_name: HashMap::new(),
             by_organization: HashMap::new(),
             counts: DomainCounts::default(),
@@ -265,11 +263,6 @@ impl Domains {
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<Domain>> {
         self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
-    }
-
-    #[must_use]
-    pub fn has_uid(&self, uid: &str) -> bool {
-        self.by_uid.contains_key(uid)
     }
 
     /// The keys of all that state this canonical name.
@@ -375,7 +368,6 @@ impl Domains {
             self.quota
                 .enter(&domain.key, domain.created, domain.waits_for_quota());
         }
-        self.by_uid.insert(domain.uid.clone(), domain.key.clone());
         if let Some(name) = &domain.canonical {
             self.by_name
                 .entry(name.clone())
@@ -408,7 +400,6 @@ impl Domains {
         if leaves_quota {
             self.quota.leave(key, domain.created);
         }
-        self.by_uid.remove(&domain.uid);
         if let Some(name) = &domain.canonical
             && let Some(keys) = self.by_name.get_mut(name)
         {
@@ -545,14 +536,11 @@ mod tests {
             store.upsert(domain("a", "3", 1, "other", None), false),
             Upserted::Taken { .. }
         ));
-        assert!(!store.has_uid("1") && store.has_uid("3"));
         assert_eq!(store.summary(&acme, 9).0.total, 1);
         assert_eq!(store.stating("a.example"), [Key::new("ns", "a")]);
         store.remove(&Key::new("ns", "a"));
         store.remove(&Key::new("ns", "b"));
-        assert!(
-            store.by_uid.is_empty() && store.by_name.is_empty() && store.by_organization.is_empty()
-        );
+        assert!(store.by_name.is_empty() && store.by_organization.is_empty());
     }
 
     #[test]

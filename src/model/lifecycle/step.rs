@@ -44,12 +44,20 @@ impl Step<'_> {
             // The settings allow the name by now.
             self.facts = Facts::new(self.facts.last_handled.take());
         }
-        if let Some(reason) = pause(self.snapshot) {
-            return self.pause(reason);
+        let pause = pause(self.snapshot);
+        match (pause, held_by) {
+            // Bound again first: its duties follow the holding.
+            (Some(reason), HeldBy::Restored { .. }) if reason != Reason::Deleting => {}
+            (Some(reason), _) => return self.pause(reason, judgement),
+            (None, _) => self.resume(),
         }
-        self.resume();
         match held_by {
-            HeldBy::Us { .. } if self.lost_and_not_released() => self.holding = Holding::Release,
+            HeldBy::Us {
+                strategy: Strategy::Dns,
+                ..
+            } if self.lost_and_not_released() && self.snapshot.approved_until.is_none() => {
+                self.holding = Holding::Release;
+            }
             HeldBy::Us {
                 since, strategy, ..
             } => {
@@ -96,15 +104,16 @@ impl Step<'_> {
         };
     }
 
-    /// Nothing is checked; the window stands still. A holding without its organization is given up
-    /// after the grace.
-    fn pause(&mut self, reason: Reason) {
+    /// Nothing is checked; the window stands still, and a hand-over begins anew. A holding without
+    /// its organization is given up after the grace.
+    fn pause(&mut self, reason: Reason, judgement: Option<&Judgement>) {
         if let HeldBy::Us {
             since, strategy, ..
         } = self.snapshot.held_by
         {
-            return self.pause_holder(reason, since, strategy);
+            return self.pause_holder(reason, since, strategy, judgement);
         }
+        self.facts.hand_over = None;
         if self.facts.state == State::Failed && self.asked && reason != Reason::Deleting {
             // The restart; its challenge comes when the obstacle is gone.
             self.facts = Facts::new(None);
@@ -118,8 +127,14 @@ impl Step<'_> {
         self.handle_request();
     }
 
-    /// Without its organization a holding is given up after the grace.
-    fn pause_holder(&mut self, reason: Reason, since: Timestamp, strategy: Strategy) {
+    /// Without its organization a holding is given up after the grace, and checked until then.
+    fn pause_holder(
+        &mut self,
+        reason: Reason,
+        since: Timestamp,
+        strategy: Strategy,
+        judgement: Option<&Judgement>,
+    ) {
         if self.lost_and_not_released() {
             self.holding = Holding::Release;
             return;
@@ -143,10 +158,18 @@ impl Step<'_> {
         self.facts.verified.get_or_insert(whole_second(since));
         // What the status says of it was perhaps edited.
         self.facts.strategy = strategy;
+        if let Some(judgement) = judgement.filter(|_| strategy == Strategy::Dns) {
+            self.judged_verified(judgement);
+        }
+        if self.facts.state != State::Verified {
+            return;
+        }
         self.facts.reason = reason;
         if over {
             self.become_pending(reason);
             self.holding = Holding::Release;
+        } else if strategy == Strategy::Dns {
+            self.judge_age(since);
         }
     }
 
@@ -188,12 +211,12 @@ impl Step<'_> {
             // Never believed without a holding of one's own; the token may prove it again.
             (State::Verified, _) => self.become_pending(Reason::HoldingLost),
             (State::Pending, held_by) => {
-                if self.snapshot.approved_until.is_some() {
-                    // An approval overrides no other holder.
-                    self.handle_request();
-                    self.facts.reason = Reason::HeldByAnother;
-                } else if let Some(judgement) = judgement {
+                if let Some(judgement) = judgement {
                     self.judged_pending(judgement);
+                }
+                if self.snapshot.approved_until.is_some() && self.facts.state == State::Pending {
+                    // An approval overrides no other holder.
+                    self.facts.reason = Reason::HeldByAnother;
                 }
                 if held_by == HeldBy::Predecessor {
                     self.holding = Holding::ReleasePredecessor;
@@ -209,6 +232,7 @@ impl Step<'_> {
             self.facts.reason,
             self.facts.last_check.replace(judgement.report.clone()),
         );
+        self.heed_holder(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
         self.facts.reason = match verdict {
@@ -283,7 +307,8 @@ impl Step<'_> {
             }
             _ => expiry,
         };
-        if self.now >= end && self.facts.hand_over.is_none() {
+        let approved = self.snapshot.approved_until.is_some();
+        if self.now >= end && self.facts.hand_over.is_none() && !approved {
             self.fail(match self.facts.reason {
                 Reason::HeldByAnother => Reason::HeldByAnother,
                 _ => Reason::WindowExpired,
@@ -291,27 +316,39 @@ impl Step<'_> {
         }
     }
 
-    /// Whether the name passes on: the same evidence, complete, proved us and denied the holder
-    /// once in each third of the period. A record of the holder that is back ends the count.
+    /// Whether the name passes on: the same evidence, complete for both, proved us and denied the
+    /// holder once in each third of the period.
     fn passes_on(&mut self, judgement: &Judgement) -> bool {
         if !matches!(self.snapshot.held_by, HeldBy::Another { manual: false, .. }) {
             self.facts.hand_over = None;
             return false;
         }
-        match judgement.holder {
-            Some(verdict) if verdict.is_negative() && judgement.weight == Weight::Complete => {
-                self.check_holder = self.facts.hand_over.is_none();
-                counting::count(
-                    &mut self.facts.hand_over,
-                    self.now,
-                    self.settings.hand_over_period,
-                )
-            }
-            Some(Verdict::Proven) => {
-                self.facts.hand_over = None;
-                false
-            }
-            _ => false,
+        let Some(holder) = judgement.holder else {
+            return false;
+        };
+        let whole = (judgement.weight, holder.weight) == (Weight::Complete, Weight::Complete);
+        if !holder.verdict.is_negative() || !whole {
+            return false;
+        }
+        self.check_holder = self.facts.hand_over.is_none();
+        counting::count(
+            &mut self.facts.hand_over,
+            self.now,
+            self.settings.hand_over_period,
+        )
+    }
+
+    /// A record of the holder that is back ends the count, whoever found it and whatever the check
+    /// says of us.
+    fn heed_holder(&mut self, judgement: &Judgement) {
+        let (Some(holder), Some(counted)) = (judgement.holder, &self.facts.hand_over) else {
+            return;
+        };
+        let found_since = holder
+            .last_proven
+            .is_some_and(|time| time > counted.since_time.0);
+        if holder.verdict == Verdict::Proven || found_since {
+            self.facts.hand_over = None;
         }
     }
 
@@ -338,13 +375,22 @@ impl Step<'_> {
     fn verified(&mut self, since: Timestamp, strategy: Strategy, judgement: Option<&Judgement>) {
         let approved = self.snapshot.approved_until.is_some();
         match (strategy, approved) {
+            (Strategy::Manual, false) if self.facts.last_proven.is_some() => {
+                // Proved before it was approved: the proof is looked at again, at once.
+                self.facts.strategy = Strategy::Dns;
+                self.facts.reason = Reason::Verified;
+                self.restarted = true;
+                self.holding = Holding::Rewrite(self.holding_of(Strategy::Dns));
+            }
             (Strategy::Manual, false) => {
                 self.become_pending(Reason::ApprovalEnded);
                 self.holding = Holding::Release;
                 return;
             }
             (Strategy::Dns, true) => {
+                let proven = self.facts.last_proven;
                 self.become_verified(since, Strategy::Manual);
+                self.facts.last_proven = proven;
                 self.holding = Holding::Rewrite(self.holding_of(Strategy::Manual));
             }
             (Strategy::Manual, true)
@@ -562,8 +608,8 @@ impl Step<'_> {
     ) -> Option<Timestamp> {
         let waits = self.facts.challenge.is_some()
             && self.facts.state != State::Failed
-            && self.facts.paused.is_none()
-            && self.snapshot.approved_until.is_none()
+            && (self.facts.paused.is_none() || self.facts.state == State::Verified)
+            && !super::stops_checks(self.snapshot)
             && self.words.name.is_some();
         let period = self.facts.period(self.now, self.settings);
         if let Some(check) = self.facts.last_check.as_mut().filter(|_| checked) {

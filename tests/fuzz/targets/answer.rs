@@ -5,7 +5,7 @@
 use freehold::dns::answer::{MAX_ALIASES, Reading, read_authoritative, read_recursive};
 use freehold::model::evidence::Outcome;
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -27,7 +27,11 @@ fn authoritative(message: &Message, zone: &Name, name: &Name) {
         };
         let has = |wanted: RecordType| {
             let mut records = message.answers.iter();
-            records.any(|record| record.name == *name && record.record_type() == wanted)
+            records.any(|record| {
+                record.name == *name
+                    && record.record_type() == wanted
+                    && record.dns_class == DNSClass::IN
+            })
         };
         match reading {
             Reading::Texts(values) => {

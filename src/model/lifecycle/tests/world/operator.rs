@@ -246,7 +246,7 @@ impl World {
             approved_until: stores.approvals[n].filter(|&end| end > now),
         };
         let verified = seen.object.status.state == Some(State::Verified);
-        if verified && !matches!(seen.held_by(), HeldBy::Us { .. }) {
+        if verified != matches!(seen.held_by(), HeldBy::Us { .. }) {
             self.refresh(who, Kind::Holding);
             seen.held.clone_from(&self.api.held);
         }
@@ -273,14 +273,24 @@ impl World {
         let now = self.clock();
         let evidence = self.dns.evidence(challenge, now);
         let judged = verdict::judge(challenge, &evidence);
-        let holders = seen.held.as_ref().and_then(|held| self.live_token(held));
-        let holder = holders.filter(|_| judged.verdict == Verdict::Proven);
-        let holder = holder.map(|token| {
+        let taking_over = seen.object.status.hand_over.is_some();
+        let asked = judged.verdict == Verdict::Proven || taking_over;
+        let live = seen
+            .held
+            .as_ref()
+            .filter(|held| asked && held.spec.holder.uid != seen.object.uid)
+            .and_then(|held| self.live_holder(held));
+        let holder = live.and_then(|live| {
             let theirs = Challenge {
-                token,
+                token: live.token()?,
                 ..challenge.clone()
             };
-            verdict::judge(&theirs, &evidence).verdict
+            let judged = verdict::judge(&theirs, &evidence);
+            Some(JudgedHolder {
+                verdict: judged.verdict,
+                weight: judged.weight,
+                last_proven: live.status.last_proven_time.as_ref().map(|time| time.0),
+            })
         });
         let long = Facts::read(&seen.object.status, now).period(now, &self.settings)
             >= schedule::WRITTEN_FROM;
@@ -296,12 +306,12 @@ impl World {
         }
     }
 
-    /// The token of the holder as a live read shows it, if it is the one that was proved.
-    fn live_token(&self, held: &Held) -> Option<Token> {
-        let live = self.api.objects[held.place()].as_ref()?;
+    /// The holder as a live read shows it, if its token is the one that was proved.
+    fn live_holder(&self, held: &Held) -> Option<Object> {
+        let live = self.api.objects[held.place()].clone()?;
         let same = live.uid == held.spec.holder.uid && !live.deleting;
-        live.token()
-            .filter(|token| same && token.hash() == held.spec.holder.token_hash)
+        let token = live.token()?;
+        (same && token.hash() == held.spec.holder.token_hash).then_some(live)
     }
 
     fn changed_approval(&mut self, who: Who, seen: &Seen, now: Timestamp) -> bool {
@@ -341,11 +351,7 @@ impl World {
             }
             Holding::Rewrite(spec) => {
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
-                if held.spec.holder.uid == seen.object.uid {
-                    self.same_object(who, seen)?;
-                } else {
-                    self.look_again(who, seen)?;
-                }
+                self.same_object(who, seen)?;
                 self.write(who)?;
                 let written = self.api.replace_held(held, spec);
                 self.held_written(who, written)?;
@@ -355,7 +361,7 @@ impl World {
             Holding::HandOver(spec) => {
                 self.look_again(who, seen)?;
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
-                self.live_token(held).ok_or(Obstacle::Changed)?;
+                self.live_holder(held).ok_or(Obstacle::Changed)?;
                 let spec = VerifiedDomainSpec {
                     handed_over_from: Some(held.spec.holder.uid.clone()),
                     ..spec.clone()
@@ -486,12 +492,12 @@ impl World {
 
 /// Whether an approval, or its end, is what the decision writes about the name.
 fn by_hand(seen: &Seen, decision: &Decision) -> bool {
+    let held = seen.held.as_ref();
+    let by_hand_now = held.is_some_and(|held| held.spec.strategy == Strategy::Manual);
     match &decision.holding {
-        Holding::Take(spec) | Holding::Rewrite(spec) => spec.strategy == Strategy::Manual,
-        Holding::Release => {
-            let held = seen.held.as_ref();
-            held.is_some_and(|held| held.spec.strategy == Strategy::Manual)
-        }
+        Holding::Take(spec) => spec.strategy == Strategy::Manual,
+        Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now,
+        Holding::Release => by_hand_now,
         Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
     }
 }
