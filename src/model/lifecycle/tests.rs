@@ -1,5 +1,6 @@
 //! The life of an organization domain, with the clock as an argument.
 
+mod attacks;
 mod matrix;
 mod properties;
 mod requests;
