@@ -30,13 +30,21 @@ pub fn command() -> Command {
     command
 }
 
+/// How a binary is optimized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Dev,
+    Release,
+}
+
 /// Builds the `freehold` binary and tells where it is; `FREEHOLD_BINARY` names one that is built.
-pub async fn build_freehold() -> Result<PathBuf> {
+pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = env::var_os("FREEHOLD_BINARY") {
         return Ok(built.into());
     }
     let output = command()
         .args(["build", "--quiet", "--package=freehold", "--bin=freehold"])
+        .args((profile == Profile::Release).then_some("--release"))
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
         .output()

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::cargo;
 
 pub async fn run() -> Result<ExitCode> {
-    let freehold = cargo::build_freehold().await?;
+    let freehold = cargo::build_freehold(cargo::Profile::Dev).await?;
     let status = Command::new(freehold)
         .args(["crds", "--output-dir", "crds"])
         .current_dir(cargo::root())

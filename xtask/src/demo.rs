@@ -40,7 +40,7 @@ pub async fn run(once: bool) -> Result<ExitCode> {
 
 async fn show(folder: &DemoFolder, parts: &mut Parts, once: bool) -> Result<()> {
     step("Building freehold");
-    let freehold = cargo::build_freehold().await?;
+    let freehold = cargo::build_freehold(cargo::Profile::Dev).await?;
 
     step("Starting a Kubernetes control plane and a DNS server on 127.0.0.1");
     parts.start_servers(folder).await?;

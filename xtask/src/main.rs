@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cargo;
 mod crds;
 mod demo;
@@ -37,6 +38,8 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Measure the release build against a plain client of the API server
+    Bench(bench::Arguments),
     /// Write the custom resource definitions to crds/
     Crds,
 }
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
             with_dns_servers,
             arguments,
         } => test::run(with_dns_servers, &arguments).await,
+        Task::Bench(arguments) => bench::run(arguments).await,
         Task::Crds => crds::run().await,
     };
     result.unwrap_or_else(|error| {

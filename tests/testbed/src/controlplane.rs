@@ -113,6 +113,12 @@ impl ControlPlane {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.layout.api_port))
     }
 
+    /// Where etcd answers its clients, without encryption or password.
+    #[must_use]
+    pub fn etcd_address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.layout.etcd_client_port))
+    }
+
     /// A log file for each program.
     #[must_use]
     pub fn logs_dir(&self) -> PathBuf {

@@ -66,6 +66,12 @@ impl Process {
         Ok(())
     }
 
+    /// Its process id; none once it has been waited for.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -1,0 +1,84 @@
+//! The floor: a plain client that makes the same writes, with no thought in between.
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, future, stream};
+use jiff::Timestamp;
+use kube::Client;
+use tokio::sync::mpsc;
+
+use super::calls::{post, put};
+use super::fleet::{CONCURRENCY, Domain};
+use super::kinds;
+use super::same_watches::SameWatches;
+use super::sample::{Sample, Target};
+
+const EVENTS_AT_ONCE: usize = 8;
+
+/// Takes each domain from new to verified, beside so many writes of organizations' statuses.
+/// Returns when the last write is answered.
+pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usize) -> Result<()> {
+    let watches = SameWatches::open(client).await?;
+    let (events, mut queue) = mpsc::unbounded_channel::<(String, String)>();
+    let publishing = stream::poll_fn(move |context| queue.poll_recv(context))
+        .map(Ok)
+        .try_for_each_concurrent(EVENTS_AT_ONCE, async |(namespace, text)| {
+            post(client, &kinds::events(), Some(&namespace), text).await
+        });
+    let work = stream::iter(all.iter().enumerate().map(Ok));
+    let known = &watches.listed;
+    let verifying = work.try_for_each_concurrent(CONCURRENCY, move |(number, domain)| {
+        let events = events.clone();
+        async move {
+            let seen = known.get(&domain.key()).context("a domain is missing")?;
+            let fill = |text: &str, version: &str| {
+                let target = Target {
+                    domain,
+                    number,
+                    uid: seen.uid.as_deref(),
+                    version,
+                    next_check: Timestamp::now(),
+                };
+                like.fill(text, &target)
+            };
+            let event = |n: usize| {
+                let text = fill(&like.events[n], "");
+                events.send((domain.namespace.clone(), text))
+            };
+            let kind = kinds::organization_domains();
+            let path = (&kind, &*domain.namespace, &*domain.name);
+            let version = seen.resource_version.as_deref().unwrap_or_default();
+            let version = put(client, path, fill(&like.pending, version)).await?;
+            event(0)?;
+            let holding = fill(&like.holding, "");
+            post(client, &kinds::verified_domains(), None, holding).await?;
+            put(client, path, fill(&like.verified, &version)).await?;
+            event(1)?;
+            anyhow::Ok(())
+        }
+    });
+    let summing = async {
+        let kind = kinds::organizations();
+        let mut known = watches.listed.clone();
+        let spread = all.iter().step_by(all.len().div_ceil(summaries.max(1)));
+        for (number, domain) in spread.enumerate() {
+            let key = format!("{}/{}", domain.namespace, domain.organization);
+            let seen = known.get_mut(&key).context("an organization is missing")?;
+            let target = Target {
+                domain,
+                number,
+                uid: seen.uid.as_deref(),
+                version: seen.resource_version.as_deref().unwrap_or_default(),
+                next_check: Timestamp::now(),
+            };
+            // An unchanged status would not be written.
+            let counted = format!("\"verified\":{number}");
+            let text = like.fill(&like.organization, &target);
+            let text = text.replace("\"verified\":1", &counted);
+            let path = (&kind, &*domain.namespace, &*domain.organization);
+            seen.resource_version = Some(put(client, path, text).await?);
+        }
+        anyhow::Ok(())
+    };
+    future::try_join3(verifying, summing, publishing).await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! What the API server itself counted.
+
+use anyhow::Result;
+use kube::Client;
+
+/// Requests by kind, sub-resource and verb.
+#[derive(Debug, Clone)]
+pub struct Requests(Vec<(String, u64)>);
+
+impl Requests {
+    pub async fn read(client: &Client) -> Result<Self> {
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        let page = client.request_text(request).await?;
+        Ok(Self(
+            page.lines()
+                .filter_map(|line| line.strip_prefix("apiserver_request_total{"))
+                .filter_map(|line| line.split_once("} "))
+                .filter_map(|(labels, value)| Some((labels.to_owned(), value.parse().ok()?)))
+                .collect(),
+        ))
+    }
+
+    /// The sum of the counters that have all these labels.
+    pub fn with(&self, labels: &[(&str, &str)]) -> u64 {
+        let wanted: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
+        self.0
+            .iter()
+            .filter(|(labels, _)| wanted.iter().all(|wanted| labels.contains(wanted)))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+/// Writes to Freehold's kinds and Events between two readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Writes {
+    pub statuses: u64,
+    pub holdings: u64,
+    pub events: u64,
+    pub organizations: u64,
+}
+
+impl Writes {
+    pub fn between(before: &Requests, after: &Requests) -> Self {
+        let grown = |labels: &[(&str, &str)]| after.with(labels) - before.with(labels);
+        let status = |kind| grown(&[("resource", kind), ("subresource", "status")]);
+        Self {
+            statuses: status("organizationdomains"),
+            holdings: ["POST", "PUT", "PATCH", "DELETE"]
+                .iter()
+                .map(|verb| grown(&[("resource", "verifieddomains"), ("verb", verb)]))
+                .sum(),
+            events: ["POST", "PUT", "PATCH"]
+                .iter()
+                .map(|verb| grown(&[("resource", "events"), ("verb", verb)]))
+                .sum(),
+            organizations: status("organizations"),
+        }
+    }
+
+    pub fn all(self) -> u64 {
+        self.statuses + self.holdings + self.events + self.organizations
+    }
+}
