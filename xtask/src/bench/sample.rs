@@ -18,6 +18,7 @@ use super::watch::Watch;
 
 const RUN: &str = "sample";
 const VERSION: &str = "SAMPLE-VERSION";
+const UID: &str = "SAMPLE-UID";
 const NEXT_CHECK: &str = "2001-01-01T00:00:00Z";
 
 /// Texts of objects, to be filled in for other domains.
@@ -150,6 +151,7 @@ impl Sample {
             .replace(&hash(token), &hash(&own_token))
             .replace(token, &own_token)
             .replace(uid, &own_uid)
+            .replace(UID, &own_uid)
             .replace(holding_uid, &fresh_uid(2, target.number))
             .replace(VERSION, target.version)
             .replace(NEXT_CHECK, &format!("{:.0}", target.next_check))
@@ -194,7 +196,7 @@ fn written(object: &Value) -> Value {
         "metadata": {
             "name": metadata["name"],
             "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
+            "uid": UID,
             "resourceVersion": VERSION,
         },
         "spec": object["spec"],
