@@ -1,20 +1,29 @@
 //! `cargo xtask bench`: what Freehold costs, as ratios within one run.
 
+mod binary;
 mod calls;
+mod cold_start;
 mod fleet;
 mod floor;
+mod growth;
 mod kinds;
+mod latency;
+mod memory;
 mod operator;
+mod packets;
 mod parts;
 mod requests;
+mod rest;
+mod restore;
 mod same_watches;
 mod sample;
+mod scale;
 mod table;
 mod throughput;
 mod watch;
+mod writes;
 
 use std::env;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -26,15 +35,29 @@ use parts::Parts;
 use sample::Sample;
 use table::Row;
 
+/// A trimmed run with loose limits on ratios, for a machine that does other things too.
+const CHECKED: [Name; 5] = [
+    Name::Throughput,
+    Name::Writes,
+    Name::Packets,
+    Name::Latency,
+    Name::Binary,
+];
+const CHECKED_DOMAINS: usize = 1_000;
+const BACKGROUND: usize = 10_000;
+
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Rows to measure; all when left out
     rows: Vec<Name>,
-    /// Domains of a throughput run. Repeatable
-    #[arg(long, default_values_t = [2_000, 10_000])]
+    /// Domains of a throughput run; 2000, and 10000 with --full. Repeatable
+    #[arg(long)]
     domains: Vec<usize>,
-    /// Fail where a ratio or a count is worse than it may be on a machine that is not alone
-    #[arg(long, conflicts_with = "domains")]
+    /// Go up to 100000 domains, which takes about half an hour
+    #[arg(long, conflicts_with = "check")]
+    full: bool,
+    /// Measure a part, and fail where a ratio or a count is worse than it ever should be
+    #[arg(long)]
     check: bool,
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -44,6 +67,22 @@ pub struct Arguments {
 enum Name {
     /// Published domains from new to Verified, against a plain client's writes
     Throughput,
+    /// Writes of a domain's whole way and of re-checks, as the API server counts them
+    Writes,
+    /// DNS packets of a check
+    Packets,
+    /// From a request to Verified, against a read of the same object
+    Latency,
+    /// Peak memory, in all and for a domain more
+    Memory,
+    /// Ready against a bare list, and how the first checks spread
+    ColdStart,
+    /// Processor time, writes and checks while nothing happens
+    Rest,
+    /// Cost of a domain beside few and beside many
+    Growth,
+    /// Size of the binary, time from start to ready
+    Binary,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,20 +127,73 @@ async fn optimized() -> Result<ExitCode> {
 
 async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let freehold = cargo::build_freehold(Profile::Release).await?;
-    let wanted = |name| arguments.rows.is_empty() || arguments.rows.contains(&name);
+    let wanted = |name| match arguments.rows.as_slice() {
+        [] if arguments.check => CHECKED.contains(&name),
+        [] => true,
+        rows => rows.contains(&name),
+    };
     let mut rows = Vec::new();
-    if wanted(Name::Throughput) {
-        for &count in &arguments.domains {
-            rows.extend(throughput_of(&freehold, count).await?);
+    if wanted(Name::Binary) || wanted(Name::Writes) || wanted(Name::Packets) {
+        let parts = Parts::start(&freehold).await?;
+        if wanted(Name::Binary) {
+            rows.extend(progress(binary::measure(&parts).await?));
         }
+        if wanted(Name::Writes) {
+            rows.extend(progress(writes::measure(&parts).await?));
+        }
+        if wanted(Name::Packets) {
+            rows.extend(progress(packets::measure(&parts).await?));
+        }
+        parts.stop().await?;
+    }
+    if wanted(Name::Throughput) {
+        for count in throughput_sizes(arguments) {
+            let parts = Parts::start(&freehold).await?;
+            let sample = Sample::take(&parts).await?;
+            rows.extend(progress(throughput::measure(&parts, &sample, count).await?));
+            parts.stop().await?;
+        }
+    }
+    if wanted(Name::Latency) {
+        let parts = Parts::start(&freehold).await?;
+        rows.extend(progress(vec![latency::measure(&parts, 0).await?]));
+        if !arguments.check {
+            rows.extend(progress(vec![latency::measure(&parts, BACKGROUND).await?]));
+        }
+        parts.stop().await?;
+    }
+    let scale = [Name::Memory, Name::ColdStart, Name::Rest, Name::Growth];
+    if scale.into_iter().any(wanted) {
+        let parts = Parts::start(&freehold).await?;
+        let sample = Sample::take(&parts).await?;
+        let sizes: &[usize] = if arguments.full {
+            &[1_000, 10_000, 100_000]
+        } else {
+            &[1_000, 10_000]
+        };
+        rows.extend(progress(
+            scale::measure(&parts, &sample, sizes, wanted).await?,
+        ));
+        parts.stop().await?;
     }
     Ok(rows)
 }
 
-async fn throughput_of(freehold: &Path, count: usize) -> Result<Vec<Row>> {
-    let parts = Parts::start(freehold).await?;
-    let sample = Sample::take(&parts).await?;
-    let rows = throughput::measure(&parts, &sample, count).await?;
-    parts.stop().await?;
-    Ok(rows)
+fn throughput_sizes(arguments: &Arguments) -> Vec<usize> {
+    if !arguments.domains.is_empty() {
+        return arguments.domains.clone();
+    }
+    if arguments.check {
+        return vec![CHECKED_DOMAINS];
+    }
+    let sizes = [2_000, 10_000].into_iter();
+    sizes.take(if arguments.full { 2 } else { 1 }).collect()
+}
+
+/// Tells on the way what is measured, as the whole takes minutes.
+fn progress(rows: Vec<Row>) -> Vec<Row> {
+    for row in &rows {
+        eprintln!("bench: {row}");
+    }
+    rows
 }

@@ -87,6 +87,31 @@ impl Row {
     }
 }
 
+impl Row {
+    fn figures(&self) -> String {
+        let load = format!("load {}", short(self.load));
+        let figures = self.figures.iter().map(|figure| {
+            let text = format!("{} {} {}", figure.name, short(figure.value), figure.unit);
+            text.trim().to_owned()
+        });
+        figures.chain([load]).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = format!("{} {}", short(self.value), self.unit);
+        write!(
+            f,
+            "{}, {}: {} ({})",
+            self.name,
+            self.case,
+            value.trim(),
+            self.figures()
+        )
+    }
+}
+
 fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let first = text.split(' ').next().and_then(|text| text.parse().ok());
@@ -108,17 +133,7 @@ pub fn print_text(rows: &[Row]) {
             row.target.to_string(),
             if row.met { "yes" } else { "NO" }
         );
-        let figures: Vec<String> = row
-            .figures
-            .iter()
-            .map(|figure| {
-                format!("{} {} {}", figure.name, short(figure.value), figure.unit)
-                    .trim()
-                    .to_owned()
-            })
-            .chain([format!("load {}", short(row.load))])
-            .collect();
-        println!("{:<12} {}", "", figures.join(", "));
+        println!("{:<12} {}", "", row.figures());
     }
 }
 

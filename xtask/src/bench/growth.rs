@@ -1,0 +1,46 @@
+//! Growth: what one domain more costs beside few and beside many.
+
+use anyhow::Result;
+
+use super::fleet;
+use super::parts::Parts;
+use super::table::{Limit, Row, number};
+use super::watch::Watch;
+
+const DOMAINS: usize = 1_000;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    beside: usize,
+    /// Milliseconds of processor time for one domain from new to Verified.
+    cpu: f64,
+}
+
+pub async fn cost(parts: &Parts, beside: usize) -> Result<Cost> {
+    let run = format!("grow{beside}");
+    let operator = parts.operator(&["--check-ladder=1s"]).await?;
+    let watch = Watch::start(&parts.client, &run, Some(parts.dns.clone())).await?;
+    let before = operator.cpu()?;
+    fleet::state(&parts.client, &run, &fleet::domains(&run, DOMAINS)).await?;
+    watch.until_verified(DOMAINS).await?;
+    let cpu = (operator.cpu()? - before) * 1000.0 / number(DOMAINS);
+    operator.stop().await?;
+    Ok(Cost { beside, cpu })
+}
+
+pub fn row(costs: &[Cost]) -> Option<Row> {
+    let (first, last) = (costs.first()?, costs.last()?);
+    let row = Row::new(
+        "growth",
+        format!(
+            "CPU a domain, beside {} of beside {}",
+            last.beside, first.beside
+        ),
+        (last.cpu / first.cpu, "times"),
+        Limit::AtMost(1.2),
+    );
+    Some(
+        row.figure("few", first.cpu, "ms a domain")
+            .figure("many", last.cpu, "ms a domain"),
+    )
+}

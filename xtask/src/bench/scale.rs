@@ -1,0 +1,56 @@
+//! Rows over many verified domains, of which the control plane is filled once.
+
+use anyhow::Result;
+
+use super::Name;
+use super::cold_start;
+use super::growth;
+use super::memory::{self, Use};
+use super::parts::Parts;
+use super::rest;
+use super::restore::restore;
+use super::sample::Sample;
+use super::table::Row;
+
+/// Measures at each size in turn, the smallest first.
+pub async fn measure(
+    parts: &Parts,
+    sample: &Sample,
+    sizes: &[usize],
+    wanted: impl Fn(Name) -> bool,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let (mut uses, mut costs) = (vec![memory::at(parts, 0).await?], Vec::new());
+    let mut restored = 0;
+    for (place, &size) in sizes.iter().enumerate() {
+        eprintln!("bench: restoring {} domains", size - restored);
+        restore(parts, sample, restored, size).await?;
+        restored = size;
+        let last = place + 1 == sizes.len();
+        // Once, so that the organizations' summaries are written.
+        memory::at(parts, size).await?;
+        if wanted(Name::ColdStart) {
+            rows.push(cold_start::ready(parts, size).await?);
+            if last {
+                rows.push(cold_start::spread(parts, size).await?);
+            }
+        }
+        if wanted(Name::Memory) {
+            let used: Use = memory::at(parts, size).await?;
+            uses.push(used);
+        }
+        if last && wanted(Name::Rest) {
+            rows.extend(rest::measure(parts, size).await?);
+        }
+        if wanted(Name::Growth) {
+            costs.push(growth::cost(parts, size).await?);
+        }
+    }
+    if wanted(Name::Memory) {
+        rows.extend(memory::rows(&uses));
+    }
+    if wanted(Name::Growth) {
+        rows.extend(growth::row(&costs));
+    }
+    Ok(rows)
+}
