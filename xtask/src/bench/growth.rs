@@ -1,5 +1,7 @@
 //! Growth: what one domain more costs beside few and beside many.
 
+use std::fmt;
+
 use anyhow::Result;
 
 use super::fleet;
@@ -14,6 +16,16 @@ pub struct Cost {
     beside: usize,
     /// Milliseconds of processor time for one domain from new to Verified.
     cpu: f64,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "beside {}, {:.2} ms of CPU a domain",
+            self.beside, self.cpu
+        )
+    }
 }
 
 pub async fn cost(parts: &Parts, beside: usize) -> Result<Cost> {

@@ -1,5 +1,6 @@
 //! Memory of an operator with so many verified domains.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,6 +16,13 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub struct Use {
     domains: usize,
     memory: Memory,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Memory { peak, now } = self.memory;
+        write!(f, "{} domains, {now} KB, at most {peak} KB", self.domains)
+    }
 }
 
 pub async fn at(parts: &Parts, domains: usize) -> Result<Use> {

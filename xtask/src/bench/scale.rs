@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use super::Name;
 use super::cold_start;
 use super::growth;
 use super::memory::{self, Use};
@@ -11,6 +10,7 @@ use super::rest;
 use super::restore::restore;
 use super::sample::Sample;
 use super::table::Row;
+use super::{Name, progress};
 
 /// Measures at each size in turn, the smallest first.
 pub async fn measure(
@@ -30,20 +30,23 @@ pub async fn measure(
         // Once, so that the organizations' summaries are written.
         memory::at(parts, size).await?;
         if wanted(Name::ColdStart) {
-            rows.push(cold_start::ready(parts, size).await?);
+            rows.extend(progress(vec![cold_start::ready(parts, size).await?]));
             if last {
-                rows.push(cold_start::spread(parts, size).await?);
+                rows.extend(progress(vec![cold_start::spread(parts, size).await?]));
             }
         }
         if wanted(Name::Memory) {
             let used: Use = memory::at(parts, size).await?;
+            eprintln!("bench: {used}");
             uses.push(used);
         }
         if last && wanted(Name::Rest) {
-            rows.extend(rest::measure(parts, size).await?);
+            rows.extend(progress(rest::measure(parts, size).await?));
         }
         if wanted(Name::Growth) {
-            costs.push(growth::cost(parts, size).await?);
+            let cost = growth::cost(parts, size).await?;
+            eprintln!("bench: {cost}");
+            costs.push(cost);
         }
     }
     if wanted(Name::Memory) {
