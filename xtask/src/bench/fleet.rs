@@ -22,7 +22,7 @@ pub struct Domain {
     pub namespace: String,
     pub organization: String,
     pub name: String,
-    pub domain: String,
+    pub stated: String,
 }
 
 impl Domain {
@@ -32,7 +32,7 @@ impl Domain {
             namespace: format!("{run}-{:03}", n / IN_A_NAMESPACE),
             organization: format!("org-{}", n % IN_A_NAMESPACE / IN_AN_ORGANIZATION),
             name: format!("domain-{n:06}"),
-            domain: format!("{run}-{n:06}.example"),
+            stated: format!("{run}-{n:06}.example"),
         }
     }
 
@@ -60,7 +60,7 @@ pub async fn state(client: &Client, run: &str, domains: &[Domain]) -> Result<()>
             },
             "spec": {
                 "organizationRef": { "name": domain.organization },
-                "domain": domain.domain,
+                "domain": domain.stated,
             },
         })
     });

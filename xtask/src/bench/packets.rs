@@ -39,7 +39,7 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     let run = "walk";
     let watch = Watch::start(&parts.client, run, None).await?;
     let domains = ZONES.iter().enumerate().map(|(n, zone)| Domain {
-        domain: (*zone).to_owned(),
+        stated: (*zone).to_owned(),
         ..Domain::of(run, n)
     });
     let domains: Vec<Domain> = domains.collect();
@@ -49,7 +49,7 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     for domain in &domains {
         let record = watch.look(|seen| seen.records.get(&domain.key()).cloned());
         let record = record.context("a record")?;
-        tree.zone(&domain.domain)
+        tree.zone(&domain.stated)
             .set_txt(&record.name, &[&record.value]);
     }
     let packets = async |domain: &Domain, value: &str| -> Result<f64> {

@@ -54,14 +54,10 @@ impl Parts {
             .await?;
         for kind in kinds::watched() {
             let api = Api::<Seen>::all_with(parts.client.clone(), &kind);
-            until(
-                "the definitions are served",
-                Duration::from_secs(60),
-                || {
-                    let api = api.clone();
-                    async move { Ok(api.list(&kube::api::ListParams::default()).await.is_ok()) }
-                },
-            )
+            until("the definitions are served", Duration::from_mins(1), || {
+                let api = api.clone();
+                async move { Ok(api.list(&kube::api::ListParams::default()).await.is_ok()) }
+            })
             .await?;
         }
         Ok(parts)

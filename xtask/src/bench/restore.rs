@@ -43,7 +43,7 @@ pub async fn restore(parts: &Parts, sample: &Sample, from: usize, to: usize) -> 
                     // A step that has no factor with the day's seconds spreads neighbours.
                     next_check: now + (RECHECK_PERIOD / 86_400) * (place * 7 % 86_400 + 60),
                 };
-                let name = &domain.domain;
+                let name = &domain.stated;
                 puts.push(put(
                     &format!("organizationdomains/{}", domain.key()),
                     &sample.fill(&sample.stored_domain, &target),

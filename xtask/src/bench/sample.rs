@@ -76,7 +76,7 @@ impl Sample {
         watch.until_verified(1).await?;
         let verified = get(&parts.client, &kind, &domain.namespace, &domain.name).await?;
         let holdings = kinds::verified_domains();
-        let holding = get(&parts.client, &holdings, "", &domain.domain).await?;
+        let holding = get(&parts.client, &holdings, "", &domain.stated).await?;
         let client = &parts.client;
         let events = Api::<DynamicObject>::namespaced_with(
             client.clone(),
@@ -144,7 +144,7 @@ impl Sample {
             .uid
             .map_or_else(|| fresh_uid(1, target.number), str::to_owned);
         let own_token = fresh_token(target.number);
-        text.replace(&domain.domain, &new.domain)
+        text.replace(&domain.stated, &new.stated)
             .replace(&domain.name, &new.name)
             .replace(&domain.namespace, &new.namespace)
             .replace(&domain.organization, &new.organization)

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::cold_start;
 use super::growth;
-use super::memory::{self, Use};
+use super::memory;
 use super::parts::Parts;
 use super::rest;
 use super::restore::restore;
@@ -36,9 +36,9 @@ pub async fn measure(
             }
         }
         if wanted(Name::Memory) {
-            let used: Use = memory::at(parts, size).await?;
-            eprintln!("bench: {used}");
-            uses.push(used);
+            let memory = memory::at(parts, size).await?;
+            eprintln!("bench: {memory}");
+            uses.push(memory);
         }
         if last && wanted(Name::Rest) {
             rows.extend(progress(rest::measure(parts, size).await?));

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use freehold_testbed::DnsServer;
@@ -72,29 +71,18 @@ impl Watch {
     }
 
     pub async fn until(&self, what: &str, wanted: impl Fn(&Progress) -> bool) -> Result<()> {
-        self.until_within(DEADLINE, what, wanted).await
-    }
-
-    pub async fn until_within(
-        &self,
-        deadline: Duration,
-        what: &str,
-        wanted: impl Fn(&Progress) -> bool,
-    ) -> Result<()> {
         let mut progress = self.progress.clone();
-        let seen = timeout(deadline, progress.wait_for(|progress| wanted(progress))).await;
-        match seen {
-            Ok(seen) => seen.map(drop).context("the watch ended"),
-            Err(_) => {
-                let progress = self.progress.borrow();
-                bail!(
-                    "not so after {} s: {what}; {} have a challenge, {} are verified",
-                    deadline.as_secs(),
-                    progress.records.len(),
-                    progress.verified.len()
-                )
-            }
+        let seen = timeout(DEADLINE, progress.wait_for(|progress| wanted(progress))).await;
+        if let Ok(seen) = seen {
+            return seen.map(drop).context("the watch ended");
         }
+        let progress = self.progress.borrow();
+        bail!(
+            "not so after {} s: {what}; {} have a challenge, {} are verified",
+            DEADLINE.as_secs(),
+            progress.records.len(),
+            progress.verified.len()
+        )
     }
 
     pub async fn until_verified(&self, count: usize) -> Result<Instant> {
