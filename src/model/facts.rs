@@ -144,7 +144,10 @@ impl Facts {
                 unconfirmed,
                 ..read
             },
-            State::Failed => read,
+            State::Failed => Self {
+                challenge: challenge.filter(|_| read.reason == Reason::NameRefused),
+                ..read
+            },
         }
     }
 

@@ -254,8 +254,10 @@ pub fn issues_challenge(now: Timestamp, settings: &Settings, snapshot: &Snapshot
     }
     let facts = read(now, snapshot);
     match facts.state {
-        State::Failed if facts.reason == Reason::NameRefused => true,
-        State::Failed => is_new_request(snapshot, &facts),
+        State::Failed => {
+            let begins = facts.reason == Reason::NameRefused && facts.challenge.is_none();
+            begins || is_new_request(snapshot, &facts)
+        }
         State::Pending | State::Verified => facts.challenge.is_none(),
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
     let is_recent = |time| step.now.duration_since(time) <= RECENT;
     let mut changes = Vec::new();
     if let Some(issued) = &facts.challenge
+        && facts.state != State::Failed
         && is_recent(issued.time)
     {
         let then = Facts {

@@ -40,9 +40,8 @@ impl Step<'_> {
         if self.words.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
-        if self.facts.reason == Reason::NameRefused {
-            // The settings allow the name by now.
-            self.facts = Facts::new(self.facts.last_handled.take());
+        if self.facts.reason == Reason::NameRefused && !self.asked {
+            self.accept_again();
         }
         let pause = pause(self.snapshot);
         match (pause, held_by) {
@@ -95,11 +94,31 @@ impl Step<'_> {
         self.facts.state == State::Failed && self.facts.reason == Reason::RecordLost
     }
 
+    /// The token is kept: settings change back, and two operators may differ in theirs. Whoever
+    /// asks meanwhile starts again, as anywhere in Failed.
     fn refuse(&mut self) {
         self.handle_request();
+        let restart = self.asked && self.facts.state == State::Failed;
+        let kept = self.facts.challenge.take().filter(|_| !restart);
         self.facts = Facts {
             state: State::Failed,
             reason: Reason::NameRefused,
+            challenge: kept.map(|issued| Issued {
+                opened: None,
+                ..issued
+            }),
+            ..Facts::new(self.facts.last_handled.take())
+        };
+    }
+
+    /// The settings allow the name by now: the same token, and a window that opens now.
+    fn accept_again(&mut self) {
+        let kept = self.facts.challenge.take();
+        self.facts = Facts {
+            challenge: kept.map(|issued| Issued {
+                opened: Some(self.now),
+                ..issued
+            }),
             ..Facts::new(self.facts.last_handled.take())
         };
     }

@@ -1,9 +1,10 @@
 //! The life table, row by row.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 use crate::api::conditions::{READY, RECORD_PRESENT, STALLED, VERIFIED, find};
+use crate::model::policy::NamePolicy;
 
 #[test]
 fn a_new_name_gets_a_challenge_and_a_window() {
@@ -56,7 +57,8 @@ fn a_refused_name_fails_from_the_start_and_from_pending() {
             assert_eq!(subject.state(), State::Failed, "{name}");
             assert_eq!(subject.reason(), Reason::NameRefused, "{name}");
             assert_eq!(subject.condition(STALLED), "True");
-            assert_eq!(subject.status.challenge, None);
+            let records = subject.status.challenge.as_ref().map(|c| c.records.len());
+            assert_eq!(records.unwrap_or_default(), 0, "nothing to publish");
             assert_eq!(reasons(&decision), [Reason::NameRefused], "{name}");
             assert_eq!((decision.next_check, decision.wake), (None, None));
             assert_eq!(decision.holding, Holding::Keep);
@@ -77,14 +79,86 @@ fn a_refused_name_begins_anew_once_the_settings_allow_it() {
     assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
 }
 
+/// Two operators with different settings, or one whose settings change and change back.
+#[test]
+fn a_token_outlasts_a_refusal_however_often_it_comes() {
+    let mut subject = Subject::pending();
+    for _ in 0..3 {
+        subject.settings.names = refusing_acme();
+        let refused = subject.after(days(20)).step(None);
+        assert_eq!(reasons(&refused), [Reason::NameRefused]);
+        assert_eq!(subject.token(), Some(token(1)));
+        assert_eq!((subject.expiry(), refused.wake), (None, None));
+        let again = subject.decide(None);
+        assert_eq!((&again.status, &again.notices), (&subject.status, &vec![]));
+        let told = recent(subject.now, &subject.settings, &subject.snapshot());
+        assert_eq!(told, [], "nothing to publish");
+        subject.settings.names = NamePolicy::default();
+        assert!(!issues(&subject), "no token is taken from the limit");
+        let decision = subject.after(seconds(1)).step(None);
+        assert_eq!(reasons(&decision), []);
+        assert_eq!((subject.state(), subject.tokens), (State::Pending, 1));
+        assert_eq!(subject.token(), Some(token(1)));
+        assert_eq!(subject.status.challenge.as_ref().unwrap().records.len(), 2);
+        let window = subject.expiry().unwrap();
+        assert_eq!(window, schedule::add(subject.now, days(30)), "anew");
+    }
+    subject.after(hours(1)).step(Some(Verdict::Proven));
+    assert_eq!(subject.state(), State::Verified);
+}
+
+#[test]
+fn a_holder_that_was_refused_before_its_holding_was_seen_keeps_its_token() {
+    let mut subject = Subject::pending();
+    subject.settings.names = refusing_acme();
+    subject.step(None);
+    subject.held_by = us(subject.now);
+    for request in [None, Some("a".to_owned())] {
+        let mut subject = subject.clone();
+        subject.requested = request;
+        let decision = subject.step(None);
+        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(subject.state(), State::Verified);
+        assert_eq!(subject.token(), Some(token(1)));
+    }
+}
+
+#[test]
+fn a_request_for_a_refused_name_asks_for_a_new_token() {
+    let mut refused = Subject::pending();
+    refused.settings.names = refusing_acme();
+    refused.step(None);
+    refused.requested = Some("a".into());
+    for seen_while_refused in [true, false] {
+        let mut subject = refused.clone();
+        if seen_while_refused {
+            subject.step(None);
+            assert_eq!(subject.reason(), Reason::NameRefused);
+        }
+        subject.settings.names = NamePolicy::default();
+        assert!(issues(&subject));
+        let decision = subject.step(None);
+        assert_eq!(subject.token(), Some(token(2)));
+        assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
+        assert_eq!(subject.status.last_handled_request.as_deref(), Some("a"));
+    }
+}
+
+fn issues(subject: &Subject) -> bool {
+    issues_challenge(subject.now, &subject.settings, &subject.snapshot())
+}
+
+fn refusing_acme() -> NamePolicy {
+    NamePolicy {
+        consumer_mail_domains: HashSet::from([DomainName::parse("acme.com").unwrap()]),
+        ..NamePolicy::default()
+    }
+}
+
 #[test]
 fn a_holder_outlives_a_refusal_and_is_still_checked() {
     let mut subject = Subject::verified();
-    subject
-        .settings
-        .names
-        .consumer_mail_domains
-        .insert(DomainName::parse("acme.com").unwrap());
+    subject.settings.names = refusing_acme();
     let before = subject.status.clone();
     assert_eq!(subject.step(None).holding, Holding::Keep);
     assert_eq!(subject.status, before);
