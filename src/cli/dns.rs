@@ -17,7 +17,7 @@ use crate::dns::{
     RecursiveSettings, TrustAnchors,
 };
 use crate::model::name::DomainName;
-use crate::model::policy::NamePolicy;
+use crate::model::policy::{NamePolicy, is_public_suffix};
 use crate::model::schedule::parse_duration;
 use crate::model::service::ServiceName;
 
@@ -68,7 +68,7 @@ pub struct DnsArguments {
     dns_timeout: SignedDuration,
 
     /// Suffix outside the public DNS below which domains are admitted. Repeatable.
-    #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_name)]
+    #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_suffix)]
     allow_suffix: Vec<DomainName>,
 
     /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
@@ -179,6 +179,19 @@ impl DnsArguments {
 fn parse_root(text: &str) -> Result<SocketAddr, String> {
     parse_address(text, 53)
         .ok_or_else(|| "give the server's IP address, with :PORT if it is not 53".to_owned())
+}
+
+fn parse_suffix(text: &str) -> Result<DomainName, String> {
+    if let Some(bare) = text.strip_prefix('.') {
+        return Err(format!("leave out the dot: {bare}"));
+    }
+    let suffix = parse_name(text)?;
+    if is_public_suffix(&suffix) {
+        return Err(format!(
+            "{suffix} is a suffix of the public DNS, below which domains are admitted anyway"
+        ));
+    }
+    Ok(suffix)
 }
 
 fn parse_name(text: &str) -> Result<DomainName, String> {

@@ -105,7 +105,27 @@ pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .block_on(operate(arguments))
 }
 
+impl Arguments {
+    /// Why the durations make no sense together, where they do not.
+    fn contradiction(&self) -> Option<&'static str> {
+        if self.max_proof_age < self.recheck_period {
+            Some(
+                "--max-proof-age is shorter than --recheck-period: every proof would be too old before it is renewed",
+            )
+        } else if self.grace_check_period * 3 > self.grace {
+            Some(
+                "--grace-check-period is longer than a third of --grace: a record counts as lost once each third of the grace had a check that missed it",
+            )
+        } else {
+            None
+        }
+    }
+}
+
 async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    if let Some(contradiction) = arguments.contradiction() {
+        return Err(contradiction.into());
+    }
     let gatherer = arguments.dns.gatherer()?;
     let kubeconfig = kube::Config::infer().await.map_err(|error| {
         format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
@@ -188,6 +208,14 @@ fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> 
 fn parse_namespace(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("a namespace has a name; leave the setting out for all namespaces".to_owned());
+    }
+    // A label by RFC 1123; the API server takes no other.
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.len() > 63 || !text.bytes().all(inner) || text.starts_with('-') || text.ends_with('-') {
+        return Err(
+            "no namespace has such a name: at most 63 of a to z, 0 to 9 and hyphens, none of these first or last"
+                .to_owned(),
+        );
     }
     Ok(text.to_owned())
 }

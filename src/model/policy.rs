@@ -124,9 +124,7 @@ impl NamePolicy {
                 .allowed_suffixes
                 .iter()
                 .any(|suffix| suffix.as_str() == zone)
-            || psl::suffix(zone.as_bytes()).is_some_and(|suffix| {
-                suffix.typ() == Some(psl::Type::Icann) && suffix.as_bytes() == zone.as_bytes()
-            })
+            || is_icann_suffix(zone)
     }
 
     /// Whether the name lies below an allowed suffix: such a zone is the install's own, and what
@@ -137,6 +135,19 @@ impl NamePolicy {
             .iter()
             .any(|suffix| is_at_or_below(name, suffix.as_str()))
     }
+}
+
+/// Whether the public DNS registers names for others below this one. The Public Suffix List also has
+/// special-use names such as `home.arpa`.
+#[must_use]
+pub fn is_public_suffix(suffix: &DomainSuffix) -> bool {
+    is_icann_suffix(suffix.as_str()) && !SPECIAL_USE.iter().any(|s| suffix.is_at_or_below(s))
+}
+
+fn is_icann_suffix(name: &str) -> bool {
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| {
+        suffix.typ() == Some(psl::Type::Icann) && suffix.as_bytes() == name.as_bytes()
+    })
 }
 
 fn is_at_or_below(name: &str, suffix: &str) -> bool {
@@ -233,6 +244,26 @@ mod tests {
             check(&policy, "co.uk"),
             Err(Refusal::PublicSuffix(_))
         ));
+    }
+
+    #[test]
+    fn suffixes_of_the_public_dns_are_told_from_others() {
+        let is_public = |text: &str| is_public_suffix(&DomainName::parse(text).unwrap());
+        for suffix in ["com", "co.uk", "foo.ck", "xn--p1ai"] {
+            assert!(is_public(suffix), "{suffix}");
+        }
+        // The special-use names, of which the list has some, are nobody's.
+        for suffix in [
+            "internal",
+            "nosuchtld",
+            "onion",
+            "home.arpa",
+            "10.in-addr.arpa",
+            "lab.acme.com",
+            "github.io",
+        ] {
+            assert!(!is_public(suffix), "{suffix}");
+        }
     }
 
     #[test]

@@ -85,7 +85,15 @@ impl FromStr for Ladder {
 
 /// Reads `90s`, `15m`, `1h 30m` or `7d` (days of 24 hours), above zero.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let help = || format!("give a duration such as 90s, 15m, 12h or 7d, not {text:?}");
+    let help = || {
+        let number = text.trim();
+        let unit = if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+            format!("the unit is missing: {number}s is {number} seconds; ")
+        } else {
+            String::new()
+        };
+        format!("{unit}give a duration such as 90s, 15m, 12h or 7d, not {text:?}")
+    };
     let span: Span = text.trim().parse().map_err(|_| help())?;
     let duration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
@@ -197,6 +205,12 @@ mod tests {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
         assert_eq!(parse_duration("7d").unwrap().as_hours(), 168);
+        let unit = |text| {
+            parse_duration(text)
+                .unwrap_err()
+                .contains("the unit is missing")
+        };
+        assert!(unit("5") && unit(" 30 ") && !unit("5 parsecs") && !unit(""));
     }
 
     #[test]

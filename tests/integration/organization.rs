@@ -65,7 +65,11 @@ async fn a_verified_domain_outlives_its_organization_by_the_grace() {
     assert_eq!(status(&paused).state, Some(State::Verified));
     assert!(domain.holding().await.is_some());
     assert!(operator.terminate().await.success());
-    let _operator = settings.with("--grace", "3s").start().await;
+    let _operator = settings
+        .with("--grace-check-period", "1s")
+        .with("--grace", "3s")
+        .start()
+        .await;
     domain.until_state(State::Pending).await;
     world.until_released(&domain.domain).await;
     domain.get().await;
@@ -79,6 +83,7 @@ async fn an_organization_back_within_the_grace_costs_nothing() {
         .operator(&[&tenant])
         .every("1s")
         .with("--recheck-period", "1s")
+        .with("--grace-check-period", "1s")
         .with("--grace", "6s")
         .start()
         .await;

@@ -99,6 +99,36 @@ async fn a_wrong_flag_gives_a_clear_message() {
             "a ladder reads like",
         ),
         (
+            vec!["operator", dns, "--allow-suffix=.corp"],
+            2,
+            "leave out the dot: corp",
+        ),
+        (
+            vec!["operator", dns, "--allow-suffix=co.uk"],
+            2,
+            "a suffix of the public DNS",
+        ),
+        (
+            vec!["operator", dns, "--watch-namespace=Bad_NS"],
+            2,
+            "no namespace has such a name",
+        ),
+        (
+            vec!["operator", dns, "--max-proof-age=23h"],
+            1,
+            "--max-proof-age is shorter than --recheck-period",
+        ),
+        (
+            vec!["operator", dns, "--grace=9s", "--grace-check-period=4s"],
+            1,
+            "--grace-check-period is longer than a third of --grace",
+        ),
+        (
+            vec!["operator", dns, "--dns-timeout=5"],
+            2,
+            "the unit is missing: 5s is 5 seconds",
+        ),
+        (
             vec!["operator", dns, "--window=30"],
             2,
             "give a duration such as",

@@ -20,6 +20,7 @@ async fn a_proof_too_old_is_not_relied_on_and_costs_nothing_else() {
         .with("--recheck-period", "1s")
         .with("--max-proof-age", "3s")
         .with("--grace", "1s")
+        .with("--grace-check-period", "300ms")
         .start()
         .await;
     let name = world.name("stale");

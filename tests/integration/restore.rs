@@ -176,7 +176,7 @@ async fn a_hand_over_cut_off_before_its_status_counts_from_now() {
     let settings = world
         .operator(&[&first, &second])
         .with("--check-ladder", "1s")
-        .with("--recheck-period", "7d")
+        .with("--recheck-period", "3s")
         .with("--max-proof-age", "6s")
         .with("--hand-over-period", "1h");
     let operator = settings.start().await;
