@@ -15,7 +15,7 @@ use super::fair::{Class, Lane};
 use super::limits::Limit;
 use super::queue::Queue;
 use super::store::{Key, Stores};
-use super::watch::{self, Scope};
+use super::watch::{self, Definitions, Scope};
 use super::{domain_approval, namespace, organization, organization_domain, verified_domain};
 use crate::api::State;
 use crate::dns::Gatherer;
@@ -83,6 +83,7 @@ pub struct Operator {
     pub(super) request_limit: Limit,
     /// On new tokens.
     pub(super) token_limit: Limit,
+    pub(super) definitions: Definitions,
     namespaces: Vec<String>,
     api_timeout: Duration,
 }
@@ -137,6 +138,7 @@ impl Operator {
             ),
             events,
             orphan_delay: config.orphan_delay,
+            definitions: Definitions::default(),
             namespaces: config.namespaces,
             api_timeout: config.api_timeout,
         });

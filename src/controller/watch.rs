@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::core::{DeserializeGuard, ObjectMeta};
@@ -12,10 +13,15 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::operator::Operator;
 use super::store::Key;
 use super::unreadable;
+use crate::api::OrganizationDomain;
+
+/// How often it is said that definitions are missing.
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// One namespace, or all.
 pub type Scope = Option<String>;
@@ -101,11 +107,45 @@ async fn run<S: Sink>(
                     metadata(&object).uid.as_deref(),
                 );
             }
+            Err(error) if is_undefined::<S::Kind>(&error) => {
+                operator.metrics.watch_error(&kind);
+                operator.definitions.missing(&kind);
+            }
             Err(error) => {
                 operator.metrics.watch_error(&kind);
                 tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
             }
         }
+    }
+}
+
+/// Whether the API server knows no such kind of ours. Of an unknown path it says no more than 404.
+fn is_undefined<K: Resource<DynamicType = ()>>(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
+    else {
+        return false;
+    };
+    status.code == 404 && K::group(&()) == OrganizationDomain::group(&())
+}
+
+/// Says that definitions are missing, seldom enough to be read.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    said: Mutex<Option<Instant>>,
+}
+
+impl Definitions {
+    fn missing(&self, kind: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_some_and(|said| said.elapsed() < REMINDER) {
+            return;
+        }
+        *said = Some(Instant::now());
+        tracing::error!(
+            kind,
+            "the custom resource definitions are not installed, and nothing is done until they are: kubectl apply --server-side -f crds/"
+        );
     }
 }
 

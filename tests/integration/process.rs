@@ -4,7 +4,7 @@ use freehold_testbed::Behaviour;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::support::{DEADLINE, World, eventually, freehold, publish, status};
+use crate::support::{DEADLINE, PrivatePlane, World, eventually, freehold, publish, status};
 use freehold::api::State;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +65,31 @@ async fn sigterm_before_the_first_list_exits_0() {
     })
     .await;
     assert_eq!(operator.terminate().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_definitions_it_says_so_and_waits_for_them() {
+    let private = PrivatePlane::start().await;
+    let world = World::on(private.cluster().await).await;
+    let mut operator = world.operator(&[]).spawn();
+    eventually("it looked in vain a few times", async || {
+        operator.get("/livez").await?;
+        match operator.metric("freehold_watch_errors_total", "").await {
+            0..12 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    let errors = operator.metric("freehold_watch_errors_total", "").await;
+    assert_eq!(operator.get("/readyz").await.unwrap().0, 503);
+    let log = operator.log();
+    let said = log.matches("kubectl apply --server-side -f crds/").count();
+    assert!(said > 0, "{log}");
+    // Seldom, and nothing else beside it.
+    assert!(u64::try_from(said).unwrap() * 4 <= errors, "{log}");
+    assert!(!log.contains("\"WARN\"") && !log.contains("parse"), "{log}");
+    world.cluster.install(freehold::api::crds()).await;
+    operator.ready().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
