@@ -13,7 +13,7 @@ use crate::api::organization_domain::{
 };
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::{Evidence, Failure};
+use crate::model::evidence::{Evidence, Failure, Outcome, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report};
@@ -112,11 +112,16 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
         .build()?
         .block_on(gatherer.gather(&challenge));
     let judged = judge(&challenge, &evidence);
-    let report = if asks_for_token {
+    let mut report = if asks_for_token {
         Report::of_check(&challenge, &evidence, judged, &names)
     } else {
         Report::of_look(&challenge, &evidence, judged, &names)
     };
+    if let Some(unreached) = &evidence.unreached {
+        let advice = advice(unreached);
+        eprintln!("freehold: {advice}");
+        report.hint = Some(advice);
+    }
     match arguments.output {
         Output::Table => report.write_table(&mut io::stdout().lock())?,
         Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?,
@@ -247,6 +252,27 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// What happened, and what whoever runs this can do about it.
+fn advice(unreached: &Unreached) -> String {
+    let asked: Vec<String> = unreached
+        .step
+        .answers
+        .iter()
+        .map(|answer| match answer.outcome {
+            Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
+            _ => answer.server.clone(),
+        })
+        .collect();
+    let servers = match unreached.zone.as_str() {
+        "." => "root server".to_owned(),
+        zone => format!("server of {zone}"),
+    };
+    format!(
+        "no {servers} gave an answer to go by ({}). Let this machine reach port 53 of any address over UDP and TCP, or ask a recursive server: --dns-mode recursive --dns-server ADDRESS",
+        asked.join("; ")
+    )
 }
 
 fn parse_token(text: &str) -> Result<Token, String> {

@@ -13,7 +13,7 @@ use rand::distr::{Alphanumeric, SampleString};
 
 use super::answer::{MAX_ALIASES, Reading, shown};
 use super::cache::Cache;
-use super::delegation::{Asked, Descent, NameServer, Told, Walk, Walker, Zone};
+use super::delegation::{Asked, Descent, NameServer, NoWay, Told, Walk, Walker, Zone};
 use super::exchange::{Exchange, Transport};
 use super::guard::Guard;
 use super::limits::Limits;
@@ -88,6 +88,7 @@ impl Authoritative {
             lookups: Vec::new(),
             zone: None,
             doubled: None,
+            unreached: None,
         };
         check.gather(&mut evidence).await;
         evidence
@@ -137,7 +138,10 @@ impl Check<'_> {
         };
         let start = match self.walk.zone_for(&domain, 0).await {
             Ok(zone) => zone,
-            Err(failure) => return evidence.lookups = stopped_before(failure),
+            Err(NoWay { failure, unreached }) => {
+                evidence.unreached = unreached;
+                return evidence.lookups = stopped_before(failure);
+            }
         };
         let by_any = |form| self.look_up(&start, form, Transport::Any);
         let (underscore, apex) =

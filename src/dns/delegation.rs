@@ -19,7 +19,7 @@ use super::dnssec::{Chain, Delegation, Keys};
 use super::exchange::{Answer, Exchange, Manner, Transport};
 use super::limits::Limits;
 use crate::model::agreement::{Agreement, Weight, agree};
-use crate::model::evidence::{Failure, Security};
+use crate::model::evidence::{Failure, Outcome, Security, ServerAnswer, Step, Unreached};
 use crate::model::policy::NamePolicy;
 
 /// Servers of a registry that are asked; they are one organization's and say the same.
@@ -90,6 +90,49 @@ pub struct Descent {
     pub weight: Weight,
 }
 
+/// Why no way leads to a zone.
+#[derive(Debug)]
+pub struct NoWay {
+    pub failure: Failure,
+    /// The zone none of whose servers helped, where it was for that.
+    pub unreached: Option<Unreached>,
+}
+
+impl NoWay {
+    fn at(zone: &Name, name: &Name, failed: Vec<(String, Failure)>) -> Self {
+        let failure = failed.last().map_or(Failure::Unreachable, |last| last.1);
+        let answers = failed.into_iter().map(|(server, failure)| ServerAnswer {
+            server,
+            outcome: Outcome::Failed(failure),
+        });
+        Self {
+            failure,
+            unreached: Some(Unreached {
+                zone: shown(zone),
+                step: Step {
+                    name: shown(name),
+                    answers: answers.collect(),
+                },
+            }),
+        }
+    }
+}
+
+impl From<Failure> for NoWay {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            unreached: None,
+        }
+    }
+}
+
+impl From<NoWay> for Failure {
+    fn from(no_way: NoWay) -> Self {
+        no_way.failure
+    }
+}
+
 /// One check's walk.
 pub struct Walk<'a> {
     walker: &'a Walker,
@@ -131,7 +174,7 @@ impl<'a> Walk<'a> {
         &'b self,
         name: &'b Name,
         depth: u8,
-    ) -> BoxFuture<'b, Result<Arc<Zone>, Failure>> {
+    ) -> BoxFuture<'b, Result<Arc<Zone>, NoWay>> {
         async move {
             let mut zone = match self.walker.cache.closest(name) {
                 Some(zone) => zone,
@@ -153,7 +196,7 @@ impl<'a> Walk<'a> {
         .boxed()
     }
 
-    async fn root(&self) -> Result<Arc<Zone>, Failure> {
+    async fn root(&self) -> Result<Arc<Zone>, NoWay> {
         let mut zone = Zone {
             name: Name::root(),
             servers: self.walker.roots.clone(),
@@ -162,17 +205,24 @@ impl<'a> Walk<'a> {
             registry: true,
         };
         if !self.walker.anchors.is_empty() {
-            let mut outcome = Err(Failure::Unreachable);
+            let mut failed = Vec::new();
+            let mut found = None;
             for server in in_any_order(&zone.servers) {
-                outcome = match self.keys_at(&zone.name, server, Transport::Tcp).await {
-                    Ok(dnskey) => Keys::of_root(&self.walker.anchors, &dnskey).await,
+                let read = self.keys_at(&zone.name, server, Transport::Tcp).await;
+                let keys = match read.told {
+                    Ok((dnskey, ())) => Keys::of_root(&self.walker.anchors, &dnskey.message).await,
                     Err(failure) => Err(failure),
                 };
-                if outcome.is_ok() {
-                    break;
+                match keys {
+                    Ok(keys) => {
+                        found = Some(keys);
+                        break;
+                    }
+                    Err(failure) => failed.push((read.server, failure)),
                 }
             }
-            zone.chain = Chain::Secure(Arc::new(outcome?));
+            let keys = found.ok_or_else(|| NoWay::at(&zone.name, &zone.name, failed))?;
+            zone.chain = Chain::Secure(Arc::new(keys));
         }
         let zone = Arc::new(zone);
         self.walker.cache.keep_zone(&zone, MAX_AGE);
@@ -180,21 +230,20 @@ impl<'a> Walk<'a> {
     }
 
     /// What any one server of a registry says of the name.
-    async fn ask_registry(&self, zone: &Zone, name: &Name) -> Result<Reading, Failure> {
-        let mut failure = Failure::Unreachable;
+    async fn ask_registry(&self, zone: &Zone, name: &Name) -> Result<Reading, NoWay> {
+        let mut failed = Vec::new();
         for server in in_any_order(&zone.servers) {
             let read =
                 |answer: &Message| read_authoritative(answer, &zone.name, name, RecordType::TXT);
-            match self
+            let answer = self
                 .ask(zone, server, name, RecordType::TXT, Transport::Tcp, read)
-                .await
-                .told
-            {
+                .await;
+            match answer.told {
                 Ok((_, reading)) => return Ok(reading),
-                Err(of_server) => failure = of_server,
+                Err(failure) => failed.push((answer.server, failure)),
             }
         }
-        Err(failure)
+        Err(NoWay::at(&zone.name, name, failed))
     }
 
     /// Asks from this zone downwards. At every cut all servers must say the same of it.
@@ -535,8 +584,8 @@ impl<'a> Walk<'a> {
     ) -> Chain {
         let mut failure = Failure::Unreachable;
         for server in servers.iter().take(REGISTRY_SERVERS) {
-            let chain = match self.keys_at(child, server, transport).await {
-                Ok(dnskey) => keys.of_child(child, ds, &dnskey).await,
+            let chain = match self.keys_at(child, server, transport).await.told {
+                Ok((dnskey, ())) => keys.of_child(child, ds, &dnskey.message).await,
                 Err(of_server) => Err(of_server),
             };
             match chain {
@@ -547,12 +596,7 @@ impl<'a> Walk<'a> {
         Chain::Broken(failure)
     }
 
-    async fn keys_at(
-        &self,
-        zone: &Name,
-        server: &NameServer,
-        transport: Transport,
-    ) -> Result<Message, Failure> {
+    async fn keys_at(&self, zone: &Name, server: &NameServer, transport: Transport) -> Read<()> {
         self.put(
             zone,
             server,
@@ -563,8 +607,6 @@ impl<'a> Walk<'a> {
             with_authority,
         )
         .await
-        .told
-        .map(|(answer, ())| answer.message)
     }
 
     async fn ask<T>(

@@ -209,6 +209,7 @@ impl Recursive {
             lookups,
             zone: None,
             doubled: None,
+            unreached: None,
         };
         let judged = crate::model::verdict::judge(challenge, &evidence);
         if judged.verdict.is_negative()

@@ -18,6 +18,16 @@ pub struct Evidence {
     pub zone: Option<ZoneServers>,
     /// What stands at the name that a panel makes which appends the zone once more.
     pub doubled: Option<Step>,
+    /// Where the way to the domain ended before any of its own servers was found.
+    pub unreached: Option<Unreached>,
+}
+
+/// A zone above the domain none of whose servers gave an answer to go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreached {
+    /// Without a final dot; the root is a dot.
+    pub zone: String,
+    pub step: Step,
 }
 
 /// Who was asked, which decides how many of them must agree.

@@ -262,6 +262,7 @@ mod tests {
                 hosts: vec![],
             }),
             doubled: None,
+            unreached: None,
         }
     }
 

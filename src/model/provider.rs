@@ -285,6 +285,7 @@ mod tests {
                 hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             }),
             doubled: None,
+            unreached: None,
         };
         of(&evidence, &NamePolicy::default())
     }

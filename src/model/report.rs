@@ -33,6 +33,13 @@ pub fn last_check(
             }
         }
     }
+    for step in evidence.unreached.iter().map(|unreached| &unreached.step) {
+        servers.extend(step.answers.iter().map(|answer| AskedServer {
+            server: shorten(&answer.server),
+            name: step.name.clone(),
+            answer: read(challenge, evidence, RecordForm::Apex, &answer.outcome).words,
+        }));
+    }
     servers.sort();
     servers.dedup();
     servers.truncate(MAX_LISTED_ANSWERS);
@@ -187,6 +194,7 @@ mod tests {
             secure_only: false,
             zone: None,
             doubled: None,
+            unreached: None,
             lookups: vec![Lookup {
                 form: RecordForm::Underscore,
                 steps: vec![Step {

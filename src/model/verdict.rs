@@ -324,6 +324,7 @@ mod tests {
             secure_only: false,
             zone: None,
             doubled: None,
+            unreached: None,
             lookups: vec![
                 lookup(RecordForm::Underscore, underscore),
                 lookup(RecordForm::Apex, apex),

@@ -154,6 +154,40 @@ async fn without_leave_no_learned_address_on_loopback_is_asked() {
     assert!(tree.server("ns1.acme.com").queries().is_empty());
 }
 
+/// As behind a firewall.
+#[tokio::test]
+async fn that_no_root_server_answers_is_said_in_every_format() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let closed = "127.0.0.1:1".to_owned();
+    for (anchor, output) in [
+        (None, "table"),
+        (Some("/dev/null"), "table"),
+        (None, "json"),
+        (None, "yaml"),
+    ] {
+        let mut arguments = vec![DOMAIN, "--dns-root", &silent, "--dns-root", &closed];
+        arguments.extend(["--dns-timeout", "300ms", "--output", output]);
+        if let Some(anchor) = anchor {
+            arguments.extend(["--dns-trust-anchor", anchor]);
+        }
+        let output = run(&arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let port = |address: &str| format!("port {}", address.rsplit(':').next().unwrap());
+        for said in [&shown, &error] {
+            for part in ["no root server gave", "port 53", "--dns-mode recursive"] {
+                assert!(said.contains(part), "{part}: {said}");
+            }
+            for part in [port(&silent), port(&closed)] {
+                assert!(said.contains(&part), "{part}: {said}");
+            }
+            assert!(said.contains("could not be reached"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn recursive_mode_asks_the_server_given() {
     let server = DnsServer::start().await.unwrap();

@@ -73,6 +73,7 @@ impl Dns {
             lookups: FORMS.map(lookup).to_vec(),
             zone: None,
             doubled: None,
+            unreached: None,
         }
     }
 }
