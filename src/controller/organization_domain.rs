@@ -204,27 +204,48 @@ fn seen_by(domain: &Domain, holding: Option<&HoldingView>) -> HeldBy {
     })
 }
 
+/// What a first look at an object shows.
+enum Looked {
+    Gone,
+    /// Nothing is to be done for so long.
+    AtRest(Duration),
+    Whole(Arc<Domain>),
+}
+
+/// Looks an object up: in the store, and live where the store keeps too little to decide from, unless
+/// it was read a moment ago.
+async fn look(
+    operator: &Operator,
+    key: &Key,
+    read: Option<Arc<Domain>>,
+) -> Result<Looked, CallError> {
+    let Some(known) = operator.stores.domains().get(key) else {
+        return Ok(Looked::Gone);
+    };
+    if let Some(wait) = at_rest(operator, &known, Timestamp::now()) {
+        return Ok(Looked::AtRest(wait));
+    }
+    if matches!(known.kept, Kept::Whole(_)) {
+        return Ok(Looked::Whole(known));
+    }
+    let same = |read: &Arc<Domain>| read.uid == known.uid && read.version == known.version;
+    if let Some(read) = read.filter(same) {
+        return Ok(Looked::Whole(read));
+    }
+    let live = operator.refresh(key).await?;
+    Ok(live.map_or(Looked::Gone, Looked::Whole))
+}
+
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let mut checked: Option<Checked> = None;
     let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
     for _ in 0..ATTEMPTS {
-        let Some(known) = operator.stores.domains().get(key) else {
-            return Ok(None);
-        };
-        if let Some(wait) = at_rest(operator, &known, Timestamp::now()) {
-            return Ok(Some(wait));
-        }
-        let domain = match known.kept {
-            Kept::Whole(_) => known,
-            Kept::AtRest(_) => match whole.take().filter(|whole| whole.version == known.version) {
-                Some(domain) => domain,
-                None => match operator.refresh(key).await? {
-                    Some(domain) => domain,
-                    None => return Ok(None),
-                },
-            },
+        let domain = match look(operator, key, whole.take()).await? {
+            Looked::Gone => return Ok(None),
+            Looked::AtRest(wait) => return Ok(Some(wait)),
+            Looked::Whole(domain) => domain,
         };
         let Kept::Whole(status) = &domain.kept else {
             return Err(CallError::Conflict);
@@ -285,12 +306,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             let recent = lifecycle::recent(now, &operator.settings, &snapshot);
             publish(operator, &domain, recent);
         }
-        let applied = match by_hand(operator, &domain, &decision) {
-            true if changed_approval(operator, &domain, now, approved_until).await? => {
-                Ok(Applied::Changed)
-            }
-            _ => apply(operator, &domain, status, &decision, checked.as_ref()).await,
-        };
+        if by_hand(operator, &domain, &decision)
+            && changed_approval(operator, &domain, now, approved_until).await?
+        {
+            continue;
+        }
+        let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await;
         if checked.is_some() && applied.as_ref().is_err_and(CallError::can_pass) {
             // What the check found is not lost: it is made again with the next try.
             let mut domains = operator.stores.domains_mut();

@@ -88,7 +88,7 @@ impl Limits {
             let answered = state.answered.contains(&zone);
             if !answered {
                 let useless = state.useless.get_mut(&zone);
-                if useless.is_some_and(|of_zone| of_zone.is_spent()) || state.silence.is_spent() {
+                if useless.is_some_and(Allowance::is_spent) || state.silence.is_spent() {
                     return None;
                 }
                 state.silence.spent += 1;

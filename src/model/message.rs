@@ -134,7 +134,7 @@ fn organization_missing(facts: &Facts, words: &Words<'_>) -> String {
     );
     match (facts.state, facts.paused) {
         (State::Verified, Some(since)) => format!(
-            "{create} Without it the domain is not checked, and is given up at {}.",
+            "{create} Without it the domain is given up at {}.",
             moment(schedule::add(since, words.settings.grace))
         ),
         _ => format!("{create} Without it the domain is not checked."),

@@ -228,6 +228,7 @@ async fn a_wildcard_proves_nothing() {
     scene.assert_verified("own target").await;
 }
 
+#[expect(clippy::too_many_lines, reason = "most are a table")]
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_told_apart_in_the_status_and_in_words() {
     let scene = Scene::new(|world| world.public_name("told")).await;

@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn negative(weight: Weight) -> Option<JudgedHolder> {
-    Some(JudgedHolder {
+fn negative(weight: Weight) -> JudgedHolder {
+    JudgedHolder {
         verdict: Verdict::Absent,
         weight,
         last_proven: None,
-    })
+    }
 }
 
 /// A contender whose first count was made.
@@ -20,9 +20,9 @@ fn taking_over() -> Subject {
     subject
 }
 
-fn contend(subject: &mut Subject, verdict: Verdict, holder: Option<JudgedHolder>) -> Decision {
+fn contend(subject: &mut Subject, verdict: Verdict, holder: JudgedHolder) -> Decision {
     let judgement = Judgement {
-        holder,
+        holder: Some(holder),
         ..subject.judgement(verdict)
     };
     let decision = subject.decide_on(Some(&judgement));
@@ -44,11 +44,11 @@ fn a_hand_over_counts_nothing_that_a_server_did_not_say() {
 
 #[test]
 fn three_moments_of_absence_make_no_hand_over() {
-    let proven = Some(JudgedHolder {
+    let proven = JudgedHolder {
         verdict: Verdict::Proven,
         weight: Weight::Complete,
         last_proven: None,
-    });
+    };
     // While nobody can be judged but the holder.
     for verdict in [INCONCLUSIVE, Verdict::Disagreement, Verdict::Absent] {
         let mut subject = taking_over();
@@ -60,10 +60,10 @@ fn three_moments_of_absence_make_no_hand_over() {
     let mut subject = taking_over();
     let found = schedule::add(subject.now, hours(1));
     subject.after(days(2));
-    let holder = negative(Weight::Complete).map(|holder| JudgedHolder {
+    let holder = JudgedHolder {
         last_proven: Some(found),
-        ..holder
-    });
+        ..negative(Weight::Complete)
+    };
     contend(&mut subject, Verdict::Proven, holder);
     let begun = subject.status.hand_over.as_ref().unwrap();
     assert_eq!(

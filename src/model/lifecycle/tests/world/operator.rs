@@ -201,11 +201,10 @@ impl World {
                 judgement.as_ref(),
                 || fresh_token(count),
             );
-            let applied = match by_hand(&seen, &decision) {
-                true if self.changed_approval(who, &seen, now) => Err(Obstacle::Changed),
-                _ => self.apply(who, &seen, &decision),
-            };
-            match applied {
+            if by_hand(&seen, &decision) && self.changed_approval(who, &seen, now) {
+                continue;
+            }
+            match self.apply(who, &seen, &decision) {
                 Ok(()) => {
                     let wake = decision.wake.map(|wake| {
                         schedule::add(

@@ -111,7 +111,10 @@ impl Watcher {
     pub fn taken(&mut self, time: Timestamp, approved: bool, api: &Api, dns: &Dns) {
         let held = api.held.as_ref().unwrap();
         let hash = &held.spec.holder.token_hash;
-        self.keeps = held.spec.strategy == Strategy::Dns && self.holder_found(api, dns);
+        // One that is behind may have taken it without its organization.
+        self.keeps = held.spec.strategy == Strategy::Dns
+            && self.holder_found(api, dns)
+            && api.organizations[held.place()];
         if held.spec.strategy == Strategy::Manual {
             assert!(approved, "taken by no approval: {held:?}");
             return;
@@ -149,7 +152,7 @@ impl Watcher {
             settled || self.tampered[held.place()],
             "too early: {held:?}"
         );
-        self.keeps = self.holder_found(api, dns);
+        self.keeps = self.holder_found(api, dns) && api.organizations[held.place()];
     }
 
     pub fn released(&mut self, time: Timestamp, clock: Timestamp, held: &Held, before: &Api) {
