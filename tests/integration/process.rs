@@ -92,6 +92,57 @@ async fn without_definitions_it_says_so_and_waits_for_them() {
     operator.ready().await;
 }
 
+async fn is_refused(arguments: &[&str], code: i32, words: &str) {
+    let mut command = freehold();
+    command
+        .args(arguments)
+        .env("KUBECONFIG", "/nowhere/kubeconfig");
+    let output = timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    assert!(error.contains(words), "{arguments:?}: {error}");
+    assert!(!error.contains("panicked"), "{arguments:?}: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_cannot_be_meant_are_refused() {
+    let dns = "--dns-mode=authoritative";
+    for (arguments, code, words) in [
+        (
+            vec!["operator", dns, "--allow-suffix=.corp"],
+            2,
+            "leave out the dot: corp",
+        ),
+        (
+            vec!["operator", dns, "--allow-suffix=co.uk"],
+            2,
+            "a suffix of the public DNS",
+        ),
+        (
+            vec!["operator", dns, "--watch-namespace=Bad_NS"],
+            2,
+            "no namespace has such a name",
+        ),
+        (
+            vec!["operator", dns, "--max-proof-age=23h"],
+            1,
+            "--max-proof-age is shorter than --recheck-period",
+        ),
+        (
+            vec!["operator", dns, "--grace=9s", "--grace-check-period=4s"],
+            1,
+            "--grace-check-period is longer than a third of --grace",
+        ),
+        (
+            vec!["operator", dns, "--dns-timeout=5"],
+            2,
+            "the unit is missing: 5s is 5 seconds",
+        ),
+    ] {
+        is_refused(&arguments, code, words).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_flag_gives_a_clear_message() {
     let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,36 +175,6 @@ async fn a_wrong_flag_gives_a_clear_message() {
             "a ladder reads like",
         ),
         (
-            vec!["operator", dns, "--allow-suffix=.corp"],
-            2,
-            "leave out the dot: corp",
-        ),
-        (
-            vec!["operator", dns, "--allow-suffix=co.uk"],
-            2,
-            "a suffix of the public DNS",
-        ),
-        (
-            vec!["operator", dns, "--watch-namespace=Bad_NS"],
-            2,
-            "no namespace has such a name",
-        ),
-        (
-            vec!["operator", dns, "--max-proof-age=23h"],
-            1,
-            "--max-proof-age is shorter than --recheck-period",
-        ),
-        (
-            vec!["operator", dns, "--grace=9s", "--grace-check-period=4s"],
-            1,
-            "--grace-check-period is longer than a third of --grace",
-        ),
-        (
-            vec!["operator", dns, "--dns-timeout=5"],
-            2,
-            "the unit is missing: 5s is 5 seconds",
-        ),
-        (
             vec!["operator", dns, "--window=30"],
             2,
             "give a duration such as",
@@ -182,15 +203,7 @@ async fn a_wrong_flag_gives_a_clear_message() {
         ),
         (vec!["operate"], 2, "unrecognized subcommand"),
     ] {
-        let mut command = freehold();
-        command
-            .args(&arguments)
-            .env("KUBECONFIG", "/nowhere/kubeconfig");
-        let output = timeout(DEADLINE, command.output()).await.unwrap().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
-        assert!(error.contains(words), "{arguments:?}: {error}");
-        assert!(!error.contains("panicked"), "{arguments:?}: {error}");
+        is_refused(&arguments, code, words).await;
     }
     let world = World::new().await;
     let mut command = freehold();
