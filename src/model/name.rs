@@ -77,7 +77,8 @@ impl DomainName {
         if shown.is_err() {
             return Err(NameError::BadLabel);
         }
-        if folded != ascii && folded != unicode {
+        // The canonical case of some scripts, as Cherokee, is the upper one.
+        if folded != ascii && folded != unicode.to_lowercase() {
             return Err(NameError::Mapped(unicode.into_owned()));
         }
         if is_numeric_host(&ascii) {
@@ -177,6 +178,8 @@ mod tests {
             ("xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
             ("faß.de", "xn--fa-hia.de"),
             ("a-b.example", "a-b.example"),
+            ("\u{13eb}.example", "xn--bce.example"),
+            ("\u{abbb}.example", "xn--bce.example"),
         ] {
             assert_eq!(
                 DomainName::parse(typed).unwrap().as_str(),
