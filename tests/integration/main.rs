@@ -13,6 +13,7 @@ mod crash;
 mod crds;
 mod demo;
 mod fairness;
+mod faults;
 mod holdings;
 mod lifecycle;
 mod matching;

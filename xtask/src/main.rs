@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod crds;
 mod demo;
+mod faults;
 mod signals;
 mod test;
 
@@ -40,6 +41,15 @@ enum Task {
     },
     /// Measure the release build against a plain client of the API server
     Bench(bench::Arguments),
+    /// Verify many domains while everything around the operator fails, one fault after the other
+    Faults {
+        /// How often the suite is run; it ends with the first failure
+        #[arg(long, default_value_t = 1)]
+        rounds: u32,
+        /// Domains for each fault; the tests themselves have 60
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=20_000))]
+        domains: u32,
+    },
     /// Write the custom resource definitions to crds/
     Crds,
 }
@@ -53,6 +63,9 @@ async fn main() -> ExitCode {
             arguments,
         } => test::run(with_dns_servers, &arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
+        Task::Faults { rounds, domains } => {
+            test::until_interrupted(faults::run(rounds, domains)).await
+        }
         Task::Crds => crds::run().await,
     };
     result.unwrap_or_else(|error| {

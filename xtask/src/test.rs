@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use freehold_testbed::nameservers::Packages;
 use freehold_testbed::{ControlPlane, Options, Programs};
 
+use tokio::process::Command;
+
 use crate::cargo;
 use crate::signals::EndSignals;
 
@@ -22,15 +24,19 @@ const LINTS: [&str; 6] = [
 ];
 
 pub async fn run(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
+    until_interrupted(check(with_dns_servers, arguments)).await
+}
+
+/// Does the work, or drops it when interrupted: that kills its control plane.
+pub async fn until_interrupted(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let mut signals = EndSignals::new()?;
     tokio::select! {
         biased;
         () = signals.received() => bail!("interrupted"),
-        code = check(with_dns_servers, arguments) => code,
+        code = work => code,
     }
 }
 
-/// Dropped when interrupted: that kills the control plane.
 async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
     if arguments.is_empty() {
         for check in [&FORMATTING[..], &LINTS] {
@@ -47,14 +53,24 @@ async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode>
             return Ok(code);
         }
     }
-    let programs = Programs::find_or_build().await?;
-    let plane = ControlPlane::start(&programs, Options::default()).await?;
     // Most of a test's time is waiting.
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| TEST_THREADS.to_owned());
-    let status = cargo::command()
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .env("RUST_TEST_THREADS", threads)
-        .args(arguments)
+    on_control_plane(|command| {
+        command
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("RUST_TEST_THREADS", threads)
+            .args(arguments);
+    })
+    .await
+}
+
+/// Runs cargo beside a control plane that the tests find.
+pub async fn on_control_plane(describe: impl FnOnce(&mut Command)) -> Result<ExitCode> {
+    let programs = Programs::find_or_build().await?;
+    let plane = ControlPlane::start(&programs, Options::default()).await?;
+    let mut command = cargo::command();
+    describe(&mut command);
+    let status = command
         .env("FREEHOLD_TEST_KUBECONFIG", plane.kubeconfig())
         .env("FREEHOLD_TEST_API", plane.api_address().to_string())
         .env("FREEHOLD_TEST_KUBECTL", plane.kubectl_path())

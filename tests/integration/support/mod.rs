@@ -15,5 +15,5 @@ pub use history::History;
 pub use operator::{OperatorProcess, OperatorSettings, freehold};
 pub use stated::{Stated, condition, holder_of, publish, ready_message, ready_reason, status, uid};
 pub use tenant::Tenant;
-pub use wait::{DEADLINE, eventually};
-pub use world::{World, round_trip, times};
+pub use wait::{DEADLINE, eventually, eventually_within};
+pub use world::{World, random_label, round_trip, times};

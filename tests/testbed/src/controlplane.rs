@@ -2,6 +2,7 @@
 
 mod arguments;
 mod credentials;
+mod history;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -166,6 +167,22 @@ impl ControlPlane {
     /// Undoes [`ControlPlane::freeze_api_server`].
     pub fn thaw_api_server(&self) -> Result<()> {
         self.api_server.thaw()
+    }
+
+    /// Stops etcd without ending it: the API server runs on and can neither read nor write.
+    pub fn freeze_etcd(&self) -> Result<()> {
+        self.etcd.freeze()
+    }
+
+    /// Undoes [`ControlPlane::freeze_etcd`].
+    pub fn thaw_etcd(&self) -> Result<()> {
+        self.etcd.thaw()
+    }
+
+    /// Takes every version but the newest out of etcd. What the API server remembers of them it
+    /// forgets with [`ControlPlane::restart_api_server`]; then no watch goes on from where it was.
+    pub async fn compact_history(&self) -> Result<()> {
+        history::compact(self.layout.etcd_client_port).await
     }
 
     /// The API server makes its own certificate; the kubeconfig cannot be written before.

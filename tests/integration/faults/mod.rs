@@ -1,0 +1,49 @@
+//! What can fail around the operator fails while it verifies domains; afterwards nothing is lost,
+//! forged or done twice. `cargo xtask faults` runs this with many more domains.
+
+mod campaign;
+mod control_plane;
+mod dns;
+mod http_proxy;
+mod operators;
+mod watcher;
+
+use std::env;
+use std::time::Duration;
+
+pub const DOMAINS_VARIABLE: &str = "FREEHOLD_FAULTS_DOMAINS";
+const SHORT_FORM: u32 = 60;
+
+/// How much is thrown at the operator.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    pub domains: u32,
+}
+
+impl Size {
+    pub fn of_this_run() -> Self {
+        let domains = env::var(DOMAINS_VARIABLE).map_or(SHORT_FORM, |text| {
+            text.parse().expect("a number of domains")
+        });
+        Self { domains }
+    }
+
+    /// Over how long the domains are stated: the fault acts among them.
+    pub fn spread(self) -> Duration {
+        Duration::from_millis(2000) + Duration::from_millis(40) * self.domains
+    }
+
+    /// How long one outage lasts.
+    pub fn outage(self) -> Duration {
+        Duration::from_millis(2000) + Duration::from_millis(10) * self.domains
+    }
+
+    /// As often as an operator without optimization can check so many.
+    pub fn check_period(self) -> String {
+        format!("{}s", (self.domains / 200).max(1))
+    }
+
+    pub fn recheck_period(self) -> String {
+        format!("{}s", (self.domains / 20).max(3))
+    }
+}

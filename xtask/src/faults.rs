@@ -1,0 +1,28 @@
+//! `cargo xtask faults`: the fault suite at full size.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::test;
+
+/// What the tests read their size from.
+const DOMAINS_VARIABLE: &str = "FREEHOLD_FAULTS_DOMAINS";
+
+pub async fn run(rounds: u32, domains: u32) -> Result<ExitCode> {
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}, {domains} domains a fault");
+        let code = test::on_control_plane(|command| {
+            command
+                .args(["test", "--package=freehold", "--test=integration", "faults::"])
+                // One fault at a time, and its figures are told.
+                .args(["--", "--test-threads=1", "--nocapture"])
+                .env(DOMAINS_VARIABLE, domains.to_string());
+        })
+        .await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
