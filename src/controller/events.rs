@@ -117,7 +117,10 @@ async fn write(api: &Api<Event>, event: &Event, metrics: &Metrics, timeout: Dura
         match call(metrics, timeout, api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
-            Err(error @ (CallError::Unavailable(_) | CallError::TimedOut(_))) => {
+            // A new object meets no other version: a conflict is a store's trouble, which passes.
+            Err(
+                error @ (CallError::Unavailable(_) | CallError::TimedOut(_) | CallError::Conflict),
+            ) => {
                 tracing::debug!(%error, attempt, "an Event waits");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
             }

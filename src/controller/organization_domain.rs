@@ -317,6 +317,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             let mut domains = operator.stores.domains_mut();
             domains.set_next_check(key, &domain.uid, Some(now));
         }
+        if matches!(applied, Err(_) | Ok(Applied::Changed)) {
+            operator.stores.domains_mut().tell_again(key, &domain.uid);
+        }
         match applied? {
             Applied::Done => {
                 operator

@@ -336,6 +336,18 @@ impl Domains {
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
+    /// What the object says of the last minutes is told at the next look, as at the first one: a
+    /// write whose answer was lost, or another's, may be in it that nobody told of.
+    pub fn tell_again(&mut self, key: &Key, uid: &str) {
+        if let Some(entry) = self
+            .entries
+            .get_mut(key)
+            .filter(|entry| *entry.domain.uid == *uid)
+        {
+            entry.inherited = true;
+        }
+    }
+
     /// Whether the store already has this version of the object, or a newer one.
     #[must_use]
     pub fn knows(&self, domain: &Domain, listed: bool) -> bool {

@@ -23,7 +23,7 @@ use crate::support::{
 
 const NAMESPACES: usize = 4;
 /// After a fault the wait before the next attempt may still be the longest one.
-const RECOVERY: Duration = Duration::from_secs(240);
+const RECOVERY: Duration = Duration::from_secs(40);
 /// So many of what is wrong are told.
 const TOLD: usize = 12;
 
@@ -308,7 +308,12 @@ impl Campaign {
                 Role::Copied => reason == "RecordMismatch",
             };
             if !good {
-                wrong.push(format!("{key:?}, {:?}: {reason:?}", planned.role));
+                // What one of them says in full helps most.
+                let whole = match objects.get(key) {
+                    Some(object) if wrong.is_empty() => serde_yaml::to_string(object).unwrap(),
+                    _ => String::new(),
+                };
+                wrong.push(format!("{key:?}, {:?}: {reason:?}\n{whole}", planned.role));
             }
         }
         wrong
