@@ -14,7 +14,12 @@ pub async fn run(rounds: u32, domains: u32) -> Result<ExitCode> {
         println!("round {round} of {rounds}, {domains} domains a fault");
         let code = test::on_control_plane(|command| {
             command
-                .args(["test", "--package=freehold", "--test=integration", "faults::"])
+                .args([
+                    "test",
+                    "--package=freehold",
+                    "--test=integration",
+                    "faults::",
+                ])
                 // One fault at a time, and its figures are told.
                 .args(["--", "--test-threads=1", "--nocapture"])
                 .env(DOMAINS_VARIABLE, domains.to_string());

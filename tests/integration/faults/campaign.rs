@@ -13,6 +13,7 @@ use futures::future::join_all;
 use futures::{StreamExt, stream};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::{sleep, sleep_until};
 
 use super::Size;
@@ -20,6 +21,9 @@ use super::watcher::{Change, Watcher, watch};
 use crate::support::{
     Cluster, OperatorSettings, Tenant, eventually_within, random_label, ready_reason, status, uid,
 };
+
+/// Two cores have one campaign at a time to carry.
+static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 
 const NAMESPACES: usize = 4;
 /// After a fault the wait before the next attempt may still be the longest one.
@@ -114,6 +118,7 @@ pub struct Campaign {
     shared: Arc<Shared>,
     fault_began: Mutex<Option<usize>>,
     _watchers: Vec<Watcher>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Campaign {
@@ -131,6 +136,7 @@ impl Campaign {
     }
 
     async fn with(cluster: Cluster, suffix: String, dns: Dns) -> Self {
+        let turn = TURN.lock().await;
         let size = Size::of_this_run();
         let mut tenants = Vec::new();
         for _ in 0..NAMESPACES {
@@ -168,6 +174,7 @@ impl Campaign {
             shared,
             fault_began: Mutex::default(),
             _watchers: watchers,
+            _turn: turn,
         }
     }
 
@@ -235,9 +242,11 @@ impl Campaign {
             began < self.expected(),
             "{fault}: all were Verified before it began"
         );
-        eventually_within(RECOVERY, &format!("all recover from: {fault}"), async || {
-            told(&self.unsettled())
-        })
+        eventually_within(
+            RECOVERY,
+            &format!("all recover from: {fault}"),
+            async || told(&self.unsettled()),
+        )
         .await;
         let recovered = over.elapsed();
         eventually_within(RECOVERY, &format!("Events after: {fault}"), async || {
@@ -246,7 +255,11 @@ impl Campaign {
         })
         .await;
         let wrong = self.wrong().await;
-        assert!(wrong.is_empty(), "{fault}: {:#?}", &wrong[..wrong.len().min(TOLD)]);
+        assert!(
+            wrong.is_empty(),
+            "{fault}: {:#?}",
+            &wrong[..wrong.len().min(TOLD)]
+        );
         println!(
             "{fault}: {} domains, {began} Verified when it began, {} in the end, {:.1} s in all, recovered after {:.1} s",
             self.shared.plan.len(),
@@ -407,10 +420,16 @@ impl Campaign {
         let held: BTreeSet<&str> = holdings.keys().map(String::as_str).collect();
         if held != self.names() {
             let differ = held.symmetric_difference(&self.names()).count();
-            wrong.push(format!("{differ} names are held and should not be, or the reverse"));
+            wrong.push(format!(
+                "{differ} names are held and should not be, or the reverse"
+            ));
         }
         let seen = self.shared.seen.lock().unwrap();
-        wrong.extend(seen.released.iter().map(|name| format!("{name} was released")));
+        wrong.extend(
+            seen.released
+                .iter()
+                .map(|name| format!("{name} was released")),
+        );
         for (name, holdings) in &seen.holdings {
             if holdings.len() != 1 {
                 wrong.push(format!("{name}: one after the other {holdings:?}"));
@@ -492,7 +511,10 @@ impl Shared {
         }
         let mut seen = self.seen.lock().unwrap();
         let identity = format!("{} of {}", uid(holding), holding.spec.holder.uid);
-        seen.holdings.entry(name.clone()).or_default().insert(identity);
+        seen.holdings
+            .entry(name.clone())
+            .or_default()
+            .insert(identity);
         if matches!(change, Change::Deleted(_)) {
             seen.released.push(name);
         }

@@ -7,7 +7,11 @@ use super::campaign::Campaign;
 use super::http_proxy::HttpProxy;
 use crate::support::{Cluster, PrivatePlane};
 
-async fn fault(plane: &mut ControlPlane, what: &str, act: impl AsyncFnOnce(&mut ControlPlane, &Campaign)) {
+async fn fault(
+    plane: &mut ControlPlane,
+    what: &str,
+    act: impl AsyncFnOnce(&mut ControlPlane, &Campaign),
+) {
     let cluster = Cluster::at(plane.kubeconfig()).await;
     let campaign = Campaign::new(cluster).await;
     let mut operator = campaign.operator().start().await;
@@ -27,23 +31,35 @@ async fn the_control_plane_fails() {
     private.cluster().await.install(freehold::api::crds()).await;
     let plane = &mut private.plane;
 
-    fault(plane, "the API server is killed and is away for a while", async |plane, campaign| {
-        plane.kill_api_server().await.unwrap();
-        sleep(campaign.size.outage()).await;
-        plane.restart_api_server().await.unwrap();
-    })
+    fault(
+        plane,
+        "the API server is killed and is away for a while",
+        async |plane, campaign| {
+            plane.kill_api_server().await.unwrap();
+            sleep(campaign.size.outage()).await;
+            plane.restart_api_server().await.unwrap();
+        },
+    )
     .await;
-    fault(plane, "the API server is restarted twice", async |plane, campaign| {
-        plane.restart_api_server().await.unwrap();
-        campaign.until_verified(50).await;
-        plane.restart_api_server().await.unwrap();
-    })
+    fault(
+        plane,
+        "the API server is restarted twice",
+        async |plane, campaign| {
+            plane.restart_api_server().await.unwrap();
+            campaign.until_verified(50).await;
+            plane.restart_api_server().await.unwrap();
+        },
+    )
     .await;
-    fault(plane, "the API server is frozen", async |plane, campaign| {
-        plane.freeze_api_server().unwrap();
-        sleep(campaign.size.outage()).await;
-        plane.thaw_api_server().unwrap();
-    })
+    fault(
+        plane,
+        "the API server is frozen",
+        async |plane, campaign| {
+            plane.freeze_api_server().unwrap();
+            sleep(campaign.size.outage()).await;
+            plane.thaw_api_server().unwrap();
+        },
+    )
     .await;
     fault(plane, "etcd is frozen", async |plane, campaign| {
         plane.freeze_etcd().unwrap();

@@ -17,16 +17,19 @@ async fn the_operator_is_killed_again_and_again() {
     let settings = campaign.operator();
     let kills = KILLS.min(campaign.size.domains / 6);
     let mut operator = campaign
-        .run(&format!("the operator is killed {kills} times"), async || {
-            for _ in 0..kills {
-                let mut operator = settings.spawn();
-                let life = rand::rng().random_range(20..900);
-                sleep(Duration::from_millis(life)).await;
-                operator.check_running();
-                operator.kill().await;
-            }
-            settings.start().await
-        })
+        .run(
+            &format!("the operator is killed {kills} times"),
+            async || {
+                for _ in 0..kills {
+                    let mut operator = settings.spawn();
+                    let life = rand::rng().random_range(20..900);
+                    sleep(Duration::from_millis(life)).await;
+                    operator.check_running();
+                    operator.kill().await;
+                }
+                settings.start().await
+            },
+        )
         .await;
     operator.check_running();
 }
