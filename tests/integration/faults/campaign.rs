@@ -22,7 +22,8 @@ use crate::support::{
     Cluster, OperatorSettings, Tenant, eventually_within, random_label, ready_reason, status, uid,
 };
 
-/// Two cores have one campaign at a time to carry.
+/// Two cores have one campaign at a time to carry on the shared control plane; a private one has a
+/// turn of its own.
 static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 
 const NAMESPACES: usize = 4;
@@ -118,7 +119,7 @@ pub struct Campaign {
     shared: Arc<Shared>,
     fault_began: Mutex<Option<usize>>,
     _watchers: Vec<Watcher>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Campaign {
@@ -136,7 +137,12 @@ impl Campaign {
     }
 
     async fn with(cluster: Cluster, suffix: String, dns: Dns) -> Self {
-        let turn = TURN.lock().await;
+        let shared = cluster.kubeconfig == Cluster::shared().await.kubeconfig;
+        let turn = if shared {
+            Some(TURN.lock().await)
+        } else {
+            None
+        };
         let size = Size::of_this_run();
         let mut tenants = Vec::new();
         for _ in 0..NAMESPACES {
@@ -164,7 +170,7 @@ impl Campaign {
         let holdings = Api::<VerifiedDomain>::all(cluster.client.clone());
         watchers.push(watch(holdings, {
             let (shared, suffix) = (Arc::clone(&shared), suffix.clone());
-            move |change| shared.see_holding(&suffix, change)
+            move |change| shared.see_holding(&suffix, &change)
         }));
         Self {
             cluster,
@@ -503,8 +509,8 @@ impl Shared {
         }
     }
 
-    fn see_holding(&self, suffix: &str, change: Change<VerifiedDomain>) {
-        let (Change::Is(holding) | Change::Deleted(holding)) = &change;
+    fn see_holding(&self, suffix: &str, change: &Change<VerifiedDomain>) {
+        let (Change::Is(holding) | Change::Deleted(holding)) = change;
         let name = holding.name_any();
         if !name.ends_with(suffix) {
             return;

@@ -30,12 +30,12 @@ impl Size {
 
     /// Over how long the domains are stated: the fault acts among them.
     pub fn spread(self) -> Duration {
-        Duration::from_millis(2000) + Duration::from_millis(40) * self.domains
+        Duration::from_secs(2) + Duration::from_millis(40) * self.domains
     }
 
     /// How long one outage lasts.
     pub fn outage(self) -> Duration {
-        Duration::from_millis(2000) + Duration::from_millis(10) * self.domains
+        Duration::from_secs(2) + Duration::from_millis(10) * self.domains
     }
 
     /// As often as an operator without optimization can check so many.
