@@ -84,7 +84,7 @@ async fn an_organization_back_within_the_grace_costs_nothing() {
         .every("1s")
         .with("--recheck-period", "1s")
         .with("--grace-check-period", "1s")
-        .with("--grace", "6s")
+        .with("--grace", "60s")
         .start()
         .await;
     let domain = world.verified(&tenant, "main", &world.name("back")).await;
