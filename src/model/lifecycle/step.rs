@@ -173,10 +173,9 @@ impl Step<'_> {
         if self.facts.state != State::Verified {
             self.become_verified(since, strategy);
         }
-        self.facts.strategy = strategy;
-        self.facts.verified.get_or_insert(whole_second(since));
         // What the status says of it was perhaps edited.
         self.facts.strategy = strategy;
+        self.facts.verified.get_or_insert(whole_second(since));
         if let Some(judgement) = judgement.filter(|_| strategy == Strategy::Dns) {
             self.judged_verified(judgement);
         }
