@@ -262,7 +262,7 @@ fn advice(unreached: &Unreached) -> String {
         .iter()
         .map(|answer| match answer.outcome {
             Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
-            _ => answer.server.clone(),
+            _ => answer.server.to_string(),
         })
         .collect();
     let servers = match unreached.zone.as_str() {

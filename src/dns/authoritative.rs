@@ -108,18 +108,15 @@ fn roots(configured: &[SocketAddr]) -> Vec<NameServer> {
         return ROOT_SERVERS
             .into_iter()
             .zip('a'..)
-            .map(|(server, letter)| NameServer {
-                host: format!("{letter}.root-servers.net"),
-                addresses: Ok(addresses(server).map(|ip| SocketAddr::new(ip, 53)).into()),
+            .map(|(server, letter)| {
+                let addresses = addresses(server).map(|ip| SocketAddr::new(ip, 53));
+                NameServer::new(&format!("{letter}.root-servers.net"), Ok(addresses.into()))
             })
             .collect();
     }
     configured
         .iter()
-        .map(|&address| NameServer {
-            host: "root".to_owned(),
-            addresses: Ok(vec![address]),
-        })
+        .map(|&address| NameServer::new("root", Ok(vec![address])))
         .collect()
 }
 
@@ -386,7 +383,7 @@ fn zone_servers(zone: &Zone) -> ZoneServers {
         hosts: zone
             .servers
             .iter()
-            .map(|server| server.host.clone())
+            .map(|server| server.host.to_string())
             .collect(),
     }
 }

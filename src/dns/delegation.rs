@@ -16,7 +16,7 @@ use super::answer::{Reading, Referral, read_authoritative, shown};
 use super::budget::{Budget, MAX_ADDRESSES, MAX_SERVERS};
 use super::cache::{Cache, MAX_AGE};
 use super::dnssec::{Chain, Delegation, Keys};
-use super::exchange::{Answer, Exchange, Manner, Transport};
+use super::exchange::{Answer, Exchange, Manner, Question, Transport};
 use super::limits::Limits;
 use crate::model::agreement::{Agreement, Weight, agree};
 use crate::model::evidence::{Failure, Outcome, Security, ServerAnswer, Step, Unreached};
@@ -61,16 +61,24 @@ pub struct Zone {
 /// A host name of a delegation.
 #[derive(Clone, Debug)]
 pub struct NameServer {
-    pub host: String,
+    pub host: Arc<str>,
     /// Where to ask it, or why it cannot be asked.
-    pub addresses: Result<Vec<SocketAddr>, Failure>,
+    pub addresses: Result<Vec<Address>, Failure>,
+}
+
+/// An address of a name server.
+#[derive(Clone, Debug)]
+pub struct Address {
+    pub socket: SocketAddr,
+    /// The host name with it, as a person is told of it.
+    shown: Arc<str>,
 }
 
 /// What one server told.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// Its host name and address.
-    pub server: String,
+    pub server: Arc<str>,
     pub told: Result<(Reading, Security), Failure>,
 }
 
@@ -99,7 +107,7 @@ pub struct NoWay {
 }
 
 impl NoWay {
-    fn at(zone: &Name, name: &Name, failed: Vec<(String, Failure)>) -> Self {
+    fn at(zone: &Name, name: &Name, failed: Vec<(Arc<str>, Failure)>) -> Self {
         let failure = failed.last().map_or(Failure::Unreachable, |last| last.1);
         let answers = failed.into_iter().map(|(server, failure)| ServerAnswer {
             server,
@@ -142,6 +150,24 @@ pub struct Walk<'a> {
     at_once: Semaphore,
 }
 
+impl NameServer {
+    #[must_use]
+    pub fn new(host: &str, addresses: Result<Vec<SocketAddr>, Failure>) -> Self {
+        let address = |socket: SocketAddr| Address {
+            socket,
+            shown: match (socket.ip(), socket.port()) {
+                (ip, 53) => format!("{host} ({ip})"),
+                (ip, port) => format!("{host} ({ip} port {port})"),
+            }
+            .into(),
+        };
+        Self {
+            host: host.into(),
+            addresses: addresses.map(|sockets| sockets.into_iter().map(address).collect()),
+        }
+    }
+}
+
 impl Zone {
     /// The servers that are asked for answers.
     #[must_use]
@@ -151,6 +177,11 @@ impl Zone {
         } else {
             &self.servers
         }
+    }
+
+    fn question(&self, name: &Name, kind: RecordType, transport: Transport) -> Question {
+        let signatures = !matches!(self.chain, Chain::Insecure);
+        question(name, kind, transport, signatures)
     }
 }
 
@@ -232,12 +263,11 @@ impl<'a> Walk<'a> {
     /// What any one server of a registry says of the name.
     async fn ask_registry(&self, zone: &Zone, name: &Name) -> Result<Reading, NoWay> {
         let mut failed = Vec::new();
+        let question = zone.question(name, RecordType::TXT, Transport::Tcp);
         for server in in_any_order(&zone.servers) {
             let read =
                 |answer: &Message| read_authoritative(answer, &zone.name, name, RecordType::TXT);
-            let answer = self
-                .ask(zone, server, name, RecordType::TXT, Transport::Tcp, read)
-                .await;
+            let answer = self.put(&zone.name, server, &question, read).await;
             match answer.told {
                 Ok((_, reading)) => return Ok(reading),
                 Err(failure) => failed.push((answer.server, failure)),
@@ -282,7 +312,9 @@ impl<'a> Walk<'a> {
             });
             match agreed {
                 Ok(Reading::Referral(referral)) => {
-                    match self.enter(&zone, referral, transport, depth).await {
+                    // Boxed, because it is large and seldom: a check's future stays small.
+                    let child = Box::pin(self.enter(&zone, referral, transport, depth));
+                    match child.await {
                         Ok(child) => zone = Arc::new(child),
                         Err(failure) => {
                             return Descent {
@@ -304,9 +336,8 @@ impl<'a> Walk<'a> {
     pub async fn ask_one(&self, zone: &Zone, server: &NameServer, name: &Name) -> Told {
         let kind = RecordType::TXT;
         let read = |answer: &Message| read_authoritative(answer, &zone.name, name, kind);
-        let answer = self
-            .ask(zone, server, name, kind, Transport::Any, read)
-            .await;
+        let question = zone.question(name, kind, Transport::Any);
+        let answer = self.put(&zone.name, server, &question, read).await;
         Told {
             server: answer.server,
             told: answer.told.map(|(_, reading)| (reading, Security::Unknown)),
@@ -321,10 +352,11 @@ impl<'a> Walk<'a> {
         transport: Transport,
     ) -> Vec<Told> {
         let read = |answer: &Message| read_authoritative(answer, &zone.name, name, kind);
+        let question = zone.question(name, kind, transport);
         let answers = join_all(
             zone.asked()
                 .iter()
-                .map(|server| self.ask(zone, server, name, kind, transport, read)),
+                .map(|server| self.put(&zone.name, server, &question, read)),
         )
         .await;
         let mut deeper = None;
@@ -440,11 +472,8 @@ impl<'a> Walk<'a> {
                 Err(failure) => Err(failure),
             }
         };
-        let server = NameServer {
-            host: shown(&host),
-            addresses: found.and_then(|addresses| self.permitted(&addresses)),
-        };
-        (server, weight)
+        let permitted = found.and_then(|addresses| self.permitted(&addresses));
+        (NameServer::new(&shown(&host), permitted), weight)
     }
 
     fn permitted(&self, addresses: &[IpAddr]) -> Result<Vec<SocketAddr>, Failure> {
@@ -547,17 +576,11 @@ impl<'a> Walk<'a> {
         name: &Name,
         transport: Transport,
     ) -> Result<(Message, Delegation), Failure> {
+        let question = zone.question(name, RecordType::DS, transport);
         let mut failure = Failure::Unreachable;
         for server in zone.servers.iter().take(REGISTRY_SERVERS) {
             let told = self
-                .ask(
-                    zone,
-                    server,
-                    name,
-                    RecordType::DS,
-                    transport,
-                    with_authority,
-                )
+                .put(&zone.name, server, &question, with_authority)
                 .await
                 .told;
             let proven = match told {
@@ -597,70 +620,39 @@ impl<'a> Walk<'a> {
     }
 
     async fn keys_at(&self, zone: &Name, server: &NameServer, transport: Transport) -> Read<()> {
-        self.put(
-            zone,
-            server,
-            zone,
-            RecordType::DNSKEY,
-            transport,
-            true,
-            with_authority,
-        )
-        .await
-    }
-
-    async fn ask<T>(
-        &self,
-        zone: &Zone,
-        server: &NameServer,
-        name: &Name,
-        kind: RecordType,
-        transport: Transport,
-        read: impl Fn(&Message) -> Result<T, Failure>,
-    ) -> Read<T> {
-        let signatures = !matches!(zone.chain, Chain::Insecure);
-        self.put(&zone.name, server, name, kind, transport, signatures, read)
-            .await
+        let question = question(zone, RecordType::DNSKEY, transport, true);
+        self.put(zone, server, &question, with_authority).await
     }
 
     /// Puts a question to one server, at one of its addresses after the other, until it gives an
     /// answer that `read` accepts.
-    #[expect(clippy::too_many_arguments)]
     async fn put<T>(
         &self,
         zone: &Name,
         server: &NameServer,
-        name: &Name,
-        kind: RecordType,
-        transport: Transport,
-        signatures: bool,
+        question: &Question,
         read: impl Fn(&Message) -> Result<T, Failure>,
     ) -> Read<T> {
         let addresses = match &server.addresses {
             Ok(addresses) => addresses,
             Err(failure) => {
                 return Read {
-                    server: server.host.clone(),
+                    server: Arc::clone(&server.host),
                     told: Err(*failure),
                 };
             }
         };
-        let manner = Manner {
-            transport,
-            recursion_desired: false,
-            signatures,
-        };
-        let mut last = (None, Failure::NoAddress);
+        let mut last = (&server.host, Failure::NoAddress);
         let mut waited = 0;
-        for &address in addresses {
-            match self.put_to(zone, address, name, kind, manner, &read).await {
+        for address in addresses {
+            match self.put_to(zone, address.socket, question, &read).await {
                 Ok(told) => {
                     return Read {
-                        server: at(&server.host, address),
+                        server: Arc::clone(&address.shown),
                         told: Ok(told),
                     };
                 }
-                Err(failure) => last = (Some(address), failure),
+                Err(failure) => last = (&address.shown, failure),
             }
             waited += usize::from(last.1 == Failure::Timeout);
             if last.1 == Failure::Budget || waited == MAX_SILENT_ADDRESSES {
@@ -668,9 +660,7 @@ impl<'a> Walk<'a> {
             }
         }
         Read {
-            server: last
-                .0
-                .map_or_else(|| server.host.clone(), |address| at(&server.host, address)),
+            server: Arc::clone(last.0),
             told: Err(last.1),
         }
     }
@@ -679,9 +669,7 @@ impl<'a> Walk<'a> {
         &self,
         zone: &Name,
         address: SocketAddr,
-        name: &Name,
-        kind: RecordType,
-        manner: Manner,
+        question: &Question,
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
         if self.silent().contains(&address) {
@@ -697,11 +685,7 @@ impl<'a> Walk<'a> {
                 .ask(zone, address.ip())
                 .await
                 .ok_or(Failure::Timeout)?;
-            let answer = self
-                .walker
-                .exchange
-                .ask(address, name, kind, manner)
-                .await?;
+            let answer = self.walker.exchange.ask(address, question).await?;
             leave.heard();
             self.budget.octets(answer.wire.len())?;
             let reading = read(&answer.message)?;
@@ -723,7 +707,7 @@ impl<'a> Walk<'a> {
 }
 
 struct Read<T> {
-    server: String,
+    server: Arc<str>,
     told: Result<(Answer, T), Failure>,
 }
 
@@ -759,6 +743,15 @@ fn first_failure(told: &[Told]) -> Failure {
         .unwrap_or(Failure::NoAddress)
 }
 
+fn question(name: &Name, kind: RecordType, transport: Transport, signatures: bool) -> Question {
+    let manner = Manner {
+        transport,
+        recursion_desired: false,
+        signatures,
+    };
+    Question::new(name, kind, manner)
+}
+
 /// Any answer that a server gives for a zone of its own.
 fn with_authority(answer: &Message) -> Result<(), Failure> {
     match answer.metadata.response_code {
@@ -775,12 +768,4 @@ fn in_any_order(servers: &[NameServer]) -> impl Iterator<Item = &NameServer> {
     let mut servers: Vec<&NameServer> = servers.iter().collect();
     servers.shuffle(&mut rand::rng());
     servers.into_iter().take(REGISTRY_SERVERS)
-}
-
-fn at(host: &str, address: SocketAddr) -> String {
-    let ip = address.ip();
-    match address.port() {
-        53 => format!("{host} ({ip})"),
-        port => format!("{host} ({ip} port {port})"),
-    }
 }

@@ -24,6 +24,10 @@ const EDNS_PAYLOAD: u16 = 1232;
 const LARGEST_DATAGRAM: usize = 4096;
 /// RFC 1035 section 4.1.1.
 const HEADER_OCTETS: usize = 12;
+/// RFC 1035 section 4.1.2.
+const TYPE_AND_CLASS_OCTETS: usize = 4;
+/// The longest name (RFC 1035 section 2.3.4).
+const NAME_OCTETS: usize = 255;
 /// A datagram is sent so often, the last time with most of the time left for its answer.
 const UDP_SENDS: u32 = 3;
 /// Part of the time after which a datagram counts as lost.
@@ -80,20 +84,14 @@ impl Exchange {
     }
 
     /// Asks one server at one address.
-    pub async fn ask(
-        &self,
-        server: SocketAddr,
-        name: &Name,
-        kind: RecordType,
-        manner: Manner,
-    ) -> Result<Answer, Failure> {
+    pub async fn ask(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
         if !self.guard.permits(server) {
             return Err(Failure::NotPublicAddress);
         }
-        let question = Question::new(name, kind, manner)?;
+        let sent = question.with_randomness()?;
         let mut over_udp = None;
-        if manner.transport == Transport::Any {
-            over_udp = match self.ask_udp(server, &question).await {
+        if question.transport == Transport::Any {
+            over_udp = match self.ask_udp(server, &sent).await {
                 Ok(answer) if !answer.message.metadata.truncation => return Ok(answer),
                 Ok(_) => Some(Failure::Truncated),
                 // Some servers are behind something that lets TCP through alone.
@@ -101,7 +99,7 @@ impl Exchange {
                 Err(failure) => return Err(failure),
             };
         }
-        match timeout(self.timeout, self.ask_tcp(server, &question)).await {
+        match timeout(self.timeout, self.ask_tcp(server, &sent)).await {
             Ok(Ok(answer)) if answer.message.metadata.truncation => Err(Failure::Malformed),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(over_udp.unwrap_or(failure)),
@@ -109,27 +107,27 @@ impl Exchange {
         }
     }
 
-    async fn ask_udp(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
+    async fn ask_udp(&self, server: SocketAddr, sent: &Sent) -> Result<Answer, Failure> {
         let socket = self.guard.udp(server).await.map_err(|e| of_io(&e))?;
         let start = Instant::now();
         for sends in 1..=UDP_SENDS {
-            socket.send(&question.octets).await.map_err(|e| of_io(&e))?;
+            socket.send(&sent.octets).await.map_err(|e| of_io(&e))?;
             let until = if sends == UDP_SENDS {
                 self.timeout
             } else {
                 self.timeout / RESEND_AFTER * sends
             };
-            if let Ok(answer) = timeout_at(start + until, receive(&socket, question)).await {
+            if let Ok(answer) = timeout_at(start + until, receive(&socket, sent)).await {
                 return answer;
             }
         }
         Err(Failure::Timeout)
     }
 
-    async fn ask_tcp(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
+    async fn ask_tcp(&self, server: SocketAddr, sent: &Sent) -> Result<Answer, Failure> {
         let mut stream = self.guard.tcp(server).await.map_err(|e| of_io(&e))?;
-        let length = u16::try_from(question.octets.len()).map_err(|_| Failure::Malformed)?;
-        let framed = [&length.to_be_bytes(), &question.octets[..]].concat();
+        let length = u16::try_from(sent.octets.len()).map_err(|_| Failure::Malformed)?;
+        let framed = [&length.to_be_bytes(), &sent.octets[..]].concat();
         let exchanged = async {
             stream.write_all(&framed).await?;
             let length = stream.read_u16().await?;
@@ -138,7 +136,7 @@ impl Exchange {
             Ok(octets)
         };
         let octets = exchanged.await.map_err(|error: io::Error| of_io(&error))?;
-        match question.read(&octets) {
+        match sent.read(&octets) {
             // The handshake has shown who answers; some servers write all names in lower case.
             Heard::Answer(answer) | Heard::OtherCase(answer) => Ok(answer),
             Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
@@ -147,10 +145,10 @@ impl Exchange {
 }
 
 /// The first datagram that answers the question. Others are not for us, or forged.
-async fn receive(socket: &UdpSocket, question: &Question) -> Result<Answer, Failure> {
+async fn receive(socket: &UdpSocket, sent: &Sent) -> Result<Answer, Failure> {
     loop {
         socket.readable().await.map_err(|e| of_io(&e))?;
-        match received(socket, question) {
+        match received(socket, sent) {
             Ok(Heard::Answer(answer)) => return Ok(answer),
             Ok(Heard::Malformed) => return Err(Failure::Malformed),
             // Over TCP the case does not matter.
@@ -164,16 +162,22 @@ async fn receive(socket: &UdpSocket, question: &Question) -> Result<Answer, Fail
 
 /// The datagram that is there. The buffer is on the stack, for no longer than it is needed: a heap's
 /// quick sizes end below it.
-fn received(socket: &UdpSocket, question: &Question) -> io::Result<Heard> {
+fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Heard> {
     let mut buffer = [0; LARGEST_DATAGRAM];
     let length = socket.try_recv(&mut buffer)?;
-    Ok(question.read(&buffer[..length]))
+    Ok(sent.read(&buffer[..length]))
 }
 
-/// A question as it goes out.
-struct Question {
-    id: u16,
-    asked: Query,
+/// A question that any number of servers can be asked.
+#[derive(Debug)]
+pub struct Question {
+    transport: Transport,
+    /// Without what is random in it.
+    octets: Result<Vec<u8>, Failure>,
+}
+
+/// A question as it goes to one server.
+struct Sent {
     octets: Vec<u8>,
 }
 
@@ -188,45 +192,61 @@ enum Heard {
 }
 
 impl Question {
-    /// The case of the name's letters is random, which an answer must repeat (0x20): it is as hard
-    /// to guess as the id and the port.
-    fn new(name: &Name, kind: RecordType, manner: Manner) -> Result<Self, Failure> {
-        let mut name = name.clone();
-        name.randomize_label_case();
-        let asked = Query::query(name, kind);
-        let id = rand::random();
-        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    #[must_use]
+    pub fn new(name: &Name, kind: RecordType, manner: Manner) -> Self {
+        let mut message = Message::new(0, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = manner.recursion_desired;
         // Asks a validating server to say whether it validated (RFC 6840 section 5.7).
         message.metadata.authentic_data = manner.recursion_desired;
-        message.add_query(asked.clone());
+        message.add_query(Query::query(name.clone(), kind));
         let edns = message.edns.get_or_insert_with(Edns::new);
         edns.set_max_payload(EDNS_PAYLOAD);
         edns.set_dnssec_ok(manner.signatures);
-        let octets = message.to_vec().map_err(|_| Failure::Malformed)?;
-        Ok(Self { id, asked, octets })
+        Self {
+            transport: manner.transport,
+            octets: message.to_vec().map_err(|_| Failure::Malformed),
+        }
     }
 
+    /// The id is random, and so is the case of the name's letters, which an answer must repeat
+    /// (0x20): it is as hard to guess as the id and the port.
+    fn with_randomness(&self) -> Result<Sent, Failure> {
+        let mut octets = self.octets.clone()?;
+        if let Some(id) = octets.first_chunk_mut() {
+            *id = rand::random::<[u8; 2]>();
+        }
+        let flips: [u8; NAME_OCTETS / 8 + 1] = rand::random();
+        for (n, octet) in asked_name_mut(&mut octets).iter_mut().enumerate() {
+            // The length before each label is below the letters.
+            if octet.is_ascii_alphabetic() && flips[n / 8] >> (n % 8) & 1 == 1 {
+                *octet ^= b'a' ^ b'A';
+            }
+        }
+        Ok(Sent { octets })
+    }
+}
+
+impl Sent {
     fn read(&self, octets: &[u8]) -> Heard {
         // Before anything is parsed: whoever floods us with guesses costs little.
-        if octets.first_chunk() != Some(&self.id.to_be_bytes()) {
+        if octets.first_chunk::<2>() != self.octets.first_chunk() {
             return Heard::Unasked;
         }
         let Ok(message) = Message::from_vec(octets) else {
             return Heard::Malformed;
         };
-        if !is_answer_to(&message, &self.asked) {
+        if !is_response(&message) {
             return Heard::Unasked;
         }
-        let exact = message
-            .queries
-            .iter()
-            .all(|asked| asked.name.eq_case(&self.asked.name));
+        let (asked, repeated) = (question_of(&self.octets), question_of(octets));
+        if !repeated.eq_ignore_ascii_case(asked) {
+            return Heard::Unasked;
+        }
         let answer = Answer {
             message,
             wire: without_randomness(octets),
         };
-        if exact {
+        if repeated == asked {
             Heard::Answer(answer)
         } else {
             Heard::OtherCase(answer)
@@ -276,20 +296,39 @@ pub(super) fn accept(answer: DnsResponse, question: &Query) -> Result<Answer, Fa
     }
 }
 
-/// Without the id, and with the asked name, which ends at the first zero, in lower case.
+/// Without the id, and with the asked name in lower case.
 fn without_randomness(octets: &[u8]) -> Vec<u8> {
     let mut wire = octets.to_vec();
-    if let Some((header, rest)) = wire.split_at_mut_checked(HEADER_OCTETS) {
-        header[..2].fill(0);
-        let name = rest.split_mut(|&octet| octet == 0).next();
-        name.unwrap_or_default().make_ascii_lowercase();
+    if let Some(id) = wire.first_chunk_mut() {
+        *id = [0; 2];
     }
+    asked_name_mut(&mut wire).make_ascii_lowercase();
     wire
 }
 
-fn is_answer_to(message: &Message, question: &Query) -> bool {
+/// The name in the question of a message with one, which ends at the first zero.
+fn asked_name_mut(octets: &mut [u8]) -> &mut [u8] {
+    let after_header = octets.get_mut(HEADER_OCTETS..).unwrap_or_default();
+    let name = after_header.split_mut(|&octet| octet == 0).next();
+    name.unwrap_or_default()
+}
+
+/// The question of a message with one: name, type and class.
+fn question_of(octets: &[u8]) -> &[u8] {
+    let after_header = octets.get(HEADER_OCTETS..).unwrap_or_default();
+    let name = after_header.iter().position(|&octet| octet == 0);
+    let end = name.map_or(0, |zero| zero + 1 + TYPE_AND_CLASS_OCTETS);
+    after_header.get(..end).unwrap_or_default()
+}
+
+fn is_response(message: &Message) -> bool {
     message.metadata.message_type == MessageType::Response
         && message.metadata.op_code == OpCode::Query
+        && message.queries.len() == 1
+}
+
+fn is_answer_to(message: &Message, question: &Query) -> bool {
+    is_response(message)
         && matches!(&message.queries[..], [asked]
             if asked.name == question.name
                 && asked.query_type == question.query_type
@@ -326,7 +365,12 @@ mod tests {
         signatures: true,
     };
 
-    fn answer(question: &Question, change: impl Fn(&mut Message)) -> Vec<u8> {
+    fn sent(name: &Name) -> Sent {
+        let question = Question::new(name, RecordType::TXT, MANNER);
+        question.with_randomness().unwrap()
+    }
+
+    fn answer(question: &Sent, change: impl Fn(&mut Message)) -> Vec<u8> {
         let mut message = Message::from_vec(&question.octets).unwrap();
         message.metadata.message_type = MessageType::Response;
         change(&mut message);
@@ -336,7 +380,7 @@ mod tests {
     #[test]
     fn only_the_answer_to_the_very_question_is_heard() {
         let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
-        let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+        let question = sent(&name);
         let heard = |change: fn(&mut Message)| question.read(&answer(&question, change));
         assert!(matches!(heard(|_| ()), Heard::Answer(_)));
         assert!(matches!(
@@ -373,7 +417,7 @@ mod tests {
     fn the_same_answer_has_the_same_wire_whatever_was_random_in_the_question() {
         let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
         let heard = |change: fn(&mut Message)| {
-            let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
+            let question = sent(&name);
             match question.read(&answer(&question, change)) {
                 Heard::Answer(answer) => answer.wire,
                 _ => panic!("not the answer"),
@@ -387,9 +431,9 @@ mod tests {
     #[test]
     fn the_case_asked_is_random_and_must_come_back() {
         let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
-        let question = Question::new(&name, RecordType::TXT, MANNER).unwrap();
-        let other = Question::new(&name, RecordType::TXT, MANNER).unwrap();
-        assert!(!question.asked.name.eq_case(&other.asked.name));
+        let question = sent(&name);
+        let other = sent(&name);
+        assert_ne!(question_of(&question.octets), question_of(&other.octets));
         let folded = answer(&question, |message| {
             message.queries[0].name = message.queries[0].name.to_lowercase();
         });

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{read_recursive, shown};
-use super::exchange::{Answer, Exchange, Manner, Transport, accept, failure, over};
+use super::exchange::{Answer, Exchange, Manner, Question, Transport, accept, failure, over};
 use super::guard::Guard;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
@@ -219,7 +219,7 @@ impl Recursive {
             evidence.doubled = Some(Step {
                 name: doubled,
                 answers: vec![ServerAnswer {
-                    server: server.configured.to_string(),
+                    server: server.configured.to_string().into(),
                     outcome,
                 }],
             });
@@ -245,7 +245,7 @@ impl Recursive {
             .iter()
             .zip(told)
             .map(|(server, (outcome, _))| ServerAnswer {
-                server: server.configured.to_string(),
+                server: server.configured.to_string().into(),
                 outcome,
             })
             .collect();
@@ -341,7 +341,8 @@ impl Recursive {
         let kind = RecordType::TXT;
         if !server.configured.is_over_tls() {
             let address = server.configured.address;
-            return self.exchange.ask(address, name, kind, MANNER).await;
+            let question = Question::new(name, kind, MANNER);
+            return self.exchange.ask(address, &question).await;
         }
         let question = Query::query(name.clone(), kind);
         let _slot = server.in_flight.acquire().await;

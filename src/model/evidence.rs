@@ -1,5 +1,7 @@
 //! What the DNS answered.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::challenge::RecordForm;
@@ -74,7 +76,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAnswer {
     /// The server as its configuration or its delegation names it, and its address.
-    pub server: String,
+    pub server: Arc<str>,
     pub outcome: Outcome,
 }
 

@@ -234,7 +234,7 @@ mod tests {
             answers: outcomes
                 .into_iter()
                 .map(|outcome| ServerAnswer {
-                    server: "ns1.host.example (192.0.2.1)".to_owned(),
+                    server: "ns1.host.example (192.0.2.1)".into(),
                     outcome,
                 })
                 .collect(),

@@ -309,7 +309,7 @@ mod tests {
                     .into_iter()
                     .enumerate()
                     .map(|(n, outcome)| ServerAnswer {
-                        server: format!("192.0.2.{n}"),
+                        server: format!("192.0.2.{n}").into(),
                         outcome,
                     })
                     .collect(),
@@ -469,7 +469,7 @@ mod tests {
                 let answers = way
                     .into_iter()
                     .map(|outcome| ServerAnswer {
-                        server: String::new(),
+                        server: "".into(),
                         outcome,
                     })
                     .collect();

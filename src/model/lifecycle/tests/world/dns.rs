@@ -46,7 +46,7 @@ impl Dns {
             },
         };
         let answer = |server: &str, answers: bool, form| ServerAnswer {
-            server: server.to_owned(),
+            server: server.into(),
             outcome: if answers {
                 outcome(form)
             } else {
