@@ -97,7 +97,7 @@ pub async fn hand_over(
     if judged != Some(&*holding) || Timestamp::now() > until {
         return Ok(Some(Obstacle::TooOld));
     }
-    let from = Some(holding.holder().uid.clone());
+    let from = Some(holding.holder.uid.to_string());
     let spec = VerifiedDomainSpec {
         handed_over_from: from,
         ..spec.clone()
@@ -115,14 +115,14 @@ pub async fn live_holder(
     operator: &Operator,
     holding: &HoldingView,
 ) -> Result<Option<Domain>, CallError> {
-    let holder = holding.holder();
-    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
-    match operator.call(api.get(&holder.name)).await {
+    let holder = &holding.holder;
+    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.key.namespace);
+    match operator.call(api.get(&holder.key.name)).await {
         Ok(object) => {
             let live = Domain::project(object);
             let proved = live
                 .token()
-                .is_some_and(|token| token.hash() == holder.token_hash);
+                .is_some_and(|token| token.hash() == holder.token_hash());
             let there = *live.uid == *holder.uid && !live.deleting;
             Ok(Some(live).filter(|_| there && proved))
         }
@@ -194,16 +194,17 @@ fn tell_parent(operator: &Operator, name: &str, spec: &VerifiedDomainSpec) {
     let Some(parent) = operator.stores.holdings().covering(above) else {
         return;
     };
-    let holder = parent.holder();
-    if holder.namespace == spec.holder.namespace && holder.organization == spec.holder.organization
+    let holder = &parent.holder;
+    if *holder.key.namespace == *spec.holder.namespace
+        && *holder.organization == *spec.holder.organization
     {
         return;
     }
     let subject = Subject {
         kind: "OrganizationDomain".to_owned(),
-        namespace: holder.namespace.clone(),
-        name: holder.name.clone(),
-        uid: holder.uid.clone(),
+        namespace: holder.key.namespace.to_string(),
+        name: holder.key.name.to_string(),
+        uid: holder.uid.to_string(),
     };
     let notice = Notice {
         about: About::OrganizationDomain,

@@ -76,7 +76,7 @@ pub struct Operator {
     pub(super) organizations: Queue<Key>,
     pub(super) approvals: Queue<Key>,
     /// Canonical names whose holder may be gone.
-    pub(super) orphans: Queue<Box<str>>,
+    pub(super) orphans: Queue<Arc<str>>,
     pub(super) events: Events,
     pub(super) orphan_delay: Duration,
     /// On requests by annotation.

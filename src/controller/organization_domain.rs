@@ -167,10 +167,10 @@ impl Operator {
         let Some(holding) = held(self, domain) else {
             return;
         };
-        let holder = Key::new(&holding.holder().namespace, &holding.holder().name);
+        let holder = holding.holder.key.clone();
         self.stores
             .domains_mut()
-            .set_next_check(&holder, &holding.holder().uid, Some(now));
+            .set_next_check(&holder, &holding.holder.uid, Some(now));
         self.domains.add(holder);
     }
 
@@ -196,7 +196,7 @@ fn seen_by(domain: &Domain, holding: Option<&HoldingView>) -> HeldBy {
     let token = domain.token();
     holding.map_or(HeldBy::Nobody, |holding| {
         HeldBy::of(
-            &holding.spec,
+            &holding.spec(),
             holding.since,
             domain.identity(),
             token.as_ref(),
@@ -358,7 +358,7 @@ async fn check(
     let judged = verdict::judge(challenge, &evidence);
     operator.metrics.check(judged.verdict);
     let holding = held(operator, domain)
-        .filter(|holding| *holding.holder().uid != *domain.uid)
+        .filter(|holding| *holding.holder.uid != *domain.uid)
         .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
     let holder = match &holding {
         Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,
@@ -567,7 +567,7 @@ async fn apply(
     }
     if decision.holding == Holding::Release
         && let Some(holding) = held(operator, domain)
-        && *holding.holder().uid == *domain.uid
+        && *holding.holder.uid == *domain.uid
     {
         match operator.delete_holding(&holding).await {
             Err(CallError::Conflict) => {
@@ -583,7 +583,7 @@ async fn apply(
 /// Whether an approval, or its end, is what the decision writes about the name.
 fn by_hand(operator: &Operator, domain: &Domain, decision: &Decision) -> bool {
     let by_hand_now =
-        || held(operator, domain).is_some_and(|held| held.spec.strategy == Strategy::Manual);
+        || held(operator, domain).is_some_and(|held| held.strategy == Strategy::Manual);
     match &decision.holding {
         Holding::Take(spec) => spec.strategy == Strategy::Manual,
         Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),

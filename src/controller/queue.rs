@@ -1,7 +1,7 @@
 //! A queue of keys, each due at a time: equal keys are one entry, the earlier time wins, and no key
 //! is handed out twice at once. Among those that are due, [`Line`] says who comes next.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ pub struct Queue<K> {
 struct Inner<K> {
     waiting: BTreeSet<(Instant, K)>,
     line: Line<K>,
-    places: HashMap<K, Place>,
+    places: BTreeMap<K, Place>,
     failures: HashMap<K, u32>,
     closed: bool,
 }
@@ -37,10 +37,13 @@ enum Place {
     InLine {
         since: Instant,
     },
-    Running {
-        namespace: Arc<str>,
-        again: Option<Instant>,
-    },
+    /// Boxed, because nearly all wait.
+    Running(Box<Running>),
+}
+
+struct Running {
+    namespace: Arc<str>,
+    again: Option<Instant>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
@@ -55,7 +58,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
                 line: Line::new(most),
-                places: HashMap::new(),
+                places: BTreeMap::new(),
                 failures: HashMap::new(),
                 closed: false,
             }),
@@ -169,8 +172,8 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn schedule(&mut self, key: K, at: Instant) {
         match self.places.get_mut(&key) {
             Some(Place::InLine { .. }) => return,
-            Some(Place::Running { again, .. }) => {
-                *again = Some(again.map_or(at, |before| before.min(at)));
+            Some(Place::Running(running)) => {
+                running.again = Some(running.again.map_or(at, |before| before.min(at)));
                 return;
             }
             Some(Place::Waiting(before)) if *before <= at => return,
@@ -200,10 +203,10 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
         let Some((key, namespace)) = self.line.pop() else {
             return Err(self.waiting.first().map(|(at, _)| *at));
         };
-        let running = Place::Running {
+        let running = Place::Running(Box::new(Running {
             namespace,
             again: None,
-        };
+        }));
         let waited = match self.places.insert(key.clone(), running) {
             Some(Place::InLine { since }) => now.saturating_duration_since(since),
             _ => Duration::ZERO,
@@ -214,9 +217,9 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     /// Takes the key out of those that run; says when somebody asked for it meanwhile.
     fn finish(&mut self, key: &K) -> Option<Instant> {
         match self.places.remove(key) {
-            Some(Place::Running { namespace, again }) => {
-                self.line.done(&namespace);
-                again
+            Some(Place::Running(running)) => {
+                self.line.done(&running.namespace);
+                running.again
             }
             Some(place) => {
                 self.places.insert(key.clone(), place);

@@ -70,7 +70,7 @@ impl Operator {
             return;
         }
         self.look_at_all_that_state(&holding.name);
-        if self.watches(&holding.holder().namespace) && !self.knows_holder(&holding) {
+        if self.watches(&holding.holder.key.namespace) && !self.knows_holder(&holding) {
             self.orphans
                 .add_after(holding.name.clone(), self.orphan_delay);
         }
@@ -120,11 +120,13 @@ impl Operator {
 
     /// Whether the store has the holder, not deleted, stating the very name.
     fn knows_holder(&self, holding: &HoldingView) -> bool {
-        let holder = holding.holder();
-        let key = Key::new(&holder.namespace, &holder.name);
-        self.stores.domains().get(&key).is_some_and(|domain| {
-            *domain.uid == *holder.uid && !domain.deleting && states(&domain, holding)
-        })
+        let holder = &holding.holder;
+        self.stores
+            .domains()
+            .get(&holder.key)
+            .is_some_and(|domain| {
+                *domain.uid == *holder.uid && !domain.deleting && states(&domain, holding)
+            })
     }
 
     fn look_at_all_that_state(&self, name: &str) {
@@ -141,7 +143,7 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
     };
-    if operator.knows_holder(&holding) || !operator.watches(&holding.holder().namespace) {
+    if operator.knows_holder(&holding) || !operator.watches(&holding.holder.key.namespace) {
         return Ok(None);
     }
     match release_if_gone(operator, &holding).await {
@@ -170,9 +172,9 @@ pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
 ) -> Result<bool, CallError> {
-    let holder = holding.holder();
-    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.namespace);
-    let gone = match operator.call(api.get(&holder.name)).await {
+    let holder = &holding.holder;
+    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.key.namespace);
+    let gone = match operator.call(api.get(&holder.key.name)).await {
         Err(CallError::NotFound) => true,
         Err(error) => return Err(error),
         Ok(object) => {
@@ -180,7 +182,7 @@ pub(super) async fn release_if_gone(
             let token = live.token();
             let restored = matches!(
                 HeldBy::of(
-                    &holding.spec,
+                    &holding.spec(),
                     holding.since,
                     live.identity(),
                     token.as_ref()

@@ -14,42 +14,46 @@ use super::service::ServiceName;
 pub const TOKEN_OCTETS: usize = 20;
 const TOKEN_CHARS: usize = TOKEN_OCTETS * 8 / 5;
 
-/// A secret-free but unpredictable value, new for every object and every restart.
+/// A secret-free but unpredictable value, new for every object and every restart: ASCII letters and
+/// digits, in place, because one is kept of every domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token(Box<str>);
+pub struct Token([u8; TOKEN_CHARS]);
 
 impl Token {
     /// Writes random octets as lower-case base32 without padding (RFC 4648).
     #[must_use]
     pub fn from_random(octets: [u8; TOKEN_OCTETS]) -> Self {
-        Self(BASE32_NOPAD.encode(&octets).to_ascii_lowercase().into())
+        let mut token = [0; TOKEN_CHARS];
+        BASE32_NOPAD.encode_mut(&octets, &mut token);
+        token.make_ascii_lowercase();
+        Self(token)
     }
 
     /// Reads a token back from a status. Anything else than a whole token is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == TOKEN_CHARS
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b)))
-        .then(|| Self(text.into()))
+        let token: [u8; TOKEN_CHARS] = text.as_bytes().try_into().ok()?;
+        token
+            .iter()
+            .all(|octet| octet.is_ascii_lowercase() || (b'2'..=b'7').contains(octet))
+            .then_some(Self(token))
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// SHA-256 in lower-case hex, which ties a holding to a token without repeating it.
     #[must_use]
     pub fn hash(&self) -> String {
-        HEXLOWER.encode(&Sha256::digest(self.0.as_bytes()))
+        HEXLOWER.encode(&Sha256::digest(self.0))
     }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

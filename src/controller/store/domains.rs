@@ -1,13 +1,13 @@
 //! Organization domains, by key, canonical name and organization.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::quota::Quota;
-use super::{Key, version};
+use super::{Key, shared, version};
 use crate::api::REQUESTED_AT;
 use crate::api::conditions::{self, ConditionStatus, READY, VERIFIED};
 use crate::api::organization::DomainCounts;
@@ -24,16 +24,16 @@ use crate::model::settings::Settings;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domain {
     pub key: Key,
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     pub version: u64,
     pub generation: i64,
     pub created: Timestamp,
     /// An object with a deletionTimestamp counts as deleted, whatever finalizers it has.
     pub deleting: bool,
     /// The stated domain, as typed.
-    pub stated: Box<str>,
-    pub canonical: Option<Box<str>>,
-    pub organization: Box<str>,
+    pub stated: Arc<str>,
+    pub canonical: Option<Arc<str>>,
+    pub organization: Arc<str>,
     pub requested: Option<Box<str>>,
     pub kept: Kept,
 }
@@ -62,7 +62,7 @@ impl Domain {
         Self {
             key,
             version,
-            uid: metadata.uid.unwrap_or_default().into(),
+            uid: shared(metadata.uid.as_deref().unwrap_or_default()),
             generation: metadata.generation.unwrap_or_default(),
             created: metadata
                 .creation_timestamp
@@ -70,9 +70,9 @@ impl Domain {
             deleting: metadata.deletion_timestamp.is_some(),
             canonical: DomainName::parse(&spec.domain)
                 .ok()
-                .map(|name| name.as_str().into()),
-            stated: spec.domain.into(),
-            organization: spec.organization_ref.name.into(),
+                .map(|name| shared(name.as_str())),
+            stated: shared(&spec.domain),
+            organization: shared(&spec.organization_ref.name),
             requested,
             kept: Kept::Whole(Box::new(status.unwrap_or_default())),
         }
@@ -193,7 +193,7 @@ impl Domain {
     pub fn organization_key(&self) -> Key {
         Key {
             namespace: Arc::clone(&self.key.namespace),
-            name: (&*self.organization).into(),
+            name: Arc::clone(&self.organization),
         }
     }
 }
@@ -208,8 +208,9 @@ pub enum Upserted {
 /// The store.
 #[derive(Debug)]
 pub struct Domains {
-    entries: HashMap<Key, Entry>,
-    by_name: HashMap<Box<str>, HashSet<Key>>,
+    // Trees, because a table that grows is there twice for a moment.
+    entries: BTreeMap<Key, Entry>,
+    by_name: BTreeSet<(Arc<str>, Key)>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
     quota: Quota,
@@ -226,9 +227,10 @@ struct Entry {
 /// An organization's domains, summed up as they change.
 #[derive(Debug, Default)]
 struct Members {
-    keys: HashSet<Key>,
+    names: BTreeSet<Arc<str>>,
     counts: DomainCounts,
-    verified: BTreeSet<(Box<str>, Key)>,
+    /// Canonical names, each with the object's own.
+    verified: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Domains {
@@ -236,8 +238,8 @@ impl Domains {
     #[must_use]
     pub fn new(max_pending: usize) -> Self {
         Self {
-            entries: HashMap::new(),
-            by_name: HashMap::new(),
+            entries: BTreeMap::new(),
+            by_name: BTreeSet::new(),
             by_organization: HashMap::new(),
             counts: DomainCounts::default(),
             quota: Quota::new(max_pending),
@@ -268,11 +270,11 @@ impl Domains {
     /// The keys of all that state this canonical name.
     #[must_use]
     pub fn stating(&self, canonical: &str) -> Vec<Key> {
+        let first = (shared(canonical), Key::new("", ""));
         self.by_name
-            .get(canonical)
-            .into_iter()
-            .flatten()
-            .cloned()
+            .range(&first..)
+            .take_while(|(name, _)| *name == first.0)
+            .map(|(_, key)| key.clone())
             .collect()
     }
 
@@ -281,8 +283,11 @@ impl Domains {
         self.by_organization
             .get(organization)
             .into_iter()
-            .flat_map(|m| &m.keys)
-            .cloned()
+            .flat_map(|members| &members.names)
+            .map(|name| Key {
+                namespace: Arc::clone(&organization.namespace),
+                name: Arc::clone(name),
+            })
             .collect()
     }
 
@@ -297,7 +302,7 @@ impl Domains {
             if names.len() == most {
                 break;
             }
-            if names.last().map(String::as_str) != Some(name) {
+            if names.last().map(String::as_str) != Some(&**name) {
                 names.push(name.to_string());
             }
         }
@@ -381,16 +386,13 @@ impl Domains {
                 .enter(&domain.key, domain.created, domain.waits_for_quota());
         }
         if let Some(name) = &domain.canonical {
-            self.by_name
-                .entry(name.clone())
-                .or_default()
-                .insert(domain.key.clone());
+            self.by_name.insert((Arc::clone(name), domain.key.clone()));
         }
         let members = self
             .by_organization
             .entry(domain.organization_key())
             .or_default();
-        members.keys.insert(domain.key.clone());
+        members.names.insert(Arc::clone(&domain.key.name));
         members.count(&domain, 1);
         count(&mut self.counts, &domain, 1);
         let entry = Entry {
@@ -412,20 +414,15 @@ impl Domains {
         if leaves_quota {
             self.quota.leave(key, domain.created);
         }
-        if let Some(name) = &domain.canonical
-            && let Some(keys) = self.by_name.get_mut(name)
-        {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_name.remove(name);
-            }
+        if let Some(name) = &domain.canonical {
+            self.by_name.remove(&(Arc::clone(name), key.clone()));
         }
         count(&mut self.counts, &domain, -1);
         let organization = domain.organization_key();
         if let Some(members) = self.by_organization.get_mut(&organization) {
-            members.keys.remove(key);
+            members.names.remove(&key.name);
             members.count(&domain, -1);
-            if members.keys.is_empty() {
+            if members.names.is_empty() {
                 self.by_organization.remove(&organization);
             }
         }
@@ -452,7 +449,7 @@ impl Members {
         if domain.is_relied_on()
             && let Some(name) = &domain.canonical
         {
-            let entry = (name.clone(), domain.key.clone());
+            let entry = (Arc::clone(name), Arc::clone(&domain.key.name));
             if by > 0 {
                 self.verified.insert(entry);
             } else {

@@ -1,52 +1,96 @@
 //! Holdings, by canonical name and by the holder's uid: a mirror of the `VerifiedDomain`s.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use kube::ResourceExt;
 
-use super::version;
+use super::{Key, shared, version};
+use crate::api::organization_domain::Strategy;
 use crate::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
 
 /// What is kept of a `VerifiedDomain`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HoldingView {
-    pub name: Box<str>,
+    pub name: Arc<str>,
     pub uid: Box<str>,
     pub version: u64,
     pub since: Timestamp,
-    pub spec: VerifiedDomainSpec,
+    pub holder: HolderView,
+    pub strategy: Strategy,
+    handed_over_from: Option<Box<str>>,
+}
+
+/// Whose object it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HolderView {
+    pub key: Key,
+    pub uid: Arc<str>,
+    pub organization: Arc<str>,
+    /// None where what stands there is no hash.
+    token_hash: Option<[u8; 32]>,
 }
 
 impl HoldingView {
     #[must_use]
     pub fn project(object: VerifiedDomain) -> Self {
+        let version = version(&object);
+        let VerifiedDomain { metadata, spec } = object;
+        let holder = spec.holder;
         Self {
-            name: object.name_any().into(),
-            version: version(&object),
-            uid: object.metadata.uid.unwrap_or_default().into(),
-            since: object
-                .metadata
+            name: shared(metadata.name.as_deref().unwrap_or_default()),
+            version,
+            uid: metadata.uid.unwrap_or_default().into(),
+            since: metadata
                 .creation_timestamp
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-            spec: object.spec,
+            holder: HolderView {
+                key: Key::new(&holder.namespace, &holder.name),
+                uid: shared(&holder.uid),
+                organization: shared(&holder.organization),
+                token_hash: HEXLOWER
+                    .decode(holder.token_hash.as_bytes())
+                    .ok()
+                    .and_then(|hash| hash.try_into().ok()),
+            },
+            strategy: spec.strategy,
+            handed_over_from: spec.handed_over_from.map(Into::into),
+        }
+    }
+
+    /// What the object says.
+    #[must_use]
+    pub fn spec(&self) -> VerifiedDomainSpec {
+        VerifiedDomainSpec {
+            holder: Holder {
+                namespace: self.holder.key.namespace.to_string(),
+                name: self.holder.key.name.to_string(),
+                uid: self.holder.uid.to_string(),
+                organization: self.holder.organization.to_string(),
+                token_hash: self.holder.token_hash(),
+            },
+            strategy: self.strategy,
+            handed_over_from: self.handed_over_from.as_deref().map(Into::into),
         }
     }
 }
 
-impl HoldingView {
+impl HolderView {
+    /// As in the object: lower-case hex; empty where that is no hash.
     #[must_use]
-    pub fn holder(&self) -> &Holder {
-        &self.spec.holder
+    pub fn token_hash(&self) -> String {
+        let hash = self.token_hash.map(|hash| HEXLOWER.encode(&hash));
+        hash.unwrap_or_default()
     }
 }
 
 /// The store.
 #[derive(Debug, Default)]
 pub struct Holdings {
-    entries: HashMap<Box<str>, Arc<HoldingView>>,
-    by_holder: HashMap<Box<str>, HashSet<Box<str>>>,
+    entries: BTreeMap<Arc<str>, Arc<HoldingView>>,
+    /// The holder's uid with the name.
+    by_holder: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Holdings {
@@ -66,17 +110,17 @@ impl Holdings {
 
     /// The names that the object with this uid holds.
     #[must_use]
-    pub fn held_by(&self, uid: &str) -> Vec<Box<str>> {
+    pub fn held_by(&self, uid: &str) -> Vec<Arc<str>> {
+        let first = (shared(uid), shared(""));
         self.by_holder
-            .get(uid)
-            .into_iter()
-            .flatten()
-            .cloned()
+            .range(&first..)
+            .take_while(|(holder, _)| *holder == first.0)
+            .map(|(_, name)| Arc::clone(name))
             .collect()
     }
 
     #[must_use]
-    pub fn names(&self) -> Vec<Box<str>> {
+    pub fn names(&self) -> Vec<Arc<str>> {
         self.entries.keys().cloned().collect()
     }
 
@@ -88,11 +132,8 @@ impl Holdings {
             return false;
         }
         self.remove(&holding.name);
-        self.by_holder
-            .entry(holding.spec.holder.uid.as_str().into())
-            .or_default()
-            .insert(holding.name.clone());
-        self.entries.insert(holding.name.clone(), holding);
+        self.by_holder.insert(by_holder(&holding));
+        self.entries.insert(Arc::clone(&holding.name), holding);
         true
     }
 
@@ -106,20 +147,18 @@ impl Holdings {
 
     pub fn remove(&mut self, name: &str) -> Option<Arc<HoldingView>> {
         let holding = self.entries.remove(name)?;
-        if let Some(names) = self.by_holder.get_mut(holding.spec.holder.uid.as_str()) {
-            names.remove(name);
-            if names.is_empty() {
-                self.by_holder.remove(holding.spec.holder.uid.as_str());
-            }
-        }
+        self.by_holder.remove(&by_holder(&holding));
         Some(holding)
     }
+}
+
+fn by_holder(holding: &HoldingView) -> (Arc<str>, Arc<str>) {
+    (Arc::clone(&holding.holder.uid), Arc::clone(&holding.name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::organization_domain::Strategy;
 
     fn holding(name: &str, holder: &str) -> Arc<HoldingView> {
         Arc::new(HoldingView {
@@ -127,17 +166,14 @@ mod tests {
             uid: format!("uid of {name}").into(),
             version: 1,
             since: Timestamp::UNIX_EPOCH,
-            spec: VerifiedDomainSpec {
-                holder: Holder {
-                    namespace: "ns".into(),
-                    name: holder.into(),
-                    uid: holder.into(),
-                    organization: "acme".into(),
-                    token_hash: String::new(),
-                },
-                strategy: Strategy::Dns,
-                handed_over_from: None,
+            holder: HolderView {
+                key: Key::new("ns", holder),
+                uid: holder.into(),
+                organization: "acme".into(),
+                token_hash: None,
             },
+            strategy: Strategy::Dns,
+            handed_over_from: None,
         })
     }
 
@@ -146,7 +182,7 @@ mod tests {
         let mut store = Holdings::default();
         store.upsert(holding("acme.com", "a"), false);
         store.upsert(holding("shop.acme.com", "b"), false);
-        let whose = |host: &str| store.covering(host).map(|h| h.holder().name.clone());
+        let whose = |host: &str| store.covering(host).map(|h| Arc::clone(&h.holder.key.name));
         assert_eq!(whose("acme.com").as_deref(), Some("a"));
         assert_eq!(whose("www.acme.com").as_deref(), Some("a"));
         assert_eq!(whose("shop.acme.com").as_deref(), Some("b"));

@@ -7,17 +7,19 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
+mod shared;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 
 use approvals::Approvals;
 use domains::Domains;
 use holdings::Holdings;
 use namespaces::Namespaces;
 use organizations::Organizations;
+use shared::shared;
 
 /// The namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,16 +32,17 @@ impl Key {
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self {
-            namespace: namespace.into(),
-            name: name.into(),
+            namespace: shared(namespace),
+            name: shared(name),
         }
     }
 
     /// The key of a namespaced object.
     pub fn of(object: &impl Resource) -> Self {
+        let metadata = object.meta();
         Self::new(
-            object.meta().namespace.as_deref().unwrap_or_default(),
-            &object.name_any(),
+            metadata.namespace.as_deref().unwrap_or_default(),
+            metadata.name.as_deref().unwrap_or_default(),
         )
     }
 }
