@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::dns::DnsArguments;
-use crate::controller::{Config, Operator};
+use crate::controller::{Config, Operator, Shard};
 use crate::dns::Gatherer;
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
@@ -31,6 +31,12 @@ pub struct Arguments {
     /// Namespace to look after. Repeatable; all namespaces when left out.
     #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = parse_namespace)]
     watch_namespace: Vec<String>,
+
+    /// Label selector of the organization domains to look after, such as
+    /// sharding.fluxcd.io/key=shard1; all when left out. One process of several must take those
+    /// without labels, and sees to it that every verified domain is checked.
+    #[arg(long, env = "FREEHOLD_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
+    watch_label_selector: Option<Shard>,
 
     /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE,
     /// the ages rising, at last a period alone.
@@ -192,6 +198,7 @@ fn config(
         },
         metrics: Arc::clone(metrics),
         namespaces: arguments.watch_namespace,
+        shard: arguments.watch_label_selector.unwrap_or_default(),
         max_pending: usize::try_from(arguments.max_pending_per_namespace).unwrap_or(usize::MAX),
         concurrency: usize::from(arguments.concurrency),
         api_timeout: arguments.api_timeout.unsigned_abs(),

@@ -12,7 +12,9 @@ use super::calls::CallError;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::approvals::Approval;
+use super::store::domains::Domain;
 use super::watch;
+use crate::api::OrganizationDomain;
 use crate::api::conditions;
 use crate::api::domain_approval::{
     DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
@@ -77,6 +79,17 @@ impl Operator {
         }
     }
 
+    /// Whether an organization domain that is not in the store is there all the same: its shard says
+    /// of the approval what it is worth.
+    async fn is_of_another_shard(&self, target: &Key) -> Result<bool, CallError> {
+        if self.shard.is_whole() {
+            return Ok(false);
+        }
+        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), &target.namespace);
+        let found = self.call(api.get_metadata_opt(&target.name)).await?;
+        Ok(found.is_some())
+    }
+
     /// Reads the approvals of an organization domain live into the store: no name is taken or given
     /// up by hand on the word of a cache.
     pub(super) async fn refresh_approvals(&self, target: &Key) -> Result<(), CallError> {
@@ -110,11 +123,15 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         return Ok(None);
     }
     let now = whole_second(Timestamp::now());
-    let status = status(operator, &approval, now);
     let expires = approval
         .expiry
         .filter(|&expiry| expiry > now)
         .map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
+    let target = operator.stores.domains().get_own(&approval.target);
+    if target.is_none() && operator.is_of_another_shard(&approval.target).await? {
+        return Ok(expires);
+    }
+    let status = status(&approval, target.as_deref(), now);
     if status == approval.status {
         return Ok(expires);
     }
@@ -159,13 +176,11 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     }
 }
 
-fn status(operator: &Operator, approval: &Approval, now: Timestamp) -> DomainApprovalStatus {
-    let target = operator.stores.domains().get(&approval.target);
+fn status(approval: &Approval, target: Option<&Domain>, now: Timestamp) -> DomainApprovalStatus {
     let seen = Seen {
         canonical: approval.canonical.as_deref(),
         expiry: approval.expiry,
         target: target
-            .as_deref()
             .filter(|target| !target.deleting)
             .map(|target| Target {
                 canonical: target.canonical.as_deref(),

@@ -12,9 +12,11 @@ mod operator;
 mod organization;
 mod organization_domain;
 mod queue;
+mod shard;
 mod store;
 mod unreadable;
 mod verified_domain;
 mod watch;
 
 pub use operator::{Config, Operator, OperatorError};
+pub use shard::{Shard, ShardError};

@@ -21,7 +21,7 @@ impl watch::Sink for Sink {
         Api::all(client.clone())
     }
 
-    fn config(scope: Option<&str>) -> watcher::Config {
+    fn config(_: &Operator, scope: Option<&str>) -> watcher::Config {
         match scope {
             Some(name) => watcher::Config::default().fields(&format!("metadata.name={name}")),
             None => watcher::Config::default(),

@@ -14,6 +14,7 @@ use super::events::Events;
 use super::fair::{Class, Lane};
 use super::limits::Limit;
 use super::queue::Queue;
+use super::shard::Shard;
 use super::store::{Key, Stores};
 use super::watch::{self, Definitions, Scope};
 use super::{domain_approval, namespace, organization, organization_domain, verified_domain};
@@ -44,6 +45,8 @@ pub struct Config {
     pub metrics: Arc<Metrics>,
     /// Namespaces to look after; none for all.
     pub namespaces: Vec<String>,
+    /// Which organization domains to look after there.
+    pub shard: Shard,
     /// Most pending domains of one namespace that are checked.
     pub max_pending: usize,
     /// Reconciles of organization domains at once, their DNS questions included.
@@ -84,6 +87,7 @@ pub struct Operator {
     /// On new tokens.
     pub(super) token_limit: Limit,
     pub(super) definitions: Definitions,
+    pub(super) shard: Shard,
     namespaces: Vec<String>,
     api_timeout: Duration,
 }
@@ -139,10 +143,15 @@ impl Operator {
             events,
             orphan_delay: config.orphan_delay,
             definitions: Definitions::default(),
+            shard: config.shard,
             namespaces: config.namespaces,
             api_timeout: config.api_timeout,
         });
         let publisher = tokio::spawn(publisher.run());
+        if !operator.shard.is_whole() {
+            let default = operator.shard.is_default();
+            tracing::info!(selector = %operator.shard, default, "one shard of several");
+        }
 
         let mut watches = JoinSet::new();
         let synced = operator.watch_all(&config.watch_client, &mut watches);

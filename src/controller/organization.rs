@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::calls::CallError;
@@ -38,7 +38,7 @@ impl watch::Sink for Sink {
     }
 
     fn applied(operator: &Operator, object: Organization, listed: bool) {
-        operator.remember_organization(OrganizationView::project(object), listed);
+        operator.remember_organization(object, listed);
     }
 
     fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
@@ -61,8 +61,9 @@ impl watch::Sink for Sink {
 }
 
 impl Operator {
-    fn remember_organization(&self, organization: OrganizationView, listed: bool) {
-        let organization = Arc::new(organization);
+    fn remember_organization(&self, object: Organization, listed: bool) {
+        let ours = self.shard.takes(object.labels());
+        let organization = Arc::new(OrganizationView::project(object, ours));
         let (before, taken) = {
             let mut organizations = self.stores.organizations_mut();
             let before = organizations.exists(&organization.key);
@@ -105,8 +106,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         };
         (organization, organizations.written(key))
     };
+    // One writer each: the shard that its labels belong to.
+    if organization.deleting || !organization.ours {
+        return Ok(None);
+    }
     let status = summarize(operator, &organization);
-    if organization.deleting || status == organization.status {
+    if status == organization.status {
         return Ok(None);
     }
     if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
@@ -138,7 +143,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            operator.remember_organization(OrganizationView::project(written), false);
+            operator.remember_organization(written, false);
             Ok(None)
         }
         // The watch brings the change, and with it this key again.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{ObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
-use kube::{Api, Client};
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
@@ -53,6 +54,15 @@ impl watch::Sink for Sink {
         }
     }
 
+    fn config(operator: &Operator, _: Option<&str>) -> watcher::Config {
+        let config = watcher::Config::default();
+        if operator.shard.is_whole() {
+            config
+        } else {
+            config.labels_from(operator.shard.selector())
+        }
+    }
+
     fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
         operator.remember(Domain::project(object), listed);
     }
@@ -69,7 +79,7 @@ impl watch::Sink for Sink {
 impl Operator {
     /// Takes an organization domain into the store and asks for what follows from it.
     fn remember(&self, domain: Domain, listed: bool) {
-        if self.stores.domains().knows(&domain, listed) {
+        if self.stores.domains().knows_as_own(&domain, listed) {
             return;
         }
         let domain = Arc::new(domain.lean(Timestamp::now(), &self.settings));
@@ -77,8 +87,25 @@ impl Operator {
             .stores
             .domains_mut()
             .upsert(Arc::clone(&domain), listed);
-        let Upserted::Taken { before } = upserted else {
+        self.follow(&domain, upserted);
+    }
+
+    /// Takes an object as a live read or a write showed it into the store, if it is in there.
+    fn update(&self, domain: Domain, ours: bool) {
+        if self.stores.domains().knows(&domain, false) {
             return;
+        }
+        let domain = Arc::new(domain.lean(Timestamp::now(), &self.settings));
+        let upserted = self.stores.domains_mut().update(Arc::clone(&domain), ours);
+        self.follow(&domain, upserted);
+    }
+
+    /// Asks for what follows from a change.
+    fn follow(&self, domain: &Domain, upserted: Upserted) {
+        let before = match upserted {
+            Upserted::Taken { before } => before,
+            Upserted::Left(gone) => return self.look_at_those_beside(&gone),
+            Upserted::Known => return,
         };
         if let Some(before) = before.filter(|before| before.uid != domain.uid) {
             self.look_for_orphans(&before);
@@ -109,10 +136,22 @@ impl Operator {
         };
         if let Some(gone) = gone {
             self.look_for_orphans(&gone);
-            self.look_at_approvals_of(&gone.key);
-            self.organizations.add(gone.organization_key());
-            self.look_at_promoted();
+            self.look_at_those_beside(&gone);
         }
+    }
+
+    /// The object is not in the store any more.
+    fn look_at_those_beside(&self, gone: &Domain) {
+        self.look_at_approvals_of(&gone.key);
+        self.organizations.add(gone.organization_key());
+        self.look_at_promoted();
+    }
+
+    /// Another shard's object is checked here, once.
+    pub(super) fn borrow(&self, domain: Domain, now: Timestamp) {
+        let key = domain.key.clone();
+        self.stores.domains_mut().borrow(Arc::new(domain), now);
+        self.domains.add(key);
     }
 
     /// The object is gone: what it held is looked at now.
@@ -134,8 +173,9 @@ impl Operator {
             .await
         {
             Ok(object) => {
+                let ours = self.shard.takes(object.labels());
                 let domain = Domain::project(object);
-                self.remember(domain.clone(), false);
+                self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }
             Err(CallError::NotFound) => {
@@ -162,16 +202,29 @@ impl Operator {
             .until(&domain.key, domain.canonical.as_deref()?, now)
     }
 
-    /// The holder of the domain's name is checked at once, where it is looked after here.
-    fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
+    /// The holder of the domain's name is checked at once, where its namespace is looked after here,
+    /// whichever shard it is in.
+    async fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
         let Some(holding) = held(self, domain) else {
             return;
         };
-        let holder = holding.holder.key.clone();
-        self.stores
-            .domains_mut()
-            .set_next_check(&holder, &holding.holder.uid, Some(now));
-        self.domains.add(holder);
+        let holder = &holding.holder;
+        if self.knows_holder(&holding) {
+            let key = holding.holder.key.clone();
+            self.stores
+                .domains_mut()
+                .set_next_check(&key, &holder.uid, Some(now));
+            self.domains.add(key);
+        } else if self.watches(&holder.key.namespace) {
+            match holding::live_holder(self, &holding).await {
+                Ok(Some(live)) => self.borrow(live, now),
+                Ok(None) => {}
+                // Its own check comes.
+                Err(error) => {
+                    tracing::warn!(name = %holding.name, %error, "the holder is not checked at once");
+                }
+            }
+        }
     }
 
     /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no
@@ -238,6 +291,24 @@ async fn look(
 
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+    let again = look_at(operator, key).await?;
+    let seen = operator.stores.domains().get(key);
+    if !operator.stores.domains_mut().give_back(key) {
+        return Ok(again);
+    }
+    // It is not forgotten: its holding says when to look at it again.
+    if operator.shard.is_default()
+        && let Some(seen) = seen
+    {
+        let period = operator.settings.recheck_period.unsigned_abs();
+        for name in operator.stores.holdings().held_by(&seen.uid) {
+            operator.orphans.add_after(name, again.unwrap_or(period));
+        }
+    }
+    Ok(None)
+}
+
+async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let mut checked: Option<Checked> = None;
     let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
@@ -326,10 +397,10 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
                     .stores
                     .domains_mut()
                     .set_next_check(key, &domain.uid, decision.next_check);
-                if decision.check_holder {
-                    operator.check_holder_of(&domain, now);
-                }
                 publish(operator, &domain, decision.notices);
+                if decision.check_holder {
+                    operator.check_holder_of(&domain, now).await;
+                }
                 let wake = decision.wake.map(|at| wait(now, at));
                 return Ok([wake, limited].into_iter().flatten().min());
             }
@@ -445,13 +516,10 @@ impl Admission {
 
 /// When the schedule wants the next check; after a start, worked out anew from the status.
 fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
-    if let Some(set) = operator
+    let set = operator
         .stores
         .domains()
-        .next_check(&domain.key, &domain.uid)
-    {
-        return Some(set);
-    }
+        .next_check(&domain.key, &domain.uid);
     let promised = match &domain.kept {
         Kept::AtRest(rest) => Some(rest.next_check),
         Kept::Whole(status) => {
@@ -463,6 +531,11 @@ fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Ti
             }
         }
     };
+    if let Some(set) = set {
+        // Another shard may have seen that its record is missing, and checks are closer since.
+        let earlier = promised.filter(|&promised| now < promised && promised < set);
+        return Some(earlier.unwrap_or(set));
+    }
     let period = period(operator, domain, now);
     Some(schedule::resume(now, promised, period, &domain.uid))
 }
@@ -551,7 +624,10 @@ async fn apply(
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
     if decision.status != *status && !text_only {
         match write_status(operator, domain, &decision.status).await {
-            Ok(written) => operator.remember(Domain::project(written), false),
+            Ok(written) => {
+                let ours = operator.shard.takes(written.labels());
+                operator.update(Domain::project(written), ours);
+            }
             Err(CallError::Conflict | CallError::NotFound) => {
                 return Ok(match operator.refresh(&domain.key).await? {
                     Some(live) if live.uid == domain.uid => Applied::Changed,
@@ -693,6 +769,6 @@ fn token() -> Result<impl FnOnce() -> Token, CallError> {
     Ok(move || Token::from_random(octets))
 }
 
-fn wait(now: Timestamp, at: Timestamp) -> Duration {
+pub(super) fn wait(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 
 use super::calls::CallError;
 use super::operator::Operator;
+use super::organization_domain;
 use super::store::Key;
-use super::store::domains::Domain;
+use super::store::domains::{Domain, Kept};
 use super::store::holdings::HoldingView;
 use super::watch;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::api::verified_domain::VerifiedDomain;
-use crate::model::lifecycle::HeldBy;
+use crate::model::lifecycle::{self, HeldBy};
+use crate::model::schedule;
 
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -71,9 +74,23 @@ impl Operator {
         }
         self.look_at_all_that_state(&holding.name);
         if self.watches(&holding.holder.key.namespace) && !self.knows_holder(&holding) {
-            self.orphans
-                .add_after(holding.name.clone(), self.orphan_delay);
+            self.look_for_holder_later(&holding);
         }
+    }
+
+    /// A holder that is not in the store is gone, or another shard's: the default shard sees to both.
+    /// The many of the other shards are looked at as after a cold start, not all at once.
+    fn look_for_holder_later(&self, holding: &HoldingView) {
+        if !self.shard.is_default() {
+            return;
+        }
+        let mut wait = self.orphan_delay;
+        if !self.shard.is_whole() {
+            let now = Timestamp::now();
+            let spread = schedule::tick_after(now, self.settings.recheck_period / 24, &holding.uid);
+            wait += organization_domain::wait(now, spread);
+        }
+        self.orphans.add_after(holding.name.clone(), wait);
     }
 
     /// Reads the holding of a name live into the store; none where there is none.
@@ -118,14 +135,13 @@ impl Operator {
         }
     }
 
-    /// Whether the store has the holder, not deleted, stating the very name.
-    fn knows_holder(&self, holding: &HoldingView) -> bool {
-        let holder = &holding.holder;
+    /// Whether the store has the holder as one of our own, not deleted, stating the very name.
+    pub(super) fn knows_holder(&self, holding: &HoldingView) -> bool {
         self.stores
             .domains()
-            .get(&holder.key)
+            .get_own(&holding.holder.key)
             .is_some_and(|domain| {
-                *domain.uid == *holder.uid && !domain.deleting && states(&domain, holding)
+                *domain.uid == *holding.holder.uid && !domain.deleting && states(&domain, holding)
             })
     }
 
@@ -138,7 +154,7 @@ impl Operator {
     }
 }
 
-/// Looks at a holding whose holder may be gone.
+/// Looks at a holding whose holder may be gone, or left alone; says after which time to look again.
 pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duration>, CallError> {
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
@@ -146,17 +162,37 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     if operator.knows_holder(&holding) || !operator.watches(&holding.holder.key.namespace) {
         return Ok(None);
     }
-    match release_if_gone(operator, &holding).await {
+    match release_unless_there(operator, &holding).await {
         Err(CallError::Conflict) => {
             operator.refresh_holding(name).await?;
             Ok(Some(RELEASE_PAUSE))
         }
-        Ok(true) => {
+        Err(error) => Err(error),
+        Ok(None) => {
             tokio::time::sleep(RELEASE_PAUSE).await;
             Ok(None)
         }
-        result => result.map(|_| None),
+        Ok(Some(holder)) => Ok(look_after(operator, &holding, holder)),
     }
+}
+
+/// The default shard's duty: a holder that is not in its store is another shard's. Where its checks
+/// are not made, for nobody runs that shard, they are made here.
+fn look_after(operator: &Operator, holding: &HoldingView, holder: Domain) -> Option<Duration> {
+    let Kept::Whole(status) = &holder.kept else {
+        return None;
+    };
+    if operator.shard.is_whole() || !operator.shard.is_default() {
+        return None;
+    }
+    let now = Timestamp::now();
+    let from = lifecycle::left_alone_from(now, &operator.settings, status, holding.since);
+    if from > now {
+        return Some(organization_domain::wait(now, from));
+    }
+    tracing::info!(holder = %holder.key, name = %holding.name, "no shard checks it: checked here");
+    operator.borrow(holder, now);
+    None
 }
 
 /// Whether the object states the very name that the holding says it has.
@@ -172,10 +208,19 @@ pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
 ) -> Result<bool, CallError> {
+    let there = release_unless_there(operator, holding).await?;
+    Ok(there.is_none())
+}
+
+/// The holder as the live read shows it; none where it is gone and the holding released.
+async fn release_unless_there(
+    operator: &Operator,
+    holding: &HoldingView,
+) -> Result<Option<Domain>, CallError> {
     let holder = &holding.holder;
     let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.key.namespace);
-    let gone = match operator.call(api.get(&holder.key.name)).await {
-        Err(CallError::NotFound) => true,
+    let there = match operator.call(api.get(&holder.key.name)).await {
+        Err(CallError::NotFound) => None,
         Err(error) => return Err(error),
         Ok(object) => {
             let live = Domain::project(object);
@@ -190,11 +235,11 @@ pub(super) async fn release_if_gone(
                 HeldBy::Restored { .. }
             );
             let same = *live.uid == *holder.uid || restored;
-            live.deleting || !same || !states(&live, holding)
+            Some(live).filter(|live| !live.deleting && same && states(live, holding))
         }
     };
-    if gone {
+    if there.is_none() {
         operator.delete_holding(holding).await?;
     }
-    Ok(gone)
+    Ok(there)
 }

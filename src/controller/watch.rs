@@ -33,7 +33,7 @@ pub trait Sink: Send + Sync + 'static {
     fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Self::Kind>>;
 
     /// What is watched of the kind.
-    fn config(_scope: Option<&str>) -> watcher::Config {
+    fn config(_operator: &Operator, _scope: Option<&str>) -> watcher::Config {
         watcher::Config::default()
     }
 
@@ -76,7 +76,7 @@ async fn run<S: Sink>(
     let mut synced = Some(synced);
     let mut listed = HashSet::new();
     let api = S::api(&client, scope.as_deref());
-    let mut events = watcher(api, S::config(scope.as_deref()))
+    let mut events = watcher(api, S::config(&operator, scope.as_deref()))
         .default_backoff()
         .boxed();
     let kind = S::Kind::kind(&());

@@ -2,12 +2,14 @@
 
 mod counting;
 mod notices;
+mod overdue;
 mod rest;
 mod step;
 
 use jiff::Timestamp;
 
 pub use self::notices::RECENT;
+pub use self::overdue::left_alone_from;
 pub use self::rest::{Rest, same_but_for_texts};
 use self::step::Step;
 use super::agreement::Weight;

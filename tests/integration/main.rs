@@ -28,6 +28,7 @@ mod quota;
 mod recreate;
 mod release;
 mod restore;
+mod shards;
 mod two_operators;
 mod uniqueness;
 mod verify;

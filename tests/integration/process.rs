@@ -138,6 +138,21 @@ async fn settings_that_cannot_be_meant_are_refused() {
             2,
             "the unit is missing: 5s is 5 seconds",
         ),
+        (
+            vec!["operator", dns, "--watch-label-selector=key in shard1"],
+            2,
+            "a requirement reads like KEY, !KEY",
+        ),
+        (
+            vec!["operator", dns, "--watch-label-selector=key=shard one"],
+            2,
+            "no value of a label",
+        ),
+        (
+            vec!["operator", dns, "--watch-label-selector="],
+            2,
+            "leave the setting out",
+        ),
     ] {
         is_refused(&arguments, code, words).await;
     }

@@ -202,7 +202,11 @@ impl Domain {
 #[derive(Debug, PartialEq)]
 pub enum Upserted {
     Known,
-    Taken { before: Option<Arc<Domain>> },
+    Taken {
+        before: Option<Arc<Domain>>,
+    },
+    /// It is another shard's by now, and was taken out.
+    Left(Arc<Domain>),
 }
 
 /// The store.
@@ -222,6 +226,8 @@ struct Entry {
     next_check: Option<Timestamp>,
     /// Not yet looked at by this process, which found it made and perhaps written to.
     inherited: bool,
+    /// Another shard's, taken in for one look.
+    borrowed: bool,
 }
 
 /// An organization's domains, summed up as they change.
@@ -265,6 +271,13 @@ impl Domains {
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<Domain>> {
         self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
+    }
+
+    /// The object, where this shard looks after it.
+    #[must_use]
+    pub fn get_own(&self, key: &Key) -> Option<Arc<Domain>> {
+        let entry = self.entries.get(key).filter(|entry| !entry.borrowed)?;
+        Some(Arc::clone(&entry.domain))
     }
 
     /// The keys of all that state this canonical name.
@@ -362,14 +375,60 @@ impl Domains {
         })
     }
 
+    /// As [`Self::knows`], of the objects that this shard looks after.
+    #[must_use]
+    pub fn knows_as_own(&self, domain: &Domain, listed: bool) -> bool {
+        self.knows(domain, listed) && !self.is_borrowed(&domain.key)
+    }
+
     /// Takes an object in and says what it replaced, unless the store already has this or a newer
     /// one. What was `listed` is taken whatever its version: that of a restored server is lower.
     pub fn upsert(&mut self, domain: Arc<Domain>, listed: bool) -> Upserted {
-        let mut next_check = None;
-        let mut inherited = listed;
-        if self.knows(&domain, listed) {
+        if self.knows_as_own(&domain, listed) {
             return Upserted::Known;
         }
+        self.insert(domain, listed, false)
+    }
+
+    /// Takes a newer version in of an object that is here, or lets it go where it is not `ours` any
+    /// more. One that left meanwhile is not taken in: no watch would tell what becomes of it.
+    pub fn update(&mut self, domain: Arc<Domain>, ours: bool) -> Upserted {
+        let Some(borrowed) = self.entries.get(&domain.key).map(|entry| entry.borrowed) else {
+            return Upserted::Known;
+        };
+        if self.knows(&domain, false) {
+            return Upserted::Known;
+        }
+        if !ours && !borrowed {
+            return self
+                .remove(&domain.key)
+                .map_or(Upserted::Known, Upserted::Left);
+        }
+        self.insert(domain, false, borrowed)
+    }
+
+    /// Takes in for one look, due now, what is another shard's: it counts for nothing here.
+    pub fn borrow(&mut self, domain: Arc<Domain>, now: Timestamp) {
+        let (key, uid) = (domain.key.clone(), domain.uid.clone());
+        if self.get_own(&key).is_none() {
+            self.insert(domain, false, true);
+            self.set_next_check(&key, &uid, Some(now));
+        }
+    }
+
+    /// Lets go of what was borrowed; false where the object is this shard's or not there.
+    pub fn give_back(&mut self, key: &Key) -> bool {
+        self.is_borrowed(key) && self.remove(key).is_some()
+    }
+
+    fn is_borrowed(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.borrowed)
+    }
+
+    fn insert(&mut self, domain: Arc<Domain>, listed: bool, borrowed: bool) -> Upserted {
+        let mut next_check = None;
+        // One that comes with a status was another shard's, which may have ended before it told.
+        let mut inherited = listed || !domain.is_new();
         let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get(&domain.key) {
             if entry.domain.uid == domain.uid {
@@ -377,31 +436,38 @@ impl Domains {
                 inherited = entry.inherited;
             }
             // One that stays pending keeps its place in the quota.
-            let stays = entry.domain.uid == domain.uid && domain.is_pending();
+            let stays = entry.domain.uid == domain.uid && domain.is_pending() && !borrowed;
             let key = domain.key.clone();
             self.take_out(&key, !stays);
         }
+        if let Some(name) = &domain.canonical {
+            self.by_name.insert((Arc::clone(name), domain.key.clone()));
+        }
+        if !borrowed {
+            self.count_in(&domain);
+        }
+        let entry = Entry {
+            domain,
+            next_check,
+            inherited,
+            borrowed,
+        };
+        self.entries.insert(entry.domain.key.clone(), entry);
+        Upserted::Taken { before }
+    }
+
+    fn count_in(&mut self, domain: &Domain) {
         if domain.is_pending() {
             self.quota
                 .enter(&domain.key, domain.created, domain.waits_for_quota());
-        }
-        if let Some(name) = &domain.canonical {
-            self.by_name.insert((Arc::clone(name), domain.key.clone()));
         }
         let members = self
             .by_organization
             .entry(domain.organization_key())
             .or_default();
         members.names.insert(Arc::clone(&domain.key.name));
-        members.count(&domain, 1);
-        count(&mut self.counts, &domain, 1);
-        let entry = Entry {
-            domain,
-            next_check,
-            inherited,
-        };
-        self.entries.insert(entry.domain.key.clone(), entry);
-        Upserted::Taken { before }
+        members.count(domain, 1);
+        count(&mut self.counts, domain, 1);
     }
 
     /// Takes an object out by its key.
@@ -410,12 +476,17 @@ impl Domains {
     }
 
     fn take_out(&mut self, key: &Key, leaves_quota: bool) -> Option<Arc<Domain>> {
-        let Entry { domain, .. } = self.entries.remove(key)?;
-        if leaves_quota {
-            self.quota.leave(key, domain.created);
-        }
+        let Entry {
+            domain, borrowed, ..
+        } = self.entries.remove(key)?;
         if let Some(name) = &domain.canonical {
             self.by_name.remove(&(Arc::clone(name), key.clone()));
+        }
+        if borrowed {
+            return Some(domain);
+        }
+        if leaves_quota {
+            self.quota.leave(key, domain.created);
         }
         count(&mut self.counts, &domain, -1);
         let organization = domain.organization_key();
@@ -550,6 +621,53 @@ mod tests {
         store.remove(&Key::new("ns", "a"));
         store.remove(&Key::new("ns", "b"));
         assert!(store.by_name.is_empty() && store.by_organization.is_empty());
+    }
+
+    #[test]
+    fn what_is_borrowed_counts_for_nothing() {
+        let mut store = Domains::new(1);
+        let (acme, key) = (Key::new("ns", "acme"), Key::new("ns", "a"));
+        let now = Timestamp::UNIX_EPOCH;
+        store.borrow(domain("a", "1", 5, "acme", None), now);
+        assert_eq!(store.next_check(&key, "1"), Some(now));
+        store.update(domain("a", "1", 6, "acme", Some(State::Verified)), false);
+        assert_eq!(store.get(&key).unwrap().version, 6);
+        assert_eq!(store.get_own(&key), None);
+        assert_eq!(store.summary(&acme, 9).0.total, 0);
+        // It keeps nobody out of the quota.
+        let own = domain("b", "2", 7, "acme", None);
+        store.upsert(Arc::clone(&own), false);
+        assert!(!store.is_over_quota(&own));
+        // This very version becomes this shard's, and is not to be given back.
+        store.upsert(domain("a", "1", 6, "acme", Some(State::Verified)), false);
+        assert_eq!(store.summary(&acme, 9).0.total, 2);
+        assert!(!store.give_back(&key));
+        store.borrow(domain("a", "1", 8, "acme", None), now);
+        assert_eq!(store.get_own(&key).unwrap().version, 6);
+        store.borrow(domain("c", "3", 9, "acme", None), now);
+        assert!(store.give_back(&Key::new("ns", "c")));
+        assert_eq!((store.counts().total, store.entries.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_live_read_lets_go_of_what_is_anothers_and_takes_nothing_in() {
+        let mut store = Domains::new(10);
+        let key = Key::new("ns", "a");
+        assert_eq!(
+            store.update(domain("a", "1", 5, "acme", None), true),
+            Upserted::Known
+        );
+        assert_eq!(store.get(&key), None);
+        store.upsert(domain("a", "1", 5, "acme", None), false);
+        // Read before its label came back.
+        assert_eq!(
+            store.update(domain("a", "1", 4, "acme", None), false),
+            Upserted::Known
+        );
+        assert!(store.get_own(&key).is_some());
+        let left = store.update(domain("a", "1", 6, "acme", None), false);
+        assert!(matches!(left, Upserted::Left(_)), "{left:?}");
+        assert_eq!((store.get(&key), store.counts().total), (None, 0));
     }
 
     #[test]

@@ -16,12 +16,14 @@ pub struct OrganizationView {
     pub version: u64,
     pub generation: i64,
     pub deleting: bool,
+    /// Whether this shard sums it up.
+    pub ours: bool,
     pub status: OrganizationStatus,
 }
 
 impl OrganizationView {
     #[must_use]
-    pub fn project(object: Organization) -> Self {
+    pub fn project(object: Organization, ours: bool) -> Self {
         let key = Key::of(&object);
         let version = version(&object);
         let Organization {
@@ -35,6 +37,7 @@ impl OrganizationView {
             uid: metadata.uid.unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
+            ours,
             status: status.unwrap_or_default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod matrix;
+mod overdue;
 mod properties;
 mod requests;
 mod simulation;

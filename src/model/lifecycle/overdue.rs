@@ -1,0 +1,65 @@
+//! A holder whose checks nobody makes.
+
+use jiff::Timestamp;
+
+use crate::api::organization_domain::{CountedChecks, OrganizationDomainStatus, State};
+use crate::model::facts::{Facts, Pace};
+use crate::model::schedule;
+use crate::model::settings::Settings;
+
+/// From when on the holder of a name counts as left alone, by what its status says and since when
+/// the name is held: its next check is late by a quarter of the period between its checks. Whoever
+/// looks after it and was away starts again with what is overdue within a twenty-fourth.
+#[must_use]
+pub fn left_alone_from(
+    now: Timestamp,
+    settings: &Settings,
+    status: &OrganizationDomainStatus,
+    held_since: Timestamp,
+) -> Timestamp {
+    let facts = Facts::read(status, now);
+    let (promised, period) = match facts.state {
+        State::Verified => {
+            let period = facts.period(now, settings);
+            (promised(now, settings, &facts, held_since), period)
+        }
+        // The status does not even say that it holds the name.
+        State::Pending | State::Failed => (held_since, settings.recheck_period),
+    };
+    schedule::add(promised, period / 4)
+}
+
+/// When the next check of a verified domain is due. Where checks are too close together to be
+/// written down each time, it is known by what they leave.
+fn promised(
+    now: Timestamp,
+    settings: &Settings,
+    facts: &Facts,
+    held_since: Timestamp,
+) -> Timestamp {
+    let period = facts.period(now, settings);
+    if let Some(Pace::At(time)) = facts.pace
+        && time <= schedule::add(now, period + period)
+    {
+        return time;
+    }
+    let counted = |counted: &Option<CountedChecks>| counted.as_ref().map(|c| c.last_time.0);
+    let sign = [
+        facts.last_proven,
+        counted(&facts.record_missing),
+        facts
+            .last_check
+            .as_ref()
+            .and_then(|check| Some(check.time.as_ref()?.0)),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|&time| time <= now)
+    .fold(held_since, Timestamp::max);
+    let between = match facts.record_missing {
+        // A missing record is counted once in each third.
+        Some(_) => period.max(settings.grace / 3),
+        None => period,
+    };
+    schedule::add(sign, between)
+}
