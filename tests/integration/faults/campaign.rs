@@ -19,7 +19,8 @@ use tokio::time::{sleep, sleep_until};
 use super::Size;
 use super::watcher::{Change, Watcher, watch};
 use crate::support::{
-    Cluster, OperatorSettings, Tenant, eventually_within, random_label, ready_reason, status, uid,
+    Cluster, OperatorSettings, Tenant, eventually_within, place, random_label, ready_reason,
+    status, uid,
 };
 
 /// Two cores have one campaign at a time to carry on the shared control plane; a private one has a
@@ -274,6 +275,20 @@ impl Campaign {
             recovered.as_secs_f64(),
         );
         acted
+    }
+
+    /// Labels every domain that is there, by its number; returns how many.
+    pub async fn place(&self, shard: impl Fn(usize) -> Option<&'static str>) -> usize {
+        let objects: Vec<_> = self.objects().await.unwrap().into_keys().collect();
+        let shard = &shard;
+        stream::iter(objects.iter().enumerate())
+            .for_each_concurrent(16, |(n, (namespace, object))| async move {
+                let api =
+                    Api::<OrganizationDomain>::namespaced(self.cluster.client.clone(), namespace);
+                place(&api, object, shard(n)).await.unwrap();
+            })
+            .await;
+        objects.len()
     }
 
     /// How many domains are to be Verified in the end.

@@ -6,6 +6,7 @@ mod control_plane;
 mod dns;
 mod http_proxy;
 mod operators;
+mod shards;
 mod watcher;
 
 use std::env;
