@@ -215,7 +215,7 @@ impl Operator {
                 .domains_mut()
                 .set_next_check(&key, &holder.uid, Some(now));
             self.domains.add(key);
-        } else if self.watches(&holder.key.namespace) {
+        } else if !self.shard.is_whole() && self.watches(&holder.key.namespace) {
             match holding::live_holder(self, &holding).await {
                 Ok(Some(live)) => self.borrow(live, now),
                 Ok(None) => {}
@@ -292,6 +292,9 @@ async fn look(
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let again = look_at(operator, key).await?;
+    if operator.shard.is_whole() {
+        return Ok(again);
+    }
     let seen = operator.stores.domains().get(key);
     if !operator.stores.domains_mut().give_back(key) {
         return Ok(again);
@@ -520,6 +523,11 @@ fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Ti
         .stores
         .domains()
         .next_check(&domain.key, &domain.uid);
+    let period = period(operator, domain, now);
+    // Another shard may have seen that its record is missing, and checks are closer since.
+    if let Some(set) = set.filter(|&set| set <= schedule::add(now, period)) {
+        return Some(set);
+    }
     let promised = match &domain.kept {
         Kept::AtRest(rest) => Some(rest.next_check),
         Kept::Whole(status) => {
@@ -531,12 +539,6 @@ fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Ti
             }
         }
     };
-    if let Some(set) = set {
-        // Another shard may have seen that its record is missing, and checks are closer since.
-        let earlier = promised.filter(|&promised| now < promised && promised < set);
-        return Some(earlier.unwrap_or(set));
-    }
-    let period = period(operator, domain, now);
     Some(schedule::resume(now, promised, period, &domain.uid))
 }
 

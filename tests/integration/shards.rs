@@ -274,8 +274,10 @@ async fn a_holder_in_another_shard_hears_at_once_that_its_record_is_missing() {
     let settings = world
         .operator(&[&first, &second])
         .every("1s")
-        .with("--hand-over-period", "12s");
-    // The holder's next check of its own is a day away.
+        .with("--hand-over-period", "12s")
+        .with("--grace-check-period", "2s")
+        .with("--grace", "600s");
+    // The holder's next check of its own is a day away, and the default shard's duty minutes.
     let _operators = three(&settings).await;
     let seller = verified_in(&world, &first, ONE, "sold").await;
     let buyer = state_in(&second, TWO, "buyer", &seller.domain).await;
@@ -287,6 +289,11 @@ async fn a_holder_in_another_shard_hears_at_once_that_its_record_is_missing() {
     assert_eq!(status(&in_grace).state, Some(State::Verified));
     let present = condition(&in_grace, RECORD_PRESENT).unwrap();
     assert_eq!(present.status, "False");
+    // Its own shard looks closer since.
+    publish(&world.dns, &seller.challenge().await.records[0]);
+    seller.until_event("RecordFound").await;
+    buyer.until_event("HandOverCancelled").await;
+    world.dns.set_txt(&record.name, vec![record.value.clone()]);
     buyer.until_verified().await;
     seller.until_reason("HandedOver").await;
     let holding = buyer.holding().await.unwrap();

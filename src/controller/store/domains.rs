@@ -650,6 +650,19 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_with_a_status_is_told_of_once_more() {
+        let mut store = Domains::new(10);
+        let (new, moved) = (Key::new("ns", "new"), Key::new("ns", "moved"));
+        store.upsert(domain("new", "1", 5, "acme", None), false);
+        store.upsert(domain("moved", "2", 6, "acme", Some(State::Pending)), false);
+        assert!(!store.take_inherited(&new, "1"));
+        assert!(store.take_inherited(&moved, "2"));
+        // Not for what this process writes itself.
+        store.update(domain("new", "1", 7, "acme", Some(State::Pending)), true);
+        assert!(!store.take_inherited(&new, "1"));
+    }
+
+    #[test]
     fn a_live_read_lets_go_of_what_is_anothers_and_takes_nothing_in() {
         let mut store = Domains::new(10);
         let key = Key::new("ns", "a");
