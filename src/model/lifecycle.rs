@@ -341,6 +341,10 @@ fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
         facts.challenge = None;
         facts.last_check = None;
         facts.dns_provider = None;
+        // How often another token was missed or found says nothing of the one to come.
+        facts.record_missing = None;
+        facts.unconfirmed = None;
+        facts.hand_over = None;
     }
     facts
 }
