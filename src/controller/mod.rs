@@ -13,6 +13,7 @@ mod organization;
 mod organization_domain;
 mod queue;
 mod shard;
+mod status;
 mod store;
 mod unreadable;
 mod verified_domain;

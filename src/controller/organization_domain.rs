@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{ObjectMeta, PostParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
@@ -15,14 +14,13 @@ use super::calls::CallError;
 use super::events::Subject;
 use super::holding::{self, Obstacle};
 use super::operator::Operator;
+use super::status;
 use super::store::Key;
 use super::store::domains::{Domain, Kept, Upserted};
 use super::store::holdings::HoldingView;
 use super::{verified_domain, watch};
 use crate::api::Strategy;
-use crate::api::organization_domain::{
-    OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef, State,
-};
+use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus, State};
 use crate::model::challenge::{Challenge, TOKEN_OCTETS, Token};
 use crate::model::evidence::Evidence;
 use crate::model::facts::{Facts, Pace};
@@ -162,7 +160,7 @@ impl Operator {
         }
     }
 
-    fn domain_api(&self, namespace: &str) -> Api<OrganizationDomain> {
+    pub(super) fn domain_api(&self, namespace: &str) -> Api<OrganizationDomain> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -625,23 +623,24 @@ async fn apply(
     }
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
     if decision.status != *status && !text_only {
-        match write_status(operator, domain, &decision.status).await {
-            Ok(written) => {
-                let ours = operator.shard.takes(written.labels());
-                operator.update(Domain::project(written), ours);
-            }
+        let written = match status::write(operator, domain, &decision.status).await {
+            Ok(written) => written,
             Err(CallError::Conflict | CallError::NotFound) => {
-                return Ok(match operator.refresh(&domain.key).await? {
-                    Some(live) if live.uid == domain.uid => Applied::Changed,
+                let live = operator.refresh(&domain.key).await?;
+                let Some(live) = live.filter(|live| live.uid == domain.uid) else {
                     // What was taken for it a moment ago is an orphan by now.
-                    _ => {
-                        operator.look_for_orphans(domain);
-                        Applied::Gone
-                    }
-                });
+                    operator.look_for_orphans(domain);
+                    return Ok(Applied::Gone);
+                };
+                match status::write_over(operator, domain, &live, &decision.status).await? {
+                    Some(written) => written,
+                    None => return Ok(Applied::Changed),
+                }
             }
             Err(error) => return Err(error),
-        }
+        };
+        let ours = operator.shard.takes(written.labels());
+        operator.update(Domain::project(written), ours);
     }
     if decision.holding == Holding::Release
         && let Some(holding) = held(operator, domain)
@@ -701,41 +700,6 @@ async fn not_yet_missing(
         .organizations_mut()
         .insert_unreadable(organization);
     Ok(Some(Obstacle::Changed))
-}
-
-/// Replaces the whole status, so that nothing of an edit by hand survives in it. The resource
-/// version makes it fail where the object is not the one that was decided on.
-async fn write_status(
-    operator: &Operator,
-    domain: &Domain,
-    status: &OrganizationDomainStatus,
-) -> Result<OrganizationDomain, CallError> {
-    let object = OrganizationDomain {
-        metadata: ObjectMeta {
-            name: Some(domain.key.name.to_string()),
-            namespace: Some(domain.key.namespace.to_string()),
-            uid: Some(domain.uid.to_string()),
-            resource_version: Some(domain.version.to_string()),
-            ..ObjectMeta::default()
-        },
-        // Ignored on a status, yet part of what the type must say.
-        spec: OrganizationDomainSpec {
-            organization_ref: OrganizationRef {
-                name: domain.organization.to_string(),
-            },
-            domain: domain.stated.to_string(),
-            joinable: false,
-        },
-        status: Some(status.clone()),
-    };
-    let api = operator.domain_api(&domain.key.namespace);
-    let params = PostParams {
-        field_manager: Some("freehold".to_owned()),
-        ..PostParams::default()
-    };
-    operator
-        .call(api.replace_status(&domain.key.name, &params, &object))
-        .await
 }
 
 fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {

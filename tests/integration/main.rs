@@ -8,6 +8,7 @@ mod support;
 
 mod approval;
 mod bad_input;
+mod busy_object;
 mod challenge;
 mod crash;
 mod crds;

@@ -1,0 +1,104 @@
+//! Writes of an organization domain's status.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use super::calls::CallError;
+use super::operator::Operator;
+use super::store::domains::{Domain, Kept};
+use crate::api::organization_domain::{
+    OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
+};
+
+const FIELD_MANAGER: &str = "freehold";
+
+/// Replaces the whole status, so that nothing of an edit by hand survives in it. The resource
+/// version makes it fail where the object is not the one that was decided on.
+pub async fn write(
+    operator: &Operator,
+    domain: &Domain,
+    status: &OrganizationDomainStatus,
+) -> Result<OrganizationDomain, CallError> {
+    let object = OrganizationDomain {
+        metadata: ObjectMeta {
+            name: Some(domain.key.name.to_string()),
+            namespace: Some(domain.key.namespace.to_string()),
+            uid: Some(domain.uid.to_string()),
+            resource_version: Some(domain.version.to_string()),
+            ..ObjectMeta::default()
+        },
+        // Ignored on a status, yet part of what the type must say.
+        spec: OrganizationDomainSpec {
+            organization_ref: OrganizationRef {
+                name: domain.organization.to_string(),
+            },
+            domain: domain.stated.to_string(),
+            joinable: false,
+        },
+        status: Some(status.clone()),
+    };
+    let api = operator.domain_api(&domain.key.namespace);
+    let params = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    operator
+        .call(api.replace_status(&domain.key.name, &params, &object))
+        .await
+}
+
+/// Replaces the status of an object that changed since it was decided on, though in nothing that
+/// the decision rests on: a tenant that changes its object without end puts nothing off. The API
+/// server holds the object against what was read, and tries again by itself when others come first.
+///
+/// None where the object differs in more than that.
+pub async fn write_over(
+    operator: &Operator,
+    decided_on: &Domain,
+    live: &Domain,
+    status: &OrganizationDomainStatus,
+) -> Result<Option<OrganizationDomain>, CallError> {
+    let Kept::Whole(before) = &live.kept else {
+        return Ok(None);
+    };
+    if !is_same_to_decide_on(decided_on, live) || **before == OrganizationDomainStatus::default() {
+        return Ok(None);
+    }
+    let operations = json!([
+        { "op": "test", "path": "/metadata/uid", "value": *live.uid },
+        { "op": "test", "path": "/spec/domain", "value": *live.stated },
+        { "op": "test", "path": "/spec/organizationRef/name", "value": *live.organization },
+        { "op": "test", "path": "/status", "value": before },
+        { "op": "replace", "path": "/status", "value": status },
+    ]);
+    let Ok(operations) = serde_json::from_value(operations) else {
+        return Ok(None);
+    };
+    let patch = Patch::<OrganizationDomain>::Json(operations);
+    let api = operator.domain_api(&live.key.namespace);
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let written = operator
+        .call(api.patch_status(&live.key.name, &params, &patch))
+        .await;
+    match written {
+        Ok(written) => Ok(Some(written)),
+        // A test that failed is told as an invalid request.
+        Err(CallError::Conflict | CallError::NotFound | CallError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether nothing but labels, annotations and the like are different.
+fn is_same_to_decide_on(decided_on: &Domain, live: &Domain) -> bool {
+    let same = Domain {
+        version: live.version,
+        generation: live.generation,
+        requested: live.requested.clone(),
+        ..decided_on.clone()
+    };
+    same == *live
+}
