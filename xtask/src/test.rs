@@ -5,7 +5,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 use freehold_testbed::nameservers::Packages;
-use freehold_testbed::{ControlPlane, Options, Programs};
+use freehold_testbed::{ControlPlane, Options, Programs, programs};
 
 use tokio::process::Command;
 
@@ -66,14 +66,16 @@ async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode>
 
 /// Runs cargo beside a control plane that the tests find.
 pub async fn on_control_plane(describe: impl FnOnce(&mut Command)) -> Result<ExitCode> {
-    let programs = Programs::find_or_build().await?;
-    let plane = ControlPlane::start(&programs, Options::default()).await?;
+    let built = Programs::find_or_build().await?;
+    let helm = programs::helm().await?;
+    let plane = ControlPlane::start(&built, Options::default()).await?;
     let mut command = cargo::command();
     describe(&mut command);
     let status = command
         .env("FREEHOLD_TEST_KUBECONFIG", plane.kubeconfig())
         .env("FREEHOLD_TEST_API", plane.api_address().to_string())
         .env("FREEHOLD_TEST_KUBECTL", plane.kubectl_path())
+        .env("FREEHOLD_TEST_HELM", helm)
         .status()
         .await
         .context("starting cargo")?;

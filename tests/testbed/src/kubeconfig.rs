@@ -10,6 +10,7 @@ use data_encoding::BASE64;
 use crate::proxy::Proxy;
 
 const SERVER: &str = "    server: ";
+const TOKEN: &str = "    token: ";
 
 pub(crate) fn write(path: &Path, api: SocketAddr, ca_pem: &[u8], token: &str) -> Result<()> {
     let ca = BASE64.encode(ca_pem);
@@ -25,7 +26,7 @@ pub(crate) fn write(path: &Path, api: SocketAddr, ca_pem: &[u8], token: &str) ->
          users:\n\
          - name: admin\n\
          \x20 user:\n\
-         \x20   token: {token}\n\
+         {TOKEN}{token}\n\
          contexts:\n\
          - name: freehold\n\
          \x20 context:\n\
@@ -36,24 +37,38 @@ pub(crate) fn write(path: &Path, api: SocketAddr, ca_pem: &[u8], token: &str) ->
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
+/// Writes a copy of the control plane's `kubeconfig` to `path` that has another user's token.
+///
+/// # Errors
+/// When the kubeconfig is not one that a control plane of this crate wrote, or on a failed write.
+pub fn kubeconfig_with_token(kubeconfig: &Path, token: &str, path: &Path) -> Result<()> {
+    let text = with_line(kubeconfig, TOKEN, token)?;
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
 /// Writes a copy of the control plane's `kubeconfig` into `folder` that reaches the API server
 /// through `proxy`.
 ///
 /// # Errors
 /// When the kubeconfig is not one that a control plane of this crate wrote, or on a failed write.
 pub fn kubeconfig_through(kubeconfig: &Path, proxy: &Proxy, folder: &Path) -> Result<PathBuf> {
+    let through = with_line(kubeconfig, SERVER, &format!("https://{}", proxy.addr()))?;
+    let path = folder.join(format!("kubeconfig-{}", proxy.addr().port()));
+    fs::write(&path, through).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// The file with another value behind `key`.
+fn with_line(kubeconfig: &Path, key: &str, value: &str) -> Result<String> {
     let text = fs::read_to_string(kubeconfig)
         .with_context(|| format!("reading {}", kubeconfig.display()))?;
-    let Some(server) = text.lines().find(|line| line.starts_with(SERVER)) else {
+    let Some(line) = text.lines().find(|line| line.starts_with(key)) else {
         bail!(
             "{} is not a kubeconfig that the testbed wrote",
             kubeconfig.display()
         );
     };
-    let through = text.replace(server, &format!("{SERVER}https://{}", proxy.addr()));
-    let path = folder.join(format!("kubeconfig-{}", proxy.addr().port()));
-    fs::write(&path, through).with_context(|| format!("writing {}", path.display()))?;
-    Ok(path)
+    Ok(text.replace(line, &format!("{key}{value}")))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub use controlplane::{ControlPlane, Options};
 pub use dns::{
     Behaviour, DnsServer, OverHttps, QueryLogEntry, RecordType, ResponseCode, Transport,
 };
-pub use kubeconfig::kubeconfig_through;
+pub use kubeconfig::{kubeconfig_through, kubeconfig_with_token};
 pub use process::Process;
 pub use programs::Programs;
 pub use proxy::Proxy;

@@ -14,29 +14,48 @@ use tokio::time::{interval_at, sleep};
 
 use crate::process::tail;
 
-/// The Go module that pins the version of every program.
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane");
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// In the order in which they are built: the first brings most of what the others share.
-const PROGRAMS: [Program; 4] = [
-    Program {
-        name: "kube-apiserver",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-    },
-    Program {
-        name: "kube-controller-manager",
-        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-    },
-    Program {
-        name: "kubectl",
-        package: "k8s.io/kubernetes/cmd/kubectl",
-    },
-    Program {
-        name: "etcd",
-        package: "go.etcd.io/etcd/server/v3",
-    },
-];
+const CONTROL_PLANE: ProgramSet = ProgramSet {
+    name: "controlplane",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane"),
+    programs: &[
+        Program {
+            name: "kube-apiserver",
+            package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        },
+        Program {
+            name: "kube-controller-manager",
+            package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        },
+        Program {
+            name: "kubectl",
+            package: "k8s.io/kubernetes/cmd/kubectl",
+        },
+        Program {
+            name: "etcd",
+            package: "go.etcd.io/etcd/server/v3",
+        },
+    ],
+};
+
+/// A module of its own: Helm goes with other versions of the Kubernetes libraries.
+const HELM: ProgramSet = ProgramSet {
+    name: "helm",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/../controlplane/helm"),
+    programs: &[Program {
+        name: "helm",
+        package: "helm.sh/helm/v4/cmd/helm",
+    }],
+};
+
+/// Programs of which one Go module pins the versions.
+struct ProgramSet {
+    name: &'static str,
+    module: &'static str,
+    programs: &'static [Program],
+}
 
 struct Program {
     name: &'static str,
@@ -60,9 +79,37 @@ impl Programs {
     /// # Errors
     /// When a program must be built and cannot be; the message says what is missing.
     pub async fn find_or_build() -> Result<Self> {
-        let module = Module::read()?;
+        let places = CONTROL_PLANE.find_or_build().await?;
+        let place_of = |name: &str| {
+            let index = CONTROL_PLANE.programs.iter().position(|p| p.name == name);
+            index
+                .and_then(|index| places.get(index).cloned())
+                .with_context(|| format!("{name} is missing after the build"))
+        };
+        Ok(Self {
+            etcd: place_of("etcd")?,
+            kube_apiserver: place_of("kube-apiserver")?,
+            kube_controller_manager: place_of("kube-controller-manager")?,
+            kubectl: place_of("kubectl")?,
+        })
+    }
+}
+
+/// Where Helm is, taken from the same places as the control plane's programs.
+///
+/// # Errors
+/// When it must be built and cannot be; the message says what is missing.
+pub async fn helm() -> Result<PathBuf> {
+    let mut places = HELM.find_or_build().await?;
+    places.pop().context("helm is missing after the build")
+}
+
+impl ProgramSet {
+    /// A path for each program, in their order.
+    async fn find_or_build(&self) -> Result<Vec<PathBuf>> {
+        let module = Module::read(Path::new(self.module))?;
         let cache = cache_folder()?;
-        let built = cache.join(format!("controlplane-{}", module.digest));
+        let built = cache.join(format!("{}-{}", self.name, module.digest));
         let assets = env::var_os("KUBEBUILDER_ASSETS")
             .map(path::absolute)
             .transpose()
@@ -72,25 +119,45 @@ impl Programs {
             .chain([&built])
             .map(PathBuf::as_path)
             .collect();
-
-        if PROGRAMS
-            .iter()
-            .any(|program| find(program, &places).is_none())
-        {
-            build_missing(&module, &cache, &built, &places).await?;
+        if self.missing(&places).next().is_some() {
+            self.build_missing(&module, &cache, &built, &places).await?;
         }
-        let place_of = |name: &str| {
-            let program = PROGRAMS.iter().find(|program| program.name == name);
-            program
-                .and_then(|program| find(program, &places))
-                .with_context(|| format!("{name} is missing after the build"))
-        };
-        Ok(Self {
-            etcd: place_of("etcd")?,
-            kube_apiserver: place_of("kube-apiserver")?,
-            kube_controller_manager: place_of("kube-controller-manager")?,
-            kubectl: place_of("kubectl")?,
-        })
+        self.programs
+            .iter()
+            .map(|program| {
+                find(program, &places)
+                    .with_context(|| format!("{} is missing after the build", program.name))
+            })
+            .collect()
+    }
+
+    fn missing(&self, places: &[&Path]) -> impl Iterator<Item = &'static Program> {
+        let missing = |program: &&Program| find(program, places).is_none();
+        self.programs.iter().filter(missing)
+    }
+
+    async fn build_missing(
+        &self,
+        module: &Module,
+        cache: &Path,
+        built: &Path,
+        places: &[&Path],
+    ) -> Result<()> {
+        check_go(module.go).await?;
+        fs::create_dir_all(built).with_context(|| format!("creating {}", built.display()))?;
+        let _lock = lock(&cache.join("build.lock"), "building these programs").await?;
+        // Another process may have built them while this one waited for the lock.
+        let missing: Vec<&Program> = self.missing(places).collect();
+        for (index, program) in missing.iter().enumerate() {
+            eprintln!(
+                "building {} ({} of {}; a first build of all takes some minutes)…",
+                program.name,
+                index + 1,
+                missing.len()
+            );
+            build(module, cache, built, program).await?;
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +186,9 @@ struct Module {
     /// Names the programs' versions: the folder in the cache changes with them.
     digest: String,
     go: Version,
-    kubernetes: String,
+    /// The Kubernetes that the programs are of, for those that tell it.
+    kubernetes: Option<String>,
+    folder: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,70 +213,45 @@ impl Version {
 }
 
 impl Module {
-    fn read() -> Result<Self> {
+    fn read(folder: &Path) -> Result<Self> {
         let read = |name: &str| {
-            let path = Path::new(MODULE).join(name);
+            let path = folder.join(name);
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
         };
-        Self::parse(&read("go.mod")?, &read("go.sum")?)
-    }
-
-    fn parse(go_mod: &str, go_sum: &str) -> Result<Self> {
-        let both = [go_mod, go_sum].concat();
+        let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
+        let both = [&*go_mod, &*go_sum].concat();
         let digest = HEXLOWER.encode(digest(&SHA256, both.as_bytes()).as_ref());
         let go = go_mod
             .lines()
             .find_map(|line| Version::parse(line.strip_prefix("go ")?))
-            .context("the control plane's go.mod has no go line")?;
+            .with_context(|| format!("go.mod in {} has no go line", folder.display()))?;
         let kubernetes = go_mod
             .split_whitespace()
             .skip_while(|word| *word != "k8s.io/kubernetes")
             .nth(1)
-            .context("the control plane's go.mod does not require k8s.io/kubernetes")?;
+            .map(str::to_owned);
         Ok(Self {
             digest: digest.chars().take(12).collect(),
             go,
-            kubernetes: kubernetes.to_owned(),
+            kubernetes,
+            folder: folder.to_owned(),
         })
     }
 
     /// The programs report their version from here; a client reads the API server's.
     fn linker_flags(&self) -> Result<String> {
-        let version = Version::parse(self.kubernetes.trim_start_matches('v'))
-            .with_context(|| format!("{} is no Kubernetes version", self.kubernetes))?;
+        let Some(kubernetes) = &self.kubernetes else {
+            return Ok("-s -w".to_owned());
+        };
+        let version = Version::parse(kubernetes.trim_start_matches('v'))
+            .with_context(|| format!("{kubernetes} is no Kubernetes version"))?;
         Ok(format!(
             "-s -w -X k8s.io/component-base/version.gitVersion={} \
              -X k8s.io/component-base/version.gitMajor={} \
              -X k8s.io/component-base/version.gitMinor={}",
-            self.kubernetes, version.major, version.minor
+            kubernetes, version.major, version.minor
         ))
     }
-}
-
-async fn build_missing(
-    module: &Module,
-    cache: &Path,
-    built: &Path,
-    places: &[&Path],
-) -> Result<()> {
-    check_go(module.go).await?;
-    fs::create_dir_all(built).with_context(|| format!("creating {}", built.display()))?;
-    let _lock = lock(&cache.join("build.lock"), "building the control plane").await?;
-    // Another process may have built them while this one waited for the lock.
-    let missing: Vec<&Program> = PROGRAMS
-        .iter()
-        .filter(|program| find(program, places).is_none())
-        .collect();
-    for (index, program) in missing.iter().enumerate() {
-        eprintln!(
-            "building {} ({} of {}; a first build of all takes about 6 minutes)…",
-            program.name,
-            index + 1,
-            missing.len()
-        );
-        build(module, cache, built, program).await?;
-    }
-    Ok(())
 }
 
 async fn check_go(needed: Version) -> Result<()> {
@@ -232,9 +276,9 @@ async fn check_go(needed: Version) -> Result<()> {
         format!("found {found}")
     };
     bail!(
-        "Go {}.{} or newer is needed to build the control plane ({found}); install it from \
+        "Go {}.{} or newer is needed to build the control plane and helm ({found}); install it from \
          https://go.dev/dl or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
-         kube-controller-manager and kubectl",
+         kube-controller-manager, kubectl and helm",
         needed.major,
         needed.minor
     )
@@ -276,7 +320,7 @@ async fn build(module: &Module, cache: &Path, built: &Path, program: &Program) -
         ])
         .arg(&unfinished)
         .arg(program.package)
-        .current_dir(MODULE)
+        .current_dir(&module.folder)
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "-modcacherw")
         .env("GOTOOLCHAIN", "local")
@@ -326,8 +370,11 @@ mod tests {
 
     #[test]
     fn the_pinned_module_is_understood() {
-        let module = Module::read().unwrap();
+        let module = Module::read(Path::new(CONTROL_PLANE.module)).unwrap();
         assert_eq!(module.digest.len(), 12);
         assert!(module.linker_flags().unwrap().contains("gitMajor=1 "));
+        let helm = Module::read(Path::new(HELM.module)).unwrap();
+        assert_ne!(helm.digest, module.digest);
+        assert_eq!(helm.linker_flags().unwrap(), "-s -w");
     }
 }
