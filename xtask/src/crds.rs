@@ -1,11 +1,11 @@
-//! `cargo xtask crds`: the custom resource definitions as files.
+//! `cargo xtask crds`: the custom resource definitions as files and in the chart.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use crate::cargo;
+use crate::{cargo, chart};
 
 pub async fn run() -> Result<ExitCode> {
     let freehold = cargo::build_freehold(cargo::Profile::Dev).await?;
@@ -18,5 +18,6 @@ pub async fn run() -> Result<ExitCode> {
     if !status.success() {
         bail!("freehold crds failed ({status})");
     }
+    chart::write_crds()?;
     Ok(ExitCode::SUCCESS)
 }

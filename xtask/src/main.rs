@@ -4,6 +4,7 @@
 
 mod bench;
 mod cargo;
+mod chart;
 mod crds;
 mod demo;
 mod faults;
@@ -50,8 +51,10 @@ enum Task {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=20_000))]
         domains: u32,
     },
-    /// Write the custom resource definitions to crds/
+    /// Write the custom resource definitions to crds/ and to the chart
     Crds,
+    /// Write the chart's README from its values
+    Chart,
 }
 
 #[tokio::main]
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
             test::until_interrupted(faults::run(rounds, domains)).await
         }
         Task::Crds => crds::run().await,
+        Task::Chart => chart::write_readme(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

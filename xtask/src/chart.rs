@@ -1,0 +1,169 @@
+//! What the chart has from elsewhere: the definitions from crds/, its README from values.yaml.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo;
+
+const CRDS: &str = "crds";
+const TEMPLATE: &str = "charts/freehold/templates/crds.yaml";
+const VALUES: &str = "charts/freehold/values.yaml";
+const README: &str = "charts/freehold/README.md";
+
+/// What stands before the table of values.
+const README_HEAD: &str = "\
+# Freehold's Helm chart
+
+<!-- Written by cargo xtask chart from values.yaml; edit that. -->
+
+Installs the operator, its definitions and its rights. Kubernetes 1.33 or newer; tested with Helm 4.
+
+```sh
+helm install freehold charts/freehold --namespace freehold-system --create-namespace --set image.repository=YOUR/IMAGE
+```
+
+| value | default | meaning |
+|---|---|---|
+";
+
+/// Writes the chart's README.
+pub fn write_readme() -> Result<ExitCode> {
+    let path = cargo::root().join(README);
+    fs::write(&path, readme(&read(VALUES)?)?)
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the definitions of crds/ as a template.
+pub fn write_crds() -> Result<()> {
+    let path = cargo::root().join(TEMPLATE);
+    fs::write(&path, crds_template(&definitions()?)?)
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+fn read(path: &str) -> Result<String> {
+    let path = cargo::root().join(path);
+    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// The files of crds/ by their names.
+fn definitions() -> Result<Vec<String>> {
+    let folder = cargo::root().join(CRDS);
+    let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.context("reading crds/")?.file_name();
+        names.push(Path::new(CRDS).join(name).display().to_string());
+    }
+    names.sort();
+    names.iter().map(|name| read(name)).collect()
+}
+
+fn crds_template(definitions: &[String]) -> Result<String> {
+    let mut template =
+        String::from("{{- /* Written by cargo xtask crds. */}}\n{{- if .Values.crds.enabled }}\n");
+    for definition in definitions {
+        ensure!(
+            !definition.contains("{{"),
+            "a definition reads like a template"
+        );
+        let Some((head, spec)) = definition.split_once("\nspec:\n") else {
+            bail!("a definition without spec");
+        };
+        write!(
+            template,
+            "---\n{head}\n\
+             \x20 labels:\n\
+             \x20   {{{{- include \"freehold.labels\" . | nindent 4 }}}}\n\
+             \x20 {{{{- if .Values.crds.keep }}}}\n\
+             \x20 annotations:\n\
+             \x20   helm.sh/resource-policy: keep\n\
+             \x20 {{{{- end }}}}\n\
+             spec:\n{spec}"
+        )?;
+    }
+    template.push_str("{{- end }}\n");
+    Ok(template)
+}
+
+/// A row for each value that has a comment; what is below one without keys of its own is its
+/// default.
+fn readme(values: &str) -> Result<String> {
+    let mut table = README_HEAD.to_owned();
+    let mut path: Vec<&str> = Vec::new();
+    let mut meaning = String::new();
+    let mut lines = values.lines().peekable();
+    while let Some(line) = lines.next() {
+        let text = line.trim_start();
+        let depth = (line.len() - text.len()) / 2;
+        if let Some(comment) = text.strip_prefix('#') {
+            meaning = [meaning.trim_end(), comment.trim()].join(" ");
+            continue;
+        }
+        let Some((key, value)) = text.split_once(':') else {
+            ensure!(text.is_empty(), "values.yaml: not understood: {line}");
+            meaning.clear();
+            continue;
+        };
+        path.truncate(depth);
+        path.push(key);
+        let mut default = value.trim().to_owned();
+        if default.is_empty() {
+            // A list, or labels by any name; what has comments of its own has rows of its own.
+            let deeper = |line: &&str| line.starts_with(&"  ".repeat(depth + 1));
+            let is_comment = |line: &&str| line.trim_start().starts_with('#');
+            let mut below = Vec::new();
+            if !meaning.is_empty() && lines.peek().is_some_and(|line| !is_comment(line)) {
+                while let Some(line) = lines.next_if(deeper) {
+                    below.push(line.trim());
+                }
+            }
+            default = below.join(" ");
+        }
+        let name = path.join(".");
+        if !meaning.is_empty() {
+            let shown = if default.is_empty() {
+                String::new()
+            } else {
+                format!("`{default}`")
+            };
+            writeln!(table, "| `{name}` | {shown} | {} |", meaning.trim())?;
+        } else if !default.is_empty() {
+            bail!("values.yaml: {name} has no comment");
+        }
+        meaning.clear();
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_and_the_definitions_are_as_their_sources() {
+        assert!(
+            read(README).unwrap() == readme(&read(VALUES).unwrap()).unwrap(),
+            "{README} is stale; run: cargo xtask chart"
+        );
+        assert!(
+            read(TEMPLATE).unwrap() == crds_template(&definitions().unwrap()).unwrap(),
+            "{TEMPLATE} is stale; run: cargo xtask crds"
+        );
+    }
+
+    #[test]
+    fn every_value_has_a_row() {
+        let table = readme("# One.\none: 1\n\ntwo:\n  # Three,\n  # and more.\n  three: [a]\n  # Four.\n  four:\n    - five\n").unwrap();
+        let rows = table.strip_prefix(README_HEAD).unwrap();
+        assert_eq!(
+            rows,
+            "| `one` | `1` | One. |\n| `two.three` | `[a]` | Three, and more. |\n| `two.four` | `- five` | Four. |\n"
+        );
+        assert!(readme("one: 1\n").is_err());
+    }
+}
