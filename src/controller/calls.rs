@@ -16,6 +16,10 @@ pub enum CallError {
     AlreadyExists,
     #[error("the object does not exist")]
     NotFound,
+    /// An API server that has just started refuses everybody until it knows the roles, and a role may
+    /// be bound later.
+    #[error("the API server says that the account may not do this: {0}")]
+    Forbidden(kube::Error),
     /// Repeating the same call cannot help.
     #[error("the API server refuses the request for good: {0}")]
     Refused(kube::Error),
@@ -48,6 +52,8 @@ impl From<kube::Error> for CallError {
             Self::AlreadyExists
         } else if status.is_conflict() {
             Self::Conflict
+        } else if status.is_forbidden() {
+            Self::Forbidden(error)
         } else if status.code == 429 || status.code >= 500 {
             Self::Unavailable(error)
         } else {

@@ -29,6 +29,8 @@ const MAX_WAITING: usize = 16_384;
 const CONCURRENCY: usize = 8;
 /// An Event outlives an outage of the API server of some minutes.
 const ATTEMPTS: u32 = 10;
+/// The API server's start is over in seconds; an account without the right must not hold up others.
+const ATTEMPTS_FORBIDDEN: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Longest name of an object.
 const MAX_NAME_OCTETS: usize = 253;
@@ -123,6 +125,10 @@ async fn write(api: &Api<Event>, event: &Event, metrics: &Metrics, timeout: Dura
             ) => {
                 tracing::debug!(%error, attempt, "an Event waits");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
+            }
+            Err(error @ CallError::Forbidden(_)) if attempt < ATTEMPTS_FORBIDDEN => {
+                tracing::debug!(%error, attempt, "an Event waits");
+                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
             }
             Err(error) => {
                 tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");
