@@ -10,6 +10,7 @@ mod approval;
 mod bad_input;
 mod busy_object;
 mod challenge;
+mod chart;
 mod crash;
 mod crds;
 mod demo;

@@ -72,10 +72,11 @@ async fn the_control_plane_fails() {
 
 /// The operator hears nothing while the versions from which its watches go on are taken away.
 async fn history_is_compacted(plane: &mut ControlPlane) {
-    let campaign = Campaign::new(Cluster::at(plane.kubeconfig()).await).await;
+    let cluster = Cluster::at(plane.kubeconfig()).await;
+    let campaign = Campaign::new(cluster.clone()).await;
     let proxy = Proxy::start(plane.api_address()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let through = kubeconfig_through(plane.kubeconfig(), &proxy, folder.path()).unwrap();
+    let through = kubeconfig_through(&cluster.kubeconfig, &proxy, folder.path()).unwrap();
     let mut operator = campaign.operator().kubeconfig(&through).start().await;
     campaign
         .run("the history of watches is compacted", async || {

@@ -14,30 +14,53 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Config};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
+use super::chart::{Account, Chart};
 use super::wait::eventually;
 
-static DEFINITIONS: OnceCell<()> = OnceCell::const_new();
+static SHARED: OnceCell<Account> = OnceCell::const_new();
 /// One private control plane at a time is enough for two cores.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 #[derive(Clone)]
 pub struct Cluster {
+    /// The administrator's.
     pub client: Client,
+    /// The operator's: of the account that the chart makes, with no rights but those it gives.
     pub kubeconfig: PathBuf,
+    /// Keeps the file.
+    _account: Account,
 }
 
-fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run cargo xtask test"))
 }
 
 impl Cluster {
     pub async fn shared() -> Self {
-        let kubeconfig = variable("FREEHOLD_TEST_KUBECONFIG");
-        let cluster = Self::at(Path::new(&kubeconfig)).await;
-        DEFINITIONS
-            .get_or_init(|| cluster.install(api::crds()))
+        let kubeconfig = PathBuf::from(variable("FREEHOLD_TEST_KUBECONFIG"));
+        let client = client_of(&kubeconfig).await;
+        let account = SHARED
+            .get_or_init(|| async {
+                install(&client, api::crds()).await;
+                Account::make(&client, &kubeconfig, Chart::installed()).await
+            })
             .await;
-        cluster
+        Self::with(client, account.clone())
+    }
+
+    /// The cluster of an administrator's kubeconfig.
+    pub async fn at(kubeconfig: &Path) -> Self {
+        let client = client_of(kubeconfig).await;
+        let account = Account::make(&client, kubeconfig, Chart::installed()).await;
+        Self::with(client, account)
+    }
+
+    pub fn with(client: Client, account: Account) -> Self {
+        Self {
+            client,
+            kubeconfig: account.kubeconfig.clone(),
+            _account: account,
+        }
     }
 
     pub fn shared_address() -> SocketAddr {
@@ -53,38 +76,39 @@ impl Cluster {
         command
     }
 
-    pub async fn at(kubeconfig: &Path) -> Self {
-        let read = Kubeconfig::read_from(kubeconfig).unwrap();
-        let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
-            .await
-            .unwrap();
-        Self {
-            client: Client::try_from(config).unwrap(),
-            kubeconfig: kubeconfig.to_owned(),
-        }
-    }
-
     /// Installs definitions and returns once the API server serves them.
     pub async fn install(&self, definitions: Vec<CustomResourceDefinition>) {
-        let api = Api::<CustomResourceDefinition>::all(self.client.clone());
-        let params = PatchParams::apply("freehold-tests").force();
-        for definition in &definitions {
-            let name = definition.metadata.name.as_deref().unwrap();
-            api.patch(name, &params, &Patch::Apply(definition))
-                .await
-                .unwrap();
-        }
-        for definition in &definitions {
-            let spec = &definition.spec;
-            let kind = GroupVersionKind::gvk(&spec.group, "v1alpha1", &spec.names.kind);
-            let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
-            let objects = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
-            let what = format!("{} are served", spec.names.plural);
-            eventually(&what, async || {
-                objects.list(&ListParams::default().limit(1)).await
-            })
-            .await;
-        }
+        install(&self.client, definitions).await;
+    }
+}
+
+pub async fn client_of(kubeconfig: &Path) -> Client {
+    let read = Kubeconfig::read_from(kubeconfig).unwrap();
+    let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+        .await
+        .unwrap();
+    Client::try_from(config).unwrap()
+}
+
+async fn install(client: &Client, definitions: Vec<CustomResourceDefinition>) {
+    let api = Api::<CustomResourceDefinition>::all(client.clone());
+    let params = PatchParams::apply("freehold-tests").force();
+    for definition in &definitions {
+        let name = definition.metadata.name.as_deref().unwrap();
+        api.patch(name, &params, &Patch::Apply(definition))
+            .await
+            .unwrap();
+    }
+    for definition in &definitions {
+        let spec = &definition.spec;
+        let kind = GroupVersionKind::gvk(&spec.group, "v1alpha1", &spec.names.kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
+        let objects = Api::<DynamicObject>::all_with(client.clone(), &resource);
+        let what = format!("{} are served", spec.names.plural);
+        eventually(&what, async || {
+            objects.list(&ListParams::default().limit(1)).await
+        })
+        .await;
     }
 }
 
@@ -96,11 +120,16 @@ pub struct PrivatePlane {
 
 impl PrivatePlane {
     pub async fn start() -> Self {
+        Self::start_with(Options {
+            controller_manager: false,
+            ..Options::default()
+        })
+        .await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
         let turn = Self::turn().await;
         let programs = Programs::find_or_build().await.unwrap();
-        let options = Options {
-            controller_manager: false,
-        };
         let plane = ControlPlane::start(&programs, options).await.unwrap();
         Self { plane, _turn: turn }
     }

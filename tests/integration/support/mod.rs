@@ -1,6 +1,7 @@
 //! What the tests stand on: a cluster, tenants in it, operators, waits.
 
 mod approval;
+mod chart;
 mod cluster;
 mod history;
 mod operator;
@@ -11,7 +12,8 @@ mod wait;
 mod world;
 
 pub use approval::Approval;
-pub use cluster::{Cluster, PrivatePlane};
+pub use chart::{Account, Chart, chart_folder, helm};
+pub use cluster::{Cluster, PrivatePlane, client_of};
 pub use history::History;
 pub use operator::{OperatorProcess, OperatorSettings, freehold};
 pub use shard::{SHARD_KEY, all_but, only, place};

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use super::chart::Chart;
 use super::wait::eventually;
 
 const TERMINATION_GRACE: Duration = Duration::from_secs(40);
@@ -32,6 +33,7 @@ pub fn freehold() -> Command {
 pub struct OperatorSettings {
     kubeconfig: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
     starts: Arc<AtomicUsize>,
 }
@@ -60,10 +62,13 @@ impl OperatorSettings {
         })
     }
 
+    /// As the chart's Deployment starts it; what a test sets comes on top.
     fn without_dns(kubeconfig: &Path) -> Self {
+        let chart = Chart::installed();
         let settings = Self {
             kubeconfig: kubeconfig.to_owned(),
-            arguments: vec!["operator".to_owned()],
+            arguments: chart.arguments(),
+            environment: chart.environment(),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             starts: Arc::default(),
         };
@@ -95,6 +100,7 @@ impl OperatorSettings {
         let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
         command
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .env("KUBECONFIG", &self.kubeconfig);
         OperatorProcess {
             process: Process::start("the operator", command, &log).unwrap(),

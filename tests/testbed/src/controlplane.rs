@@ -1,6 +1,7 @@
 //! A Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager.
 
 mod arguments;
+mod audit;
 mod credentials;
 mod history;
 
@@ -30,12 +31,15 @@ pub struct Options {
     /// Whether kube-controller-manager runs: namespaces are then really deleted, dependents
     /// collected, cluster roles aggregated and service accounts given to namespaces.
     pub controller_manager: bool,
+    /// Whether the API server writes down every request of a service account.
+    pub audit: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             controller_manager: true,
+            audit: false,
         }
     }
 }
@@ -67,7 +71,10 @@ impl ControlPlane {
             .tempdir()
             .context("creating a temporary folder")?;
         fs::create_dir(folder.path().join("logs")).context("creating the logs folder")?;
-        let layout = Layout::new(folder.path(), ports::free()?);
+        let layout = Layout::new(folder.path(), ports::free()?, options.audit);
+        if options.audit {
+            audit::write_policy(&layout)?;
+        }
         let token = credentials::write(&layout)?;
         let kubeconfig = folder.path().join("kubeconfig");
 
@@ -124,6 +131,13 @@ impl ControlPlane {
     #[must_use]
     pub fn logs_dir(&self) -> PathBuf {
         self.folder.path().join("logs")
+    }
+
+    /// The requests of service accounts, an event in JSON a line, where [`Options::audit`] asked for
+    /// it.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.layout.audit_log()
     }
 
     /// The kubectl program, for a caller that runs it otherwise than by [`ControlPlane::kubectl`].

@@ -33,6 +33,7 @@ impl Parts {
         // Its controllers would take from the two sides of a ratio what neither of them asked for.
         let options = Options {
             controller_manager: false,
+            ..Options::default()
         };
         let plane = ControlPlane::start(&programs, options).await?;
         let kubeconfig = Kubeconfig::read_from(plane.kubeconfig())?;

@@ -13,16 +13,18 @@ pub(super) struct Layout {
     pub(super) etcd_client_port: u16,
     etcd_peer_port: u16,
     pub(super) api_port: u16,
+    audit: bool,
 }
 
 impl Layout {
-    pub(super) fn new(folder: &Path, ports: [u16; 3]) -> Self {
+    pub(super) fn new(folder: &Path, ports: [u16; 3], audit: bool) -> Self {
         let [etcd_client_port, etcd_peer_port, api_port] = ports;
         Self {
             folder: folder.to_owned(),
             etcd_client_port,
             etcd_peer_port,
             api_port,
+            audit,
         }
     }
 
@@ -41,6 +43,14 @@ impl Layout {
 
     pub(super) fn service_account_public_key(&self) -> PathBuf {
         self.folder.join("service-account.pub")
+    }
+
+    pub(super) fn audit_policy(&self) -> PathBuf {
+        self.folder.join("audit-policy.yaml")
+    }
+
+    pub(super) fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
     }
 
     pub(super) fn tokens(&self) -> PathBuf {
@@ -65,7 +75,7 @@ impl Layout {
     }
 
     pub(super) fn api_server(&self) -> Vec<String> {
-        vec![
+        let mut arguments = vec![
             format!("--etcd-servers={}", loopback(self.etcd_client_port)),
             option("cert-dir", &self.folder.join("apiserver")),
             format!("--secure-port={}", self.api_port),
@@ -89,7 +99,14 @@ impl Layout {
             "--max-requests-inflight=800".to_owned(),
             "--max-mutating-requests-inflight=400".to_owned(),
             "--profiling=false".to_owned(),
-        ]
+        ];
+        if self.audit {
+            arguments.extend([
+                option("audit-policy-file", &self.audit_policy()),
+                option("audit-log-path", &self.audit_log()),
+            ]);
+        }
+        arguments
     }
 
     pub(super) fn controller_manager(&self, kubeconfig: &Path) -> Vec<String> {

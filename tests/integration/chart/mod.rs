@@ -1,0 +1,4 @@
+//! The Helm chart.
+
+mod permissions;
+mod render;

@@ -1,0 +1,545 @@
+//! What the chart renders to, over its switches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use freehold::api;
+use freehold::api::organization::DomainCounts;
+use freehold::api::reason::Reason;
+use freehold::model::verdict::Verdict;
+use freehold::telemetry::metrics::{CallResult, Controller, EventResult, Metrics, ReconcileResult};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+
+use crate::support::{Chart, Cluster, chart_folder, eventually, freehold, helm, random_label};
+
+/// The chart's switches, each with what it can be set to; the first is the default.
+fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
+    let volume = json!({ "name": "dns", "configMap": { "name": "dns" } });
+    vec![
+        vec![json!({}), json!({ "watchNamespaces": namespaces })],
+        vec![
+            json!({}),
+            json!({ "crds": { "keep": false } }),
+            json!({ "crds": { "enabled": false } }),
+        ],
+        vec![json!({}), json!({ "rbac": { "create": false } })],
+        vec![json!({}), json!({ "rbac": { "userRoles": false } })],
+        vec![
+            json!({}),
+            json!({ "serviceAccount": { "create": false, "name": "own" } }),
+            json!({ "serviceAccount": { "name": "own" } }),
+        ],
+        vec![
+            json!({}),
+            json!({ "podDisruptionBudget": { "enabled": true } }),
+        ],
+        vec![json!({}), json!({ "networkPolicy": { "enabled": true } })],
+        vec![
+            json!({}),
+            json!({ "metrics": { "serviceMonitor": { "enabled": true, "labels": { "by": "us" } } } }),
+        ],
+        vec![
+            json!({}),
+            json!({ "metrics": { "prometheusRule": { "enabled": true } } }),
+        ],
+        vec![
+            json!({}),
+            json!({ "metrics": { "dashboard": { "enabled": true } } }),
+        ],
+        vec![
+            json!({}),
+            json!({ "image": {
+                "digest": format!("sha256:{}", "0".repeat(64)), "pullPolicy": "Always",
+                "pullSecrets": [{ "name": "registry" }]
+            } }),
+        ],
+        vec![
+            json!({}),
+            json!({
+                "settings": {
+                    "dnsMode": "recursive", "dnsServer": ["tls://192.0.2.1", "192.0.2.2"],
+                    "dnsCaFile": "/etc/freehold/ca.crt", "maxPendingPerNamespace": 2_000_000
+                },
+                "volumes": [volume],
+                "volumeMounts": [{ "name": "dns", "mountPath": "/etc/freehold", "readOnly": true }]
+            }),
+        ],
+        vec![
+            json!({}),
+            json!({
+                "fullnameOverride": "verifier", "priorityClassName": "high",
+                "nodeSelector": { "kubernetes.io/os": "linux" },
+                "tolerations": [{ "key": "own", "operator": "Exists" }],
+                "affinity": { "podAntiAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [] } },
+                "topologySpread": []
+            }),
+        ],
+    ]
+}
+
+/// Choices in which every two options of two switches meet at least once.
+fn pairwise(switches: &[Vec<Value>]) -> Vec<Vec<usize>> {
+    let mut unmet = BTreeSet::new();
+    for (first, options) in switches.iter().enumerate() {
+        for (second, others) in switches.iter().enumerate().skip(first + 1) {
+            for option in 0..options.len() {
+                unmet.extend((0..others.len()).map(|other| (first, option, second, other)));
+            }
+        }
+    }
+    let mut choices = Vec::new();
+    while let Some(&(first, option, second, other)) = unmet.first() {
+        let mut chosen: BTreeMap<usize, usize> = [(first, option), (second, other)].into();
+        for (switch, options) in switches.iter().enumerate() {
+            if chosen.contains_key(&switch) {
+                continue;
+            }
+            let meets = |option: &usize| {
+                let pairs = chosen.iter().map(|(&with, &chosen)| {
+                    if with < switch {
+                        (with, chosen, switch, *option)
+                    } else {
+                        (switch, *option, with, chosen)
+                    }
+                });
+                pairs.filter(|pair| unmet.contains(pair)).count()
+            };
+            let best = (0..options.len()).max_by_key(meets).unwrap();
+            chosen.insert(switch, best);
+        }
+        unmet.retain(|(first, option, second, other)| {
+            chosen[first] != *option || chosen[second] != *other
+        });
+        choices.push(chosen.into_values().collect());
+    }
+    choices
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// How many documents of each kind the values ask for.
+fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
+    let is = |pointer: &str, default: bool| {
+        let value = values.pointer(pointer);
+        value.map_or(default, |value| value.as_bool().unwrap())
+    };
+    let namespaces = values["watchNamespaces"].as_array().map_or(0, Vec::len);
+    let own = usize::from(is("/rbac/create", true));
+    let crds = if is("/crds/enabled", true) { 4 } else { 0 };
+    let users = if is("/rbac/userRoles", true) { 3 } else { 0 };
+    let mut expected: BTreeMap<_, _> = [
+        ("Deployment", 1),
+        ("Service", 1),
+        ("CustomResourceDefinition", crds),
+        ("ClusterRole", own + users),
+        ("ClusterRoleBinding", own),
+        ("Role", own * namespaces),
+        ("RoleBinding", own * namespaces),
+        ("ServiceAccount", is("/serviceAccount/create", true).into()),
+        (
+            "PodDisruptionBudget",
+            is("/podDisruptionBudget/enabled", false).into(),
+        ),
+        ("NetworkPolicy", is("/networkPolicy/enabled", false).into()),
+        (
+            "ServiceMonitor",
+            is("/metrics/serviceMonitor/enabled", false).into(),
+        ),
+        (
+            "PrometheusRule",
+            is("/metrics/prometheusRule/enabled", false).into(),
+        ),
+        ("ConfigMap", is("/metrics/dashboard/enabled", false).into()),
+    ]
+    .into();
+    expected.retain(|_, count| *count > 0);
+    expected
+}
+
+/// A definition without a schema, for the kinds of the Prometheus operator: what is in them is not
+/// checked here.
+async fn define_monitoring(cluster: &Cluster) {
+    for (kind, plural) in [
+        ("ServiceMonitor", "servicemonitors"),
+        ("PrometheusRule", "prometheusrules"),
+    ] {
+        let name = format!("{plural}.monitoring.coreos.com");
+        let definition: CustomResourceDefinition = serde_json::from_value(json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": { "name": name },
+            "spec": {
+                "group": "monitoring.coreos.com", "scope": "Namespaced",
+                "names": { "kind": kind, "plural": plural },
+                "versions": [{ "name": "v1", "served": true, "storage": true, "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object", "x-kubernetes-preserve-unknown-fields": true } } }]
+            }
+        }))
+        .unwrap();
+        Api::<CustomResourceDefinition>::all(cluster.client.clone())
+            .patch(
+                &name,
+                &PatchParams::apply("freehold-tests").force(),
+                &Patch::Apply(&definition),
+            )
+            .await
+            .unwrap();
+        eventually(&format!("{plural} are served"), async || {
+            let output = Cluster::kubectl()
+                .args(["get", &name])
+                .output()
+                .await
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() {
+                Ok(())
+            } else {
+                Err(said)
+            }
+        })
+        .await;
+    }
+}
+
+/// A namespace where the API server admits only restricted pods.
+async fn restricted_namespace(cluster: &Cluster) -> String {
+    let name = format!("chart-{}", random_label());
+    let object: Namespace = serde_json::from_value(json!({
+        "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } }
+    }))
+    .unwrap();
+    Api::<Namespace>::all(cluster.client.clone())
+        .create(&PostParams::default(), &object)
+        .await
+        .unwrap();
+    name
+}
+
+/// The API server takes every document, and no part of any is unknown to it.
+async fn is_taken(chart: &Chart) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chart.yaml");
+    std::fs::write(&file, &chart.text).unwrap();
+    let output = Cluster::kubectl()
+        .args([
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--dry-run=server",
+        ])
+        .args(["--validate=strict", "--output=name", "--filename"])
+        .arg(&file)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", chart.text);
+    assert!(!said.contains("Warning"), "{said}");
+    let taken = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(taken.lines().count(), chart.documents.len(), "{taken}");
+}
+
+async fn pod_is_admitted(cluster: &Cluster, namespace: &str, chart: &Chart) {
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": { "name": "operator" }, "spec": chart.pod()
+    }))
+    .unwrap();
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    let result = Api::<Pod>::namespaced(cluster.client.clone(), namespace)
+        .create(&dry_run, &pod)
+        .await;
+    // The class of another test's choice does not exist.
+    let class = chart.pod().get("priorityClassName").is_some();
+    match result {
+        Ok(_) => {}
+        Err(error) => assert!(
+            class && error.to_string().contains("no PriorityClass"),
+            "{error}"
+        ),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_two_switches_together_render_what_the_api_server_takes() {
+    let cluster = Cluster::shared().await;
+    define_monitoring(&cluster).await;
+    let release_namespace = restricted_namespace(&cluster).await;
+    let watched = [
+        restricted_namespace(&cluster).await,
+        restricted_namespace(&cluster).await,
+    ];
+    let switches = switches([&watched[0], &watched[1]]);
+    let choices = pairwise(&switches);
+    for choice in &choices {
+        let mut values = json!({});
+        for (options, &chosen) in switches.iter().zip(choice) {
+            merge(&mut values, &options[chosen]);
+        }
+        let chart = Chart::render("freehold", &release_namespace, &values).unwrap();
+        let mut kinds = BTreeMap::new();
+        for document in &chart.documents {
+            *kinds.entry(document["kind"].as_str().unwrap()).or_insert(0) += 1;
+            let labels = &document["metadata"]["labels"];
+            for label in [
+                "name",
+                "instance",
+                "version",
+                "managed-by",
+                "component",
+                "part-of",
+            ] {
+                let label = format!("app.kubernetes.io/{label}");
+                assert!(labels[&label].is_string(), "{label} of {document}");
+            }
+            assert_eq!(labels["helm.sh/chart"], "freehold-0.1.0");
+        }
+        assert_eq!(kinds, expected(&values), "{values}");
+        let kept = !chart.text.contains("helm.sh/resource-policy: keep");
+        let keeps = values.pointer("/crds/keep").is_none() && values["crds"]["enabled"] != false;
+        assert_eq!(kept, !keeps, "{values}");
+        is_taken(&chart).await;
+        pod_is_admitted(&cluster, &release_namespace, &chart).await;
+    }
+    println!("{} sets of values", choices.len());
+}
+
+#[test]
+fn the_chart_is_linted_and_wrong_values_are_refused() {
+    let output = helm()
+        .args(["lint", "--strict"])
+        .arg(chart_folder())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    for (values, words) in [
+        (json!({ "replica": 1 }), "replica"),
+        (json!({ "settings": { "windows": "30d" } }), "windows"),
+        (json!({ "settings": { "window": "30" } }), "window"),
+        (json!({ "settings": { "dnsMode": "both" } }), "dnsMode"),
+        (json!({ "image": { "digest": "latest" } }), "digest"),
+        (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
+        (
+            json!({ "serviceAccount": { "create": false } }),
+            "serviceAccount.name is needed",
+        ),
+    ] {
+        let refusal = Chart::render("freehold", "default", &values).err();
+        let refusal = refusal.unwrap_or_else(|| panic!("{values} is taken"));
+        assert!(refusal.contains(words), "{words} in {refusal}");
+    }
+}
+
+/// Objects that take keys which nobody named.
+fn open_objects(path: &str, schema: &Value, open: &mut Vec<String>) {
+    if schema["type"] == "object" && schema["properties"].is_object() {
+        if schema["additionalProperties"] != false {
+            open.push(path.to_owned());
+        }
+    } else if schema["type"] == "object" && schema["additionalProperties"].is_null() {
+        // Left to the Kubernetes API, and says so.
+        assert!(schema["description"].is_string(), "{path}");
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        open_objects(&format!("{path}.{name}"), property, open);
+    }
+    if schema["items"].is_object() {
+        open_objects(&format!("{path}[]"), &schema["items"], open);
+    }
+}
+
+#[test]
+fn the_schema_is_closed_and_has_what_values_have() {
+    let read = |name: &str| std::fs::read_to_string(chart_folder().join(name)).unwrap();
+    let schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let mut open = Vec::new();
+    open_objects("values", &schema, &mut open);
+    assert_eq!(open, Vec::<String>::new());
+    let keys = |object: &Value| -> BTreeSet<String> {
+        let keys = object.as_object().unwrap().keys();
+        keys.filter(|key| *key != "global").cloned().collect()
+    };
+    assert_eq!(keys(&values), keys(&schema["properties"]));
+    for (name, value) in values.as_object().unwrap() {
+        let inner = &schema["properties"][name]["properties"];
+        if name != "resources" && inner.is_object() {
+            assert_eq!(keys(value), keys(inner), "{name}");
+        }
+    }
+}
+
+/// The operator's flags with their defaults.
+async fn flags() -> BTreeMap<String, String> {
+    let output = freehold()
+        .args(["operator", "--help"])
+        .output()
+        .await
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let mut flags = BTreeMap::new();
+    let mut last = String::new();
+    for line in help.lines() {
+        if let Some(flag) = line.trim().strip_prefix("--") {
+            last = flag.split(' ').next().unwrap().into();
+            flags.insert(last.clone(), String::new());
+        } else if let Some((_, default)) = line.split_once("[default: ") {
+            let default = default.split(']').next().unwrap().to_owned();
+            flags.insert(last.clone(), default);
+        }
+    }
+    flags
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
+    /// Set by values of other names.
+    const OTHERWISE: [&str; 2] = ["watch-namespace", "listen-address"];
+    let values = std::fs::read_to_string(chart_folder().join("values.yaml")).unwrap();
+    let values: Value = serde_yaml::from_str(&values).unwrap();
+    let settings: BTreeMap<String, String> = values["settings"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| {
+            let kebab = |c: char| {
+                if c.is_ascii_uppercase() {
+                    format!("-{}", c.to_ascii_lowercase())
+                } else {
+                    c.to_string()
+                }
+            };
+            let default = match value {
+                Value::Array(_) | Value::Bool(false) => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (key.chars().map(kebab).collect(), default)
+        })
+        .collect();
+    let mut flags = flags().await;
+    flags.retain(|flag, _| !OTHERWISE.contains(&flag.as_str()) && flag != "help");
+    assert_eq!(settings, flags);
+}
+
+#[test]
+fn the_definitions_are_those_of_the_operator() {
+    let mut rendered: Vec<Value> = Chart::installed()
+        .of_kind("CustomResourceDefinition")
+        .cloned()
+        .collect();
+    for definition in &mut rendered {
+        let metadata = definition["metadata"].as_object_mut().unwrap();
+        assert_eq!(
+            metadata.remove("annotations"),
+            Some(json!({ "helm.sh/resource-policy": "keep" }))
+        );
+        metadata.remove("labels");
+    }
+    let of_name = |definition: &Value| definition["metadata"]["name"].to_string();
+    rendered.sort_by_key(of_name);
+    let mut own: Vec<Value> = api::crds()
+        .iter()
+        .map(|definition| serde_json::to_value(definition).unwrap())
+        .collect();
+    own.sort_by_key(of_name);
+    assert!(rendered == own, "run: cargo xtask crds");
+}
+
+#[test]
+fn every_rule_says_why_it_is_there() {
+    for file in ["rbac.yaml", "userroles.yaml"] {
+        let text = std::fs::read_to_string(chart_folder().join("templates").join(file)).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let rules = lines.iter().enumerate();
+        let rules: Vec<_> = rules
+            .filter(|(_, line)| line.starts_with("- apiGroups:"))
+            .collect();
+        assert!(rules.len() >= 4);
+        for (at, _) in rules {
+            let reason = lines[at - 1].strip_prefix("# ");
+            let reason = reason.unwrap_or_else(|| panic!("{file}:{} has no reason", at + 1));
+            assert!(reason.ends_with('.') && reason.len() > 30, "{reason}");
+        }
+    }
+}
+
+/// Each counted at least once: what was never counted is not on the page.
+fn metrics_page() -> String {
+    let metrics = Metrics::new();
+    metrics.queue_waited(Controller::Organization, Duration::ZERO);
+    metrics.queue_depth(Controller::Organization, 0);
+    metrics.api_calls(CallResult::Success);
+    metrics.request("GET", 200, "api");
+    metrics.event(EventResult::Published);
+    metrics.check(Verdict::Proven);
+    metrics.notice(Reason::Verified);
+    metrics.watch_error("Organization");
+    metrics.unreadable_object("Organization");
+    metrics.domains(DomainCounts::default());
+    let timer = metrics.reconcile_started(Controller::Organization);
+    timer.finish(ReconcileResult::TerminalError);
+    metrics.encode().unwrap()
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    let page = metrics_page();
+    let values = json!({ "metrics": {
+        "prometheusRule": { "enabled": true }, "dashboard": { "enabled": true } } });
+    let chart = Chart::render("freehold", "default", &values).unwrap();
+    let dashboard = chart.of_kind("ConfigMap").next().unwrap();
+    let dashboard = dashboard["data"]["freehold.json"].as_str().unwrap();
+    let dashboard: Value = serde_json::from_str(dashboard).unwrap();
+    let mut asked = Vec::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let targets = panel["targets"].as_array().unwrap();
+        asked.extend(targets.iter().map(|target| target["expr"].clone()));
+    }
+    for group in chart.of_kind("PrometheusRule").next().unwrap()["spec"]["groups"]
+        .as_array()
+        .unwrap()
+    {
+        let rules = group["rules"].as_array().unwrap();
+        asked.extend(rules.iter().map(|rule| rule["expr"].clone()));
+    }
+    assert!(asked.len() > 12);
+    for expression in asked {
+        let expression = expression.as_str().unwrap().to_owned();
+        let mut metrics = 0;
+        for (before, _) in expression.match_indices('{') {
+            let word = expression[..before]
+                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+                .unwrap();
+            if word != "up" {
+                let family = ["_total", "_bucket"]
+                    .iter()
+                    .fold(word, |word, suffix| word.trim_end_matches(suffix));
+                assert!(page.contains(&format!("# TYPE {family} ")), "{word}");
+            }
+            metrics += 1;
+        }
+        assert!(metrics > 0, "{expression}");
+    }
+}
