@@ -1,4 +1,6 @@
 //! The Helm chart.
 
+mod install;
 mod permissions;
 mod render;
+mod tenants;

@@ -59,12 +59,22 @@ impl Chart {
 
     /// Renders with values, or says what Helm says.
     pub fn render(release: &str, namespace: &str, values: &Value) -> Result<Self, String> {
+        Self::render_from(&chart_folder(), release, namespace, values)
+    }
+
+    /// Renders another chart, in a folder or packaged.
+    pub fn render_from(
+        chart: &Path,
+        release: &str,
+        namespace: &str,
+        values: &Value,
+    ) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("values.yaml");
         std::fs::write(&file, values.to_string()).unwrap();
         let output = helm()
             .args(["template", release])
-            .arg(chart_folder())
+            .arg(chart)
             .args(["--namespace", namespace, "--values"])
             .arg(&file)
             .output()
@@ -151,9 +161,7 @@ pub struct Account {
 impl Account {
     /// Makes the account that the chart renders, with a token as a pod has one.
     pub async fn make(admin: &Client, kubeconfig: &Path, chart: &Chart) -> Self {
-        let account = chart.of_kind("ServiceAccount").next().unwrap();
-        let name = account["metadata"]["name"].as_str().unwrap();
-        let namespace = account["metadata"]["namespace"].as_str().unwrap();
+        let (namespace, _) = account_of(chart);
         let own = json!({
             "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace }
         });
@@ -169,6 +177,12 @@ impl Account {
                 apply(admin, document).await;
             }
         }
+        Self::mint(admin, kubeconfig, chart).await
+    }
+
+    /// A token for the account that the chart made.
+    pub async fn mint(admin: &Client, kubeconfig: &Path, chart: &Chart) -> Self {
+        let (namespace, name) = account_of(chart);
         let request = TokenRequest {
             spec: TokenRequestSpec {
                 expiration_seconds: Some(TOKEN_SECONDS),
@@ -195,10 +209,20 @@ impl Account {
     }
 }
 
+/// The account's namespace and name.
+fn account_of(chart: &Chart) -> (&str, &str) {
+    let metadata = &chart.of_kind("ServiceAccount").next().unwrap()["metadata"];
+    let text = |key: &str| metadata[key].as_str().unwrap();
+    (text("namespace"), text("name"))
+}
+
 /// The API server learns of new roles by a watch of its own.
 async fn until_it_may(account: &Client, chart: &Chart) {
-    let bound = chart.of_kind("RoleBinding").next();
-    let namespace = bound.map(|binding| binding["metadata"]["namespace"].as_str().unwrap());
+    let environment = chart.environment();
+    let watched = environment
+        .iter()
+        .find(|(name, _)| name == "FREEHOLD_WATCH_NAMESPACE");
+    let namespace = watched.and_then(|(_, namespaces)| namespaces.split(',').next());
     let (group, resource, verb) = ("events.k8s.io", "events", "create");
     eventually("the account has its rights", async || {
         let review = SelfSubjectAccessReview {

@@ -13,7 +13,7 @@ mod world;
 
 pub use approval::Approval;
 pub use chart::{Account, Chart, chart_folder, helm};
-pub use cluster::{Cluster, PrivatePlane, client_of};
+pub use cluster::{Cluster, PrivatePlane, client_of, variable};
 pub use history::History;
 pub use operator::{OperatorProcess, OperatorSettings, freehold};
 pub use shard::{SHARD_KEY, all_but, only, place};

@@ -81,6 +81,13 @@ impl OperatorSettings {
         self
     }
 
+    /// With the whole environment of a release's Deployment.
+    #[must_use]
+    pub fn deployed_by(mut self, chart: &Chart) -> Self {
+        self.environment = chart.environment();
+        self
+    }
+
     /// Checks pending domains this often.
     #[must_use]
     pub fn every(self, period: &str) -> Self {
