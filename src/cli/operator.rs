@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use kube::Client;
 use kube::client::ClientBuilder;
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::dns::DnsArguments;
-use crate::controller::{Config, Operator, Shard};
+use crate::controller::{Candidate, Config, Operator, Shard};
 use crate::dns::Gatherer;
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
@@ -91,6 +92,18 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_API_TIMEOUT", default_value = "10s", value_parser = parse_duration)]
     api_timeout: SignedDuration,
 
+    /// Work only while this process holds a Lease; others wait until it lets go or is gone.
+    #[arg(long, env = "FREEHOLD_LEADER_ELECTION", value_parser = BoolishValueParser::new())]
+    leader_election: bool,
+
+    /// Name of the Lease.
+    #[arg(long, env = "FREEHOLD_LEASE_NAME", default_value = "freehold", value_parser = parse_lease_name)]
+    lease_name: String,
+
+    /// Namespace of the Lease; the pod's own, or the kubeconfig's, when left out.
+    #[arg(long, env = "FREEHOLD_LEASE_NAMESPACE", value_parser = parse_namespace)]
+    lease_namespace: Option<String>,
+
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "FREEHOLD_LISTEN_ADDRESS", default_value = "0.0.0.0:8080")]
     listen_address: SocketAddr,
@@ -105,10 +118,13 @@ const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(150);
 
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     logs::start(&arguments.log_level)?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?
-        .block_on(operate(arguments))
+        .build()?;
+    let outcome = runtime.block_on(operate(arguments));
+    // Who may work no longer waits for nothing, not even for a name look-up that hangs.
+    runtime.shutdown_background();
+    outcome
 }
 
 impl Arguments {
@@ -148,6 +164,13 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             )
         })?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+    let election = arguments.leader_election.then(|| {
+        let namespace = arguments.lease_namespace.clone();
+        (
+            namespace.unwrap_or_else(|| kubeconfig.default_namespace.clone()),
+            arguments.lease_name.clone(),
+        )
+    });
     let config = config(arguments, gatherer, kubeconfig, watch_config, &metrics)?;
 
     let (stop_sender, stop) = watch::channel(false);
@@ -163,8 +186,20 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let _ = stop_sender.send(true);
         std::future::pending::<()>().await;
     });
-    let http = tokio::spawn(http::serve(listener, metrics, ready, stop.clone()));
-    let outcome = Operator::run(config, ready_sender, stop).await;
+    let http = tokio::spawn(http::serve(
+        listener,
+        Arc::clone(&metrics),
+        ready,
+        stop.clone(),
+    ));
+    let outcome = match election {
+        Some((namespace, name)) => {
+            let client = config.client.clone();
+            let candidate = Candidate::new(client, &namespace, name, &config.instance, metrics);
+            candidate.run(config, ready_sender, stop).await
+        }
+        None => Operator::run(config, ready_sender, stop).await,
+    };
     http.abort();
     Ok(outcome?)
 }
@@ -204,12 +239,28 @@ fn config(
         api_timeout: arguments.api_timeout.unsigned_abs(),
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
+        tenure: None,
     })
 }
 
 fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
     let layer = CountRequests(Arc::clone(metrics));
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+}
+
+fn parse_lease_name(text: &str) -> Result<String, String> {
+    // A subdomain by RFC 1123, as every object's name.
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    let outer = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    if text.len() > 253 || !text.bytes().all(inner) || !outer(bytes.first()) || !outer(bytes.last())
+    {
+        return Err(
+            "no Lease has such a name: at most 253 of a to z, 0 to 9, hyphens and dots, a letter or digit first and last"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_namespace(text: &str) -> Result<String, String> {

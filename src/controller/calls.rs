@@ -2,8 +2,10 @@
 //! done about it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::lease::Tenure;
 use crate::telemetry::metrics::{CallResult, Metrics};
 
 /// What a caller can decide on.
@@ -28,6 +30,9 @@ pub enum CallError {
     Unavailable(kube::Error),
     #[error("the API server did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// Another replica may lead by now: nothing was sent.
+    #[error("this replica leads no longer")]
+    NotLeading,
     #[error("the operating system gave no random octets: {0}")]
     NoRandomness(String),
 }
@@ -62,17 +67,33 @@ impl From<kube::Error> for CallError {
     }
 }
 
-/// Makes one call.
-pub async fn call<T>(
-    metrics: &Metrics,
-    deadline: Duration,
-    request: impl Future<Output = kube::Result<T>>,
-) -> Result<T, CallError> {
-    let (result, counted) = match tokio::time::timeout(deadline, request).await {
-        Ok(Ok(value)) => (Ok(value), CallResult::Success),
-        Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
-        Err(_) => (Err(CallError::TimedOut(deadline)), CallResult::Timeout),
-    };
-    metrics.api_calls(counted);
-    result
+/// How calls are made.
+pub struct Calls {
+    pub metrics: Arc<Metrics>,
+    pub deadline: Duration,
+    /// None where no other replica could lead.
+    pub tenure: Option<Tenure>,
+}
+
+impl Calls {
+    /// Makes one call.
+    pub async fn make<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CallError> {
+        if self
+            .tenure
+            .as_ref()
+            .is_some_and(|tenure| !tenure.is_current())
+        {
+            return Err(CallError::NotLeading);
+        }
+        let (result, counted) = match tokio::time::timeout(self.deadline, request).await {
+            Ok(Ok(value)) => (Ok(value), CallResult::Success),
+            Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
+            Err(_) => (Err(CallError::TimedOut(self.deadline)), CallResult::Timeout),
+        };
+        self.metrics.api_calls(counted);
+        result
+    }
 }

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::calls::{CallError, call};
+use super::calls::{CallError, Calls};
 use crate::model::lifecycle::Notice;
 use crate::telemetry::metrics::{EventResult, Metrics};
 
@@ -56,22 +56,16 @@ pub struct Publisher {
     receiver: mpsc::Receiver<(Subject, Notice)>,
     client: Client,
     instance: String,
-    metrics: Arc<Metrics>,
-    timeout: Duration,
+    calls: Calls,
 }
 
 impl Events {
     #[must_use]
-    pub fn new(
-        client: Client,
-        instance: String,
-        metrics: Arc<Metrics>,
-        timeout: Duration,
-    ) -> (Self, Publisher) {
+    pub fn new(client: Client, instance: String, calls: Calls) -> (Self, Publisher) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let events = Self {
             sender,
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&calls.metrics),
         };
         (
             events,
@@ -79,8 +73,7 @@ impl Events {
                 receiver,
                 client,
                 instance,
-                metrics,
-                timeout,
+                calls,
             },
         )
     }
@@ -100,23 +93,23 @@ impl Publisher {
             mut receiver,
             client,
             instance,
-            metrics,
-            timeout,
+            calls,
         } = self;
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
             .for_each_concurrent(CONCURRENCY, |(subject, notice)| {
                 let api = Api::<Event>::namespaced(client.clone(), namespace_of(&subject));
                 let event = event(&subject, notice, &instance);
-                let metrics = &metrics;
-                async move { write(&api, &event, metrics, timeout).await }
+                let calls = &calls;
+                async move { write(&api, &event, calls).await }
             })
             .await;
     }
 }
 
-async fn write(api: &Api<Event>, event: &Event, metrics: &Metrics, timeout: Duration) {
+async fn write(api: &Api<Event>, event: &Event, calls: &Calls) {
+    let metrics = &calls.metrics;
     for attempt in 0..ATTEMPTS {
-        match call(metrics, timeout, api.create(&PostParams::default(), event)).await {
+        match calls.make(api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
             // A new object meets no other version: a conflict is a store's trouble, which passes.

@@ -6,6 +6,7 @@ mod domain_approval;
 mod events;
 mod fair;
 mod holding;
+mod lease;
 mod limits;
 mod namespace;
 mod operator;
@@ -19,5 +20,6 @@ mod unreadable;
 mod verified_domain;
 mod watch;
 
+pub use lease::Candidate;
 pub use operator::{Config, Operator, OperatorError};
 pub use shard::{Shard, ShardError};

@@ -9,9 +9,10 @@ use kube::Client;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::task::JoinSet;
 
-use super::calls::{CallError, call};
+use super::calls::{CallError, Calls};
 use super::events::Events;
 use super::fair::{Class, Lane};
+use super::lease::Tenure;
 use super::limits::Limit;
 use super::queue::Queue;
 use super::shard::Shard;
@@ -57,6 +58,8 @@ pub struct Config {
     pub orphan_delay: Duration,
     /// Who reports Events, for instance the pod's name.
     pub instance: String,
+    /// Until when this replica may work, where others could.
+    pub tenure: Option<Tenure>,
 }
 
 /// Why an operator ended by itself.
@@ -66,6 +69,8 @@ pub enum OperatorError {
     LoopEnded,
     #[error("a loop failed; the process must be restarted: {0}")]
     LoopFailed(#[from] tokio::task::JoinError),
+    #[error("the Lease could not be renewed in time, so another replica may lead")]
+    LeaseLost,
 }
 
 /// What all loops share.
@@ -89,7 +94,7 @@ pub struct Operator {
     pub(super) definitions: Definitions,
     pub(super) shard: Shard,
     namespaces: Vec<String>,
-    api_timeout: Duration,
+    calls: Calls,
 }
 
 impl Operator {
@@ -103,14 +108,20 @@ impl Operator {
         let (events, publisher) = Events::new(
             config.client.clone(),
             config.instance,
-            Arc::clone(&config.metrics),
-            config.api_timeout,
+            Calls {
+                metrics: Arc::clone(&config.metrics),
+                deadline: config.api_timeout,
+                tenure: config.tenure.clone(),
+            },
         );
         let concurrency = config.concurrency.max(1);
         // What one namespace cannot have leaves room for the others.
         let most = concurrency - concurrency / 4;
         let metrics = Arc::clone(&config.metrics);
-        let queue_counters = |controller| metrics.queue(controller);
+        let queue_counters = {
+            let metrics = Arc::clone(&metrics);
+            move |controller| metrics.queue(controller)
+        };
         metrics.workers(Controller::OrganizationDomain, concurrency);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
@@ -145,7 +156,11 @@ impl Operator {
             definitions: Definitions::default(),
             shard: config.shard,
             namespaces: config.namespaces,
-            api_timeout: config.api_timeout,
+            calls: Calls {
+                metrics,
+                deadline: config.api_timeout,
+                tenure: config.tenure,
+            },
         });
         let publisher = tokio::spawn(publisher.run());
         if !operator.shard.is_whole() {
@@ -197,7 +212,7 @@ impl Operator {
         &self,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, CallError> {
-        call(&self.metrics, self.api_timeout, request).await
+        self.calls.make(request).await
     }
 
     /// Whether this operator looks after the namespace.

@@ -104,6 +104,11 @@ struct KindLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LeaseLabel {
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     code: u16,
     method: String,
@@ -142,6 +147,7 @@ pub struct Metrics {
     watch_errors: Family<KindLabel, Counter>,
     unreadable: Family<KindLabel, Counter>,
     domains: Family<StateLabel, Gauge>,
+    leading: Family<LeaseLabel, Gauge>,
 }
 
 impl Metrics {
@@ -167,6 +173,7 @@ impl Metrics {
             watch_errors: Family::default(),
             unreadable: Family::default(),
             domains: Family::default(),
+            leading: Family::default(),
         };
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -258,6 +265,11 @@ impl Metrics {
             "freehold_organization_domains",
             "Organization domains by state",
             self.domains.clone(),
+        );
+        registry.register(
+            "leader_election_master_status",
+            "1 where this replica holds the Lease, 0 where it waits",
+            self.leading.clone(),
         );
     }
 
@@ -389,6 +401,15 @@ impl Metrics {
                 kind: kind.to_owned(),
             })
             .inc();
+    }
+
+    /// Whether this replica holds the Lease.
+    pub fn leads(&self, lease: &str, leads: bool) {
+        self.leading
+            .get_or_create(&LeaseLabel {
+                name: lease.to_owned(),
+            })
+            .set(i64::from(leads));
     }
 
     pub fn domains(&self, counts: DomainCounts) {

@@ -17,6 +17,7 @@ mod demo;
 mod fairness;
 mod faults;
 mod holdings;
+mod leader;
 mod lifecycle;
 mod matching;
 mod namespaces;

@@ -52,6 +52,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "freehold.environment" -}}
 - name: FREEHOLD_LISTEN_ADDRESS
   value: 0.0.0.0:8080
+{{- if .Values.leaderElection.enabled }}
+- name: FREEHOLD_LEADER_ELECTION
+  value: "true"
+- name: FREEHOLD_LEASE_NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: FREEHOLD_LEASE_NAME
+  value: {{ include "freehold.fullname" . }}
+{{- end }}
 {{- with .Values.watchNamespaces }}
 - name: FREEHOLD_WATCH_NAMESPACE
   value: {{ join "," . | quote }}

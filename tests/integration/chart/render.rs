@@ -35,7 +35,11 @@ fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
         ],
         vec![
             json!({}),
-            json!({ "podDisruptionBudget": { "enabled": true } }),
+            json!({ "podDisruptionBudget": { "enabled": false } }),
+        ],
+        vec![
+            json!({}),
+            json!({ "leaderElection": { "enabled": false }, "replicas": 1 }),
         ],
         vec![json!({}), json!({ "networkPolicy": { "enabled": true } })],
         vec![
@@ -137,7 +141,9 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
         let value = values.pointer(pointer);
         value.map_or(default, |value| value.as_bool().unwrap())
     };
-    let namespaces = values["watchNamespaces"].as_array().map_or(0, Vec::len);
+    // The Lease is in the release's own namespace.
+    let roles = values["watchNamespaces"].as_array().map_or(0, Vec::len)
+        + usize::from(is("/leaderElection/enabled", true));
     let own = usize::from(is("/rbac/create", true));
     let crds = if is("/crds/enabled", true) { 4 } else { 0 };
     let users = if is("/rbac/userRoles", true) { 3 } else { 0 };
@@ -147,12 +153,12 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
         ("CustomResourceDefinition", crds),
         ("ClusterRole", own + users),
         ("ClusterRoleBinding", own),
-        ("Role", own * namespaces),
-        ("RoleBinding", own * namespaces),
+        ("Role", own * roles),
+        ("RoleBinding", own * roles),
         ("ServiceAccount", is("/serviceAccount/create", true).into()),
         (
             "PodDisruptionBudget",
-            is("/podDisruptionBudget/enabled", false).into(),
+            is("/podDisruptionBudget/enabled", true).into(),
         ),
         ("NetworkPolicy", is("/networkPolicy/enabled", false).into()),
         (
@@ -340,6 +346,10 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
         (json!({ "image": { "digest": "latest" } }), "digest"),
         (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
         (
+            json!({ "leaderElection": { "enabled": false } }),
+            "replicas",
+        ),
+        (
             json!({ "serviceAccount": { "create": false } }),
             "serviceAccount.name is needed",
         ),
@@ -414,7 +424,13 @@ async fn flags() -> BTreeMap<String, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
     /// Set by values of other names.
-    const OTHERWISE: [&str; 2] = ["watch-namespace", "listen-address"];
+    const OTHERWISE: [&str; 5] = [
+        "watch-namespace",
+        "listen-address",
+        "leader-election",
+        "lease-name",
+        "lease-namespace",
+    ];
     let values = std::fs::read_to_string(chart_folder().join("values.yaml")).unwrap();
     let values: Value = serde_yaml::from_str(&values).unwrap();
     let settings: BTreeMap<String, String> = values["settings"]
@@ -497,6 +513,7 @@ fn metrics_page() -> String {
     metrics.watch_error("Organization");
     metrics.unreadable_object("Organization");
     metrics.domains(DomainCounts::default());
+    metrics.leads("freehold", true);
     let timer = metrics.reconcile_started(Controller::Organization);
     timer.finish(ReconcileResult::TerminalError);
     metrics.encode().unwrap()

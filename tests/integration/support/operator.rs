@@ -19,6 +19,7 @@ use super::chart::Chart;
 use super::wait::eventually;
 
 const TERMINATION_GRACE: Duration = Duration::from_secs(40);
+const ENDING: Duration = Duration::from_mins(1);
 const LOG_TAIL: usize = 60;
 
 /// The binary under test.
@@ -62,13 +63,14 @@ impl OperatorSettings {
         })
     }
 
-    /// As the chart's Deployment starts it; what a test sets comes on top.
+    /// As the chart's Deployment starts it; what a test sets comes on top. Tests run operators side
+    /// by side, each for its own tenants, so none of these waits for a Lease.
     fn without_dns(kubeconfig: &Path) -> Self {
         let chart = Chart::installed();
         let settings = Self {
             kubeconfig: kubeconfig.to_owned(),
             arguments: chart.arguments(),
-            environment: chart.environment(),
+            environment: alone(chart.environment()),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             starts: Arc::default(),
         };
@@ -124,6 +126,11 @@ impl OperatorSettings {
     }
 }
 
+fn alone(mut environment: Vec<(String, String)>) -> Vec<(String, String)> {
+    environment.retain(|(name, _)| name != "FREEHOLD_LEADER_ELECTION");
+    environment
+}
+
 pub struct OperatorProcess {
     process: Process,
     log: PathBuf,
@@ -142,6 +149,20 @@ impl OperatorProcess {
 
     pub fn check_running(&mut self) {
         self.process.check_running().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.process.ended(ENDING).await.unwrap()
+    }
+
+    /// Stands still: SIGSTOP.
+    pub fn freeze(&self) {
+        self.process.freeze().unwrap();
+    }
+
+    pub fn thaw(&self) {
+        self.process.thaw().unwrap();
     }
 
     /// As a crash: SIGKILL.

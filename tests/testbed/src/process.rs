@@ -98,6 +98,22 @@ impl Process {
             .with_context(|| format!("waiting for {}", self.name))
     }
 
+    /// Waits until the process ends by itself, and tells how.
+    ///
+    /// # Errors
+    /// When it has not ended after `deadline`; the message shows the end of its log.
+    pub async fn ended(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        match timeout(deadline, self.child.wait()).await {
+            Ok(status) => status.with_context(|| format!("waiting for {}", self.name)),
+            Err(_) => bail!(
+                "{} has not ended after {} s; the end of its log:\n{}",
+                self.name,
+                deadline.as_secs(),
+                self.log_tail()
+            ),
+        }
+    }
+
     /// Ends the process without asking (SIGKILL), as a crash would.
     pub async fn kill(&mut self) -> Result<()> {
         self.child

@@ -1,0 +1,344 @@
+//! One of several replicas works: the one that holds a Lease of `coordination.k8s.io` and renews it.
+//!
+//! No clock but the process's own counts, and that one never goes back: how long ago somebody renewed
+//! is how long ago this process saw the Lease change, and a tenure ends by the time at which the last
+//! renewal that succeeded was sent. (A suspended machine does not count its sleep.) The Lease saves
+//! work, it does not make writes safe: these carry resource versions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use rand::RngExt;
+use tokio::sync::watch::{self, Receiver, Sender};
+use tokio::time::{sleep, sleep_until, timeout_at};
+
+use super::calls::{CallError, Calls};
+use super::operator::{Config, Operator, OperatorError};
+use crate::telemetry::metrics::Metrics;
+
+/// How long others leave an unrenewed Lease to its holder.
+const DURATION: Duration = Duration::from_secs(15);
+/// How long its holder works without having renewed it: so much shorter that it has ended when
+/// another begins.
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// Between two renewals, and between two looks of those who wait.
+const RETRY_PERIOD: Duration = Duration::from_secs(2);
+/// For one call; a frozen API server answers none, and the next one goes over a new connection.
+const CALL_DEADLINE: Duration = Duration::from_secs(3);
+
+/// A replica that leads or waits for its turn.
+pub struct Candidate {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    calls: Calls,
+    metrics: Arc<Metrics>,
+}
+
+/// Whether this process leads still.
+#[derive(Clone, Debug)]
+pub struct Tenure(Receiver<Instant>);
+
+impl Tenure {
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        Instant::now() < *self.0.borrow()
+    }
+}
+
+/// A Lease as it was first seen.
+struct Sight {
+    spec: LeaseSpec,
+    since: Instant,
+}
+
+impl Sight {
+    /// Whether its holder gave it up, or promised less time than went by since.
+    fn is_free(&self, now: Instant) -> bool {
+        let holder = self.spec.holder_identity.as_deref().unwrap_or_default();
+        let promised = self
+            .spec
+            .lease_duration_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map_or(DURATION, Duration::from_secs);
+        holder.is_empty() || now.duration_since(self.since) >= promised
+    }
+}
+
+/// Why a Lease was not renewed.
+enum Obstacle {
+    /// It is another's by now.
+    Taken,
+    Failed(CallError),
+}
+
+impl Candidate {
+    /// `instance` is told as the holder, with something behind it that no other process has.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: String,
+        instance: &str,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let suffix: [u8; 4] = rand::rng().random();
+        Self {
+            api: Api::namespaced(client, namespace),
+            identity: format!("{instance}_{}", HEXLOWER.encode(&suffix)),
+            calls: Calls {
+                metrics: Arc::clone(&metrics),
+                deadline: CALL_DEADLINE,
+                tenure: None,
+            },
+            name,
+            metrics,
+        }
+    }
+
+    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready:
+    /// it can take over.
+    pub async fn run(
+        self,
+        mut config: Config,
+        ready: Sender<bool>,
+        mut stop: Receiver<bool>,
+    ) -> Result<(), OperatorError> {
+        self.metrics.leads(&self.name, false);
+        let (mut lease, until) = tokio::select! {
+            taken = self.take(&ready) => taken,
+            _ = stop.wait_for(|stop| *stop) => {
+                self.release().await;
+                return Ok(());
+            }
+        };
+        tracing::info!(lease = self.name, identity = self.identity, "leading");
+        self.metrics.leads(&self.name, true);
+        let (until, tenure) = watch::channel(until);
+        config.tenure = Some(Tenure(tenure));
+        // Nobody listens once the process ends.
+        let _ = ready.send(false);
+        let outcome = tokio::select! {
+            outcome = Operator::run(config, ready, stop) => outcome,
+            () = self.keep(&mut lease, &until) => return Err(OperatorError::LeaseLost),
+        };
+        self.release().await;
+        outcome
+    }
+
+    /// Waits for the Lease; returns it and until when this replica may work without renewing it.
+    async fn take(&self, ready: &Sender<bool>) -> (Lease, Instant) {
+        let mut sight = None;
+        let mut said = String::new();
+        loop {
+            match self.try_to_take(&mut sight).await {
+                Ok(Some(taken)) => return taken,
+                Ok(None) => {
+                    let _ = ready.send(true);
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    // Once, not every time.
+                    if error != said {
+                        tracing::warn!(error, lease = self.name, "the Lease is out of reach");
+                        said = error;
+                    }
+                }
+            }
+            sleep(RETRY_PERIOD).await;
+        }
+    }
+
+    async fn try_to_take(
+        &self,
+        sight: &mut Option<Sight>,
+    ) -> Result<Option<(Lease, Instant)>, CallError> {
+        let found = match self.calls.make(self.api.get(&self.name)).await {
+            Ok(lease) => Some(lease),
+            Err(CallError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(lease) = &found {
+            let spec = lease.spec.clone().unwrap_or_default();
+            let now = Instant::now();
+            let seen = match sight.take() {
+                Some(seen) if seen.spec == spec => seen,
+                _ => Sight { spec, since: now },
+            };
+            if !sight.insert(seen).is_free(now) {
+                return Ok(None);
+            }
+        }
+        let sent = Instant::now();
+        let written = if let Some(mut lease) = found {
+            lease.spec = Some(self.claim(lease.spec.unwrap_or_default()));
+            self.replace(&lease).await
+        } else {
+            let lease = Lease {
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    ..ObjectMeta::default()
+                },
+                spec: Some(self.claim(LeaseSpec::default())),
+            };
+            let params = PostParams::default();
+            self.calls.make(self.api.create(&params, &lease)).await
+        };
+        match written {
+            Ok(lease) => Ok(Some((lease, sent + RENEW_DEADLINE))),
+            // Somebody was faster.
+            Err(CallError::Conflict | CallError::AlreadyExists | CallError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn claim(&self, before: LeaseSpec) -> LeaseSpec {
+        let now = MicroTime(Timestamp::now());
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_transitions: Some(before.lease_transitions.map_or(0, |n| n.saturating_add(1))),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            ..before
+        }
+    }
+
+    /// Renews the Lease; returns when it is lost.
+    async fn keep(&self, lease: &mut Lease, until: &Sender<Instant>) {
+        loop {
+            let end = *until.borrow();
+            sleep_until(end.min(Instant::now() + RETRY_PERIOD).into()).await;
+            // A process that stood still finds its time over before it sends anything.
+            if Instant::now() >= end {
+                return;
+            }
+            match timeout_at(end.into(), self.renew(lease)).await {
+                Ok(Ok(sent)) => {
+                    until.send_replace(sent + RENEW_DEADLINE);
+                }
+                Ok(Err(Obstacle::Taken)) | Err(_) => return,
+                Ok(Err(Obstacle::Failed(error))) => {
+                    tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet");
+                }
+            }
+        }
+    }
+
+    /// Returns when the renewal was sent.
+    async fn renew(&self, lease: &mut Lease) -> Result<Instant, Obstacle> {
+        loop {
+            let sent = Instant::now();
+            let mut renewed = lease.clone();
+            let spec = renewed.spec.get_or_insert_default();
+            spec.renew_time = Some(MicroTime(Timestamp::now()));
+            match self.replace(&renewed).await {
+                Ok(written) => {
+                    *lease = written;
+                    return Ok(sent);
+                }
+                // Our own, where a renewal was written and its answer lost, or something beside the
+                // holder changed.
+                Err(CallError::Conflict) => *lease = self.own().await?,
+                Err(CallError::NotFound) => return Err(Obstacle::Taken),
+                Err(error) => return Err(Obstacle::Failed(error)),
+            }
+        }
+    }
+
+    /// The Lease as it is, if it is ours.
+    async fn own(&self) -> Result<Lease, Obstacle> {
+        match self.calls.make(self.api.get(&self.name)).await {
+            Ok(lease) => {
+                let spec = lease.spec.as_ref();
+                let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
+                if holder == Some(&self.identity) {
+                    Ok(lease)
+                } else {
+                    Err(Obstacle::Taken)
+                }
+            }
+            Err(CallError::NotFound) => Err(Obstacle::Taken),
+            Err(error) => Err(Obstacle::Failed(error)),
+        }
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<Lease, CallError> {
+        let params = PostParams::default();
+        let request = self.api.replace(&self.name, &params, lease);
+        self.calls.make(request).await
+    }
+
+    /// Gives the Lease back, so that another need not wait for its end.
+    async fn release(&self) {
+        self.metrics.leads(&self.name, false);
+        let Ok(mut lease) = self.own().await else {
+            return;
+        };
+        lease.spec.get_or_insert_default().holder_identity = None;
+        match self.replace(&lease).await {
+            Ok(_) => tracing::info!(lease = self.name, "given back"),
+            Err(error) => {
+                tracing::warn!(%error, lease = self.name, "not given back; it ends by itself");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sight(holder: &str, seconds: Option<i32>) -> Sight {
+        Sight {
+            spec: LeaseSpec {
+                holder_identity: Some(holder.to_owned()),
+                lease_duration_seconds: seconds,
+                // A clock that is far ahead: of no account.
+                renew_time: Some(MicroTime(Timestamp::MAX)),
+                ..LeaseSpec::default()
+            },
+            since: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_lease_is_free_once_its_holder_was_not_seen_for_as_long_as_it_promised() {
+        for (holder, promised, seconds, free) in [
+            ("other", Some(15), 14, false),
+            ("other", Some(15), 15, true),
+            ("other", Some(60), 59, false),
+            ("other", None, 14, false),
+            ("other", None, 15, true),
+            ("other", Some(-1), 14, false),
+            ("", Some(15), 0, true),
+        ] {
+            let seen = sight(holder, promised);
+            let now = seen.since + Duration::from_secs(seconds);
+            assert_eq!(seen.is_free(now), free, "{holder} {promised:?} {seconds}");
+        }
+    }
+
+    #[test]
+    fn a_tenure_ends_by_itself() {
+        let (until, tenure) = watch::channel(Instant::now() + Duration::from_mins(1));
+        let tenure = Tenure(tenure);
+        assert!(tenure.is_current());
+        until.send_replace(Instant::now());
+        assert!(!tenure.is_current());
+    }
+
+    /// Whoever leads has stopped before another may begin, also where its last call to the API
+    /// server began at the end of its time.
+    #[test]
+    fn a_leader_stops_before_its_lease_ends() {
+        assert!(RENEW_DEADLINE + CALL_DEADLINE < DURATION);
+        assert!(RETRY_PERIOD + CALL_DEADLINE < RENEW_DEADLINE);
+    }
+}
