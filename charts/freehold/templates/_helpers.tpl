@@ -26,10 +26,41 @@
 {{- end }}
 {{- end }}
 
+{{/* The name of what a shard has for itself; the one without a name takes what no shard takes. */}}
+{{- define "freehold.shardName" -}}
+{{- include "freehold.fullname" . }}{{ with .Shard }}-{{ . }}{{ end }}
+{{- end }}
+
+{{/* Which objects a shard takes, by the label that Flux shards by. */}}
+{{- define "freehold.labelSelector" -}}
+{{- if .Shard -}}
+sharding.fluxcd.io/key={{ .Shard }}
+{{- else -}}
+sharding.fluxcd.io/key notin ({{ join ", " .Values.shards }})
+{{- end }}
+{{- end }}
+
+{{/* A shard's component is another, so that no two Deployments select the same pods. */}}
 {{- define "freehold.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- if .Shard }}
+app.kubernetes.io/component: shard
+freehold.dev/shard: {{ .Shard }}
+{{- else }}
 app.kubernetes.io/component: operator
+{{- end }}
+{{- end }}
+
+{{/* All operators of the release, of every shard. */}}
+{{- define "freehold.allSelector" -}}
+matchLabels:
+  app.kubernetes.io/name: {{ .Chart.Name }}
+  app.kubernetes.io/instance: {{ .Release.Name }}
+matchExpressions:
+  - key: app.kubernetes.io/component
+    operator: In
+    values: [operator, shard]
 {{- end }}
 
 {{- define "freehold.labels" -}}
@@ -58,7 +89,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: FREEHOLD_LEASE_NAMESPACE
   value: {{ .Release.Namespace }}
 - name: FREEHOLD_LEASE_NAME
-  value: {{ include "freehold.fullname" . }}
+  value: {{ include "freehold.shardName" . }}
+{{- end }}
+{{- if .Values.shards }}
+- name: FREEHOLD_WATCH_LABEL_SELECTOR
+  value: {{ include "freehold.labelSelector" . | quote }}
 {{- end }}
 {{- with .Values.watchNamespaces }}
 - name: FREEHOLD_WATCH_NAMESPACE

@@ -21,6 +21,7 @@ fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
     let volume = json!({ "name": "dns", "configMap": { "name": "dns" } });
     vec![
         vec![json!({}), json!({ "watchNamespaces": namespaces })],
+        vec![json!({}), json!({ "shards": ["east", "west"] })],
         vec![
             json!({}),
             json!({ "crds": { "keep": false } }),
@@ -144,12 +145,13 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
     // The Lease is in the release's own namespace.
     let roles = values["watchNamespaces"].as_array().map_or(0, Vec::len)
         + usize::from(is("/leaderElection/enabled", true));
+    let shards = 1 + values["shards"].as_array().map_or(0, Vec::len);
     let own = usize::from(is("/rbac/create", true));
     let crds = if is("/crds/enabled", true) { 4 } else { 0 };
     let users = if is("/rbac/userRoles", true) { 3 } else { 0 };
     let mut expected: BTreeMap<_, _> = [
-        ("Deployment", 1),
-        ("Service", 1),
+        ("Deployment", shards),
+        ("Service", shards),
         ("CustomResourceDefinition", crds),
         ("ClusterRole", own + users),
         ("ClusterRoleBinding", own),
@@ -158,7 +160,7 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
         ("ServiceAccount", is("/serviceAccount/create", true).into()),
         (
             "PodDisruptionBudget",
-            is("/podDisruptionBudget/enabled", true).into(),
+            shards * usize::from(is("/podDisruptionBudget/enabled", true)),
         ),
         ("NetworkPolicy", is("/networkPolicy/enabled", false).into()),
         (
@@ -424,8 +426,9 @@ async fn flags() -> BTreeMap<String, String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
     /// Set by values of other names.
-    const OTHERWISE: [&str; 5] = [
+    const OTHERWISE: [&str; 6] = [
         "watch-namespace",
+        "watch-label-selector",
         "listen-address",
         "leader-election",
         "lease-name",
@@ -559,4 +562,52 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
         }
         assert!(metrics > 0, "{expression}");
     }
+}
+
+#[test]
+fn a_shard_has_a_deployment_a_selector_and_a_lease_of_its_own() {
+    let values = json!({ "shards": ["east", "west"] });
+    let chart = Chart::render("freehold", "default", &values).unwrap();
+    let deployments: Vec<&Value> = chart.of_kind("Deployment").collect();
+    let variable = |deployment: &Value, name: &str| {
+        let variables = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        let variables = variables.as_array().unwrap().iter();
+        let mut named = variables.filter(|variable| variable["name"] == name);
+        named.next().unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    let selectors: Vec<String> = deployments
+        .iter()
+        .map(|deployment| variable(deployment, "FREEHOLD_WATCH_LABEL_SELECTOR"))
+        .collect();
+    assert_eq!(
+        selectors,
+        [
+            "sharding.fluxcd.io/key notin (east, west)",
+            "sharding.fluxcd.io/key=east",
+            "sharding.fluxcd.io/key=west"
+        ]
+    );
+    let leases: Vec<String> = deployments
+        .iter()
+        .map(|deployment| variable(deployment, "FREEHOLD_LEASE_NAME"))
+        .collect();
+    assert_eq!(leases, ["freehold", "freehold-east", "freehold-west"]);
+    let role = chart.of_kind("Role").next().unwrap();
+    assert_eq!(role["rules"][0]["resourceNames"], json!(leases));
+    // No two select the same pods.
+    let selects = |selecting: &Value, selected: &Value| {
+        let labels = &selected["spec"]["template"]["metadata"]["labels"];
+        let wanted = selecting["spec"]["selector"]["matchLabels"].as_object();
+        wanted
+            .unwrap()
+            .iter()
+            .all(|(key, value)| &labels[key] == value)
+    };
+    for (at, selecting) in deployments.iter().enumerate() {
+        for (other, selected) in deployments.iter().enumerate() {
+            assert_eq!(selects(selecting, selected), at == other);
+        }
+    }
+    // Nothing of it where there are none.
+    assert!(!Chart::installed().text.contains("LABEL_SELECTOR"));
 }
