@@ -124,6 +124,11 @@ async fn settings_that_cannot_be_meant_are_refused() {
             "no namespace has such a name",
         ),
         (
+            vec!["operator", dns, "--lease-name=Bad_Name"],
+            2,
+            "no Lease has such a name",
+        ),
+        (
             vec!["operator", dns, "--max-proof-age=23h"],
             1,
             "--max-proof-age is shorter than --recheck-period",

@@ -1,20 +1,15 @@
 //! What the chart renders to, over its switches.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use freehold::api;
-use freehold::api::organization::DomainCounts;
-use freehold::api::reason::Reason;
-use freehold::model::verdict::Verdict;
-use freehold::telemetry::metrics::{CallResult, Controller, EventResult, Metrics, ReconcileResult};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::support::{Chart, Cluster, chart_folder, eventually, freehold, helm, random_label};
+use crate::support::{Chart, Cluster, chart_folder, eventually, random_label};
 
 /// The chart's switches, each with what it can be set to; the first is the default.
 fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
@@ -329,139 +324,6 @@ async fn every_two_switches_together_render_what_the_api_server_takes() {
 }
 
 #[test]
-fn the_chart_is_linted_and_wrong_values_are_refused() {
-    let output = helm()
-        .args(["lint", "--strict"])
-        .arg(chart_folder())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    for (values, words) in [
-        (json!({ "replica": 1 }), "replica"),
-        (json!({ "settings": { "windows": "30d" } }), "windows"),
-        (json!({ "settings": { "window": "30" } }), "window"),
-        (json!({ "settings": { "dnsMode": "both" } }), "dnsMode"),
-        (json!({ "image": { "digest": "latest" } }), "digest"),
-        (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
-        (
-            json!({ "leaderElection": { "enabled": false } }),
-            "replicas",
-        ),
-        (
-            json!({ "serviceAccount": { "create": false } }),
-            "serviceAccount.name is needed",
-        ),
-    ] {
-        let refusal = Chart::render("freehold", "default", &values).err();
-        let refusal = refusal.unwrap_or_else(|| panic!("{values} is taken"));
-        assert!(refusal.contains(words), "{words} in {refusal}");
-    }
-}
-
-/// Objects that take keys which nobody named.
-fn open_objects(path: &str, schema: &Value, open: &mut Vec<String>) {
-    if schema["type"] == "object" && schema["properties"].is_object() {
-        if schema["additionalProperties"] != false {
-            open.push(path.to_owned());
-        }
-    } else if schema["type"] == "object" && schema["additionalProperties"].is_null() {
-        // Left to the Kubernetes API, and says so.
-        assert!(schema["description"].is_string(), "{path}");
-    }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        open_objects(&format!("{path}.{name}"), property, open);
-    }
-    if schema["items"].is_object() {
-        open_objects(&format!("{path}[]"), &schema["items"], open);
-    }
-}
-
-#[test]
-fn the_schema_is_closed_and_has_what_values_have() {
-    let read = |name: &str| std::fs::read_to_string(chart_folder().join(name)).unwrap();
-    let schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
-    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
-    let mut open = Vec::new();
-    open_objects("values", &schema, &mut open);
-    assert_eq!(open, Vec::<String>::new());
-    let keys = |object: &Value| -> BTreeSet<String> {
-        let keys = object.as_object().unwrap().keys();
-        keys.filter(|key| *key != "global").cloned().collect()
-    };
-    assert_eq!(keys(&values), keys(&schema["properties"]));
-    for (name, value) in values.as_object().unwrap() {
-        let inner = &schema["properties"][name]["properties"];
-        if name != "resources" && inner.is_object() {
-            assert_eq!(keys(value), keys(inner), "{name}");
-        }
-    }
-}
-
-/// The operator's flags with their defaults.
-async fn flags() -> BTreeMap<String, String> {
-    let output = freehold()
-        .args(["operator", "--help"])
-        .output()
-        .await
-        .unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let mut flags = BTreeMap::new();
-    let mut last = String::new();
-    for line in help.lines() {
-        if let Some(flag) = line.trim().strip_prefix("--") {
-            last = flag.split(' ').next().unwrap().into();
-            flags.insert(last.clone(), String::new());
-        } else if let Some((_, default)) = line.split_once("[default: ") {
-            let default = default.split(']').next().unwrap().to_owned();
-            flags.insert(last.clone(), default);
-        }
-    }
-    flags
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
-    /// Set by values of other names.
-    const OTHERWISE: [&str; 6] = [
-        "watch-namespace",
-        "watch-label-selector",
-        "listen-address",
-        "leader-election",
-        "lease-name",
-        "lease-namespace",
-    ];
-    let values = std::fs::read_to_string(chart_folder().join("values.yaml")).unwrap();
-    let values: Value = serde_yaml::from_str(&values).unwrap();
-    let settings: BTreeMap<String, String> = values["settings"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(key, value)| {
-            let kebab = |c: char| {
-                if c.is_ascii_uppercase() {
-                    format!("-{}", c.to_ascii_lowercase())
-                } else {
-                    c.to_string()
-                }
-            };
-            let default = match value {
-                Value::Array(_) | Value::Bool(false) => String::new(),
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            (key.chars().map(kebab).collect(), default)
-        })
-        .collect();
-    let mut flags = flags().await;
-    flags.retain(|flag, _| !OTHERWISE.contains(&flag.as_str()) && flag != "help");
-    assert_eq!(settings, flags);
-}
-
-#[test]
 fn the_definitions_are_those_of_the_operator() {
     let mut rendered: Vec<Value> = Chart::installed()
         .of_kind("CustomResourceDefinition")
@@ -500,67 +362,6 @@ fn every_rule_says_why_it_is_there() {
             let reason = reason.unwrap_or_else(|| panic!("{file}:{} has no reason", at + 1));
             assert!(reason.ends_with('.') && reason.len() > 30, "{reason}");
         }
-    }
-}
-
-/// Each counted at least once: what was never counted is not on the page.
-fn metrics_page() -> String {
-    let metrics = Metrics::new();
-    metrics.queue_waited(Controller::Organization, Duration::ZERO);
-    metrics.queue_depth(Controller::Organization, 0);
-    metrics.api_calls(CallResult::Success);
-    metrics.request("GET", 200, "api");
-    metrics.event(EventResult::Published);
-    metrics.check(Verdict::Proven);
-    metrics.notice(Reason::Verified);
-    metrics.watch_error("Organization");
-    metrics.unreadable_object("Organization");
-    metrics.domains(DomainCounts::default());
-    metrics.leads("freehold", true);
-    let timer = metrics.reconcile_started(Controller::Organization);
-    timer.finish(ReconcileResult::TerminalError);
-    metrics.encode().unwrap()
-}
-
-#[test]
-fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
-    let page = metrics_page();
-    let values = json!({ "metrics": {
-        "prometheusRule": { "enabled": true }, "dashboard": { "enabled": true } } });
-    let chart = Chart::render("freehold", "default", &values).unwrap();
-    let dashboard = chart.of_kind("ConfigMap").next().unwrap();
-    let dashboard = dashboard["data"]["freehold.json"].as_str().unwrap();
-    let dashboard: Value = serde_json::from_str(dashboard).unwrap();
-    let mut asked = Vec::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        let targets = panel["targets"].as_array().unwrap();
-        asked.extend(targets.iter().map(|target| target["expr"].clone()));
-    }
-    for group in chart.of_kind("PrometheusRule").next().unwrap()["spec"]["groups"]
-        .as_array()
-        .unwrap()
-    {
-        let rules = group["rules"].as_array().unwrap();
-        asked.extend(rules.iter().map(|rule| rule["expr"].clone()));
-    }
-    assert!(asked.len() > 12);
-    for expression in asked {
-        let expression = expression.as_str().unwrap().to_owned();
-        let mut metrics = 0;
-        for (before, _) in expression.match_indices('{') {
-            let word = expression[..before]
-                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .next()
-                .unwrap();
-            if word != "up" {
-                let family = ["_total", "_bucket"]
-                    .iter()
-                    .fold(word, |word, suffix| word.trim_end_matches(suffix));
-                assert!(page.contains(&format!("# TYPE {family} ")), "{word}");
-            }
-            metrics += 1;
-        }
-        assert!(metrics > 0, "{expression}");
     }
 }
 

@@ -1,0 +1,140 @@
+//! The chart's values: what is refused, and that they are the operator's settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::support::{Chart, chart_folder, freehold, helm};
+
+#[test]
+fn the_chart_is_linted_and_wrong_values_are_refused() {
+    let output = helm()
+        .args(["lint", "--strict"])
+        .arg(chart_folder())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    for (values, words) in [
+        (json!({ "replica": 1 }), "replica"),
+        (json!({ "settings": { "windows": "30d" } }), "windows"),
+        (json!({ "settings": { "window": "30" } }), "window"),
+        (json!({ "settings": { "dnsMode": "both" } }), "dnsMode"),
+        (json!({ "image": { "digest": "latest" } }), "digest"),
+        (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
+        (
+            json!({ "leaderElection": { "enabled": false } }),
+            "replicas",
+        ),
+        (
+            json!({ "serviceAccount": { "create": false } }),
+            "serviceAccount.name is needed",
+        ),
+    ] {
+        let refusal = Chart::render("freehold", "default", &values).err();
+        let refusal = refusal.unwrap_or_else(|| panic!("{values} is taken"));
+        assert!(refusal.contains(words), "{words} in {refusal}");
+    }
+}
+
+/// Objects that take keys which nobody named.
+fn open_objects(path: &str, schema: &Value, open: &mut Vec<String>) {
+    if schema["type"] == "object" && schema["properties"].is_object() {
+        if schema["additionalProperties"] != false {
+            open.push(path.to_owned());
+        }
+    } else if schema["type"] == "object" && schema["additionalProperties"].is_null() {
+        // Left to the Kubernetes API, and says so.
+        assert!(schema["description"].is_string(), "{path}");
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        open_objects(&format!("{path}.{name}"), property, open);
+    }
+    if schema["items"].is_object() {
+        open_objects(&format!("{path}[]"), &schema["items"], open);
+    }
+}
+
+#[test]
+fn the_schema_is_closed_and_has_what_values_have() {
+    let read = |name: &str| std::fs::read_to_string(chart_folder().join(name)).unwrap();
+    let schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let mut open = Vec::new();
+    open_objects("values", &schema, &mut open);
+    assert_eq!(open, Vec::<String>::new());
+    let keys = |object: &Value| -> BTreeSet<String> {
+        let keys = object.as_object().unwrap().keys();
+        keys.filter(|key| *key != "global").cloned().collect()
+    };
+    assert_eq!(keys(&values), keys(&schema["properties"]));
+    for (name, value) in values.as_object().unwrap() {
+        let inner = &schema["properties"][name]["properties"];
+        if name != "resources" && inner.is_object() {
+            assert_eq!(keys(value), keys(inner), "{name}");
+        }
+    }
+}
+
+/// The operator's flags with their defaults.
+async fn flags() -> BTreeMap<String, String> {
+    let output = freehold()
+        .args(["operator", "--help"])
+        .output()
+        .await
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let mut flags = BTreeMap::new();
+    let mut last = String::new();
+    for line in help.lines() {
+        if let Some(flag) = line.trim().strip_prefix("--") {
+            last = flag.split(' ').next().unwrap().into();
+            flags.insert(last.clone(), String::new());
+        } else if let Some((_, default)) = line.split_once("[default: ") {
+            let default = default.split(']').next().unwrap().to_owned();
+            flags.insert(last.clone(), default);
+        }
+    }
+    flags
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
+    /// Set by values of other names.
+    const OTHERWISE: [&str; 6] = [
+        "watch-namespace",
+        "watch-label-selector",
+        "listen-address",
+        "leader-election",
+        "lease-name",
+        "lease-namespace",
+    ];
+    let values = std::fs::read_to_string(chart_folder().join("values.yaml")).unwrap();
+    let values: Value = serde_yaml::from_str(&values).unwrap();
+    let settings: BTreeMap<String, String> = values["settings"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| {
+            let kebab = |c: char| {
+                if c.is_ascii_uppercase() {
+                    format!("-{}", c.to_ascii_lowercase())
+                } else {
+                    c.to_string()
+                }
+            };
+            let default = match value {
+                Value::Array(_) | Value::Bool(false) => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (key.chars().map(kebab).collect(), default)
+        })
+        .collect();
+    let mut flags = flags().await;
+    flags.retain(|flag, _| !OTHERWISE.contains(&flag.as_str()) && flag != "help");
+    assert_eq!(settings, flags);
+}
