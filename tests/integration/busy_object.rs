@@ -2,24 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::{join, select};
-use serde_json::json;
+use futures::future::join;
 
 use crate::support::{Stated, World};
-
-/// Who patches at once.
-const PATCHERS: usize = 4;
-
-async fn patch_without_end(domain: &Stated) {
-    futures::future::join_all((0..PATCHERS).map(|patcher| async move {
-        for n in 0_u64.. {
-            let note = format!("{patcher}-{n}");
-            let change = json!({ "metadata": { "annotations": { "note": note } } });
-            domain.patch(change).await.unwrap();
-        }
-    }))
-    .await;
-}
 
 async fn time_to_loss(domain: &Stated) -> Duration {
     let start = Instant::now();
@@ -43,11 +28,9 @@ async fn changes_without_end_delay_no_loss() {
     for domain in [&busy, &calm] {
         world.dns.remove(&domain.challenge().await.records[0].name);
     }
-    let times = Box::pin(join(time_to_loss(&busy), time_to_loss(&calm)));
-    let patched = Box::pin(patch_without_end(&busy));
-    let (of_busy, of_calm) = match select(times, patched).await {
-        futures::future::Either::Left((times, _)) => times,
-        futures::future::Either::Right(_) => unreachable!("it has no end"),
+    let (of_busy, of_calm) = tokio::select! {
+        times = join(time_to_loss(&busy), time_to_loss(&calm)) => times,
+        () = busy.change_without_end() => unreachable!("it has no end"),
     };
     println!("lost in {of_busy:?}, beside {of_calm:?} for one that nobody changes");
     assert!(of_busy < of_calm * 2, "{of_busy:?} of {of_calm:?}");

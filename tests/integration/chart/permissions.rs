@@ -14,7 +14,7 @@ use crate::support::{
 type Right = (String, String, String);
 
 /// Takes domains through all in which the operator writes or reads something of another kind.
-async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart) {
+async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart, log: &Path, user: &str) {
     let [first, second] = tenants;
     let operator = world
         .operator(&[])
@@ -50,6 +50,17 @@ async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart) {
         .await
         .unwrap();
     world.until_released(&left.domain).await;
+    let busy = world.verified(first, "busy", &world.name("busy")).await;
+    tokio::select! {
+        () = eventually("a status is patched", async || {
+            let (rights, _) = asked(log, user);
+            let patched = rights.iter().any(|(_, resource, verb)| {
+                resource == "organizationdomains/status" && verb == "patch"
+            });
+            patched.then_some(()).ok_or("not yet")
+        }) => {}
+        () = busy.change_without_end() => unreachable!("it has no end"),
+    }
     assert!(operator.terminate().await.success());
 }
 
@@ -104,7 +115,7 @@ async fn every_right_is_used_and_no_request_is_refused() {
             tenant.organization("acme").await;
         }
         let tenants = [&first, &second];
-        walk(&world, tenants, &chart).await;
+        walk(&world, tenants, &chart, &log, &user).await;
 
         let given: BTreeSet<Right> = chart.rights().into_iter().collect();
         // The API server writes a moment after it answers.

@@ -7,6 +7,7 @@ use freehold::api::verified_domain::Holder;
 use freehold::api::{REQUESTED_AT, VerifiedDomain, conditions};
 use freehold::model::challenge::Token;
 use freehold_testbed::DnsServer;
+use futures::future::join_all;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -124,6 +125,18 @@ impl Stated {
                 &Patch::Merge(&change),
             )
             .await
+    }
+
+    /// As a tenant might who wants to be in the way: several at once, each as fast as it goes.
+    pub async fn change_without_end(&self) {
+        join_all((0..4).map(|patcher| async move {
+            for n in 0_u64.. {
+                let note = format!("{patcher}-{n}");
+                let change = json!({ "metadata": { "annotations": { "note": note } } });
+                self.patch(change).await.unwrap();
+            }
+        }))
+        .await;
     }
 
     /// Edits the status by hand.
