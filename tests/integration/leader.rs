@@ -181,7 +181,8 @@ fn credential(kubeconfig: &std::path::Path) -> String {
     format!("JTI={}", payload["jti"].as_str().unwrap())
 }
 
-/// What the credential wrote or tried to write from this time on.
+/// What the credential wrote from this time on. A call that its own end cut off wrote nothing: it was
+/// on its way when the process stood still.
 fn written_since(log: &std::path::Path, credential: &str, since: Timestamp) -> Vec<Value> {
     let log = std::fs::read_to_string(log).unwrap();
     let events = log.lines().map(|line| serde_json::from_str(line).unwrap());
@@ -190,7 +191,9 @@ fn written_since(log: &std::path::Path, credential: &str, since: Timestamp) -> V
             let received = event["requestReceivedTimestamp"].as_str().unwrap();
             let ids = &event["user"]["extra"]["authentication.kubernetes.io/credential-id"];
             let writes = ["create", "update", "patch", "delete"];
+            let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
             ids[0] == credential
+                && code < 300
                 && received.parse::<Timestamp>().unwrap() >= since
                 && writes.contains(&event["verb"].as_str().unwrap())
         })
