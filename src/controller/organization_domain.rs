@@ -166,6 +166,7 @@ impl Operator {
 
     /// Reads the object live into the store, and whole; none where it is gone.
     pub(super) async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, CallError> {
+        let known = self.stores.domains().get(key);
         match self
             .call(self.domain_api(&key.namespace).get(&key.name))
             .await
@@ -177,7 +178,10 @@ impl Operator {
                 Ok(Some(Arc::new(domain)))
             }
             Err(CallError::NotFound) => {
-                self.forget(key, None);
+                // One made since the question was asked is another, and nobody would tell of it again.
+                if let Some(known) = known {
+                    self.forget(key, Some(&known.uid));
+                }
                 Ok(None)
             }
             Err(error) => Err(error),

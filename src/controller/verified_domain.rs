@@ -98,6 +98,7 @@ impl Operator {
         &self,
         name: &str,
     ) -> Result<Option<Arc<HoldingView>>, CallError> {
+        let known = self.stores.holdings().get(name);
         let api = Api::<VerifiedDomain>::all(self.client.clone());
         match self.call(api.get(name)).await {
             Ok(object) => {
@@ -106,7 +107,14 @@ impl Operator {
                 Ok(Some(Arc::new(holding)))
             }
             Err(CallError::NotFound) => {
-                if self.stores.holdings_mut().remove(name).is_some() {
+                // One made since the question was asked is another, and nobody would tell of it again.
+                if let Some(known) = known
+                    && self
+                        .stores
+                        .holdings_mut()
+                        .remove_uid(name, &known.uid)
+                        .is_some()
+                {
                     self.look_at_all_that_state(name);
                 }
                 Ok(None)

@@ -72,15 +72,6 @@ impl Authoritative {
 
     pub async fn gather(&self, challenge: &Challenge) -> Evidence {
         let time = Timestamp::now();
-        let check = Check {
-            walk: Walk::new(
-                &self.walker,
-                self.walker.exchange.timeout() * CHECK_TIMEOUTS,
-            ),
-            walker: &self.walker,
-            challenge,
-            internal: self.walker.policy.is_internal(challenge.name.as_str()),
-        };
         let mut evidence = Evidence {
             time,
             source: Source::Authoritative,
@@ -90,7 +81,24 @@ impl Authoritative {
             doubled: None,
             unreached: None,
         };
-        check.gather(&mut evidence).await;
+        let owner = |form| fqdn(&challenge.owner(form));
+        match (owner(RecordForm::Underscore), owner(RecordForm::Apex)) {
+            (Ok(underscore), Ok(apex)) => {
+                let check = Check {
+                    walk: Walk::new(
+                        &self.walker,
+                        self.walker.exchange.timeout() * CHECK_TIMEOUTS,
+                    ),
+                    walker: &self.walker,
+                    challenge,
+                    underscore,
+                    apex,
+                    internal: self.walker.policy.is_internal(challenge.name.as_str()),
+                };
+                check.gather(&mut evidence).await;
+            }
+            (Err(failure), _) | (_, Err(failure)) => evidence.lookups = stopped_before(failure),
+        }
         evidence
     }
 }
@@ -124,16 +132,15 @@ struct Check<'a> {
     walk: Walk<'a>,
     walker: &'a Walker,
     challenge: &'a Challenge,
+    /// The names of the records of both forms; that of the apex form is the domain.
+    underscore: Name,
+    apex: Name,
     internal: bool,
 }
 
 impl Check<'_> {
     async fn gather(&self, evidence: &mut Evidence) {
-        let domain = match fqdn(self.challenge.name.as_str()) {
-            Ok(domain) => domain,
-            Err(failure) => return evidence.lookups = stopped_before(failure),
-        };
-        let start = match self.walk.zone_for(&domain, 0).await {
+        let start = match self.walk.zone_for(&self.apex, 0).await {
             Ok(zone) => zone,
             Err(NoWay { failure, unreached }) => {
                 evidence.unreached = unreached;
@@ -190,7 +197,10 @@ impl Check<'_> {
         start: &Arc<Zone>,
         transport: Transport,
     ) -> Result<Arc<Zone>, Failure> {
-        let mut name = fqdn(&self.challenge.owner(lookup.form))?;
+        let mut name = match lookup.form {
+            RecordForm::Underscore => self.underscore.clone(),
+            RecordForm::Apex => self.apex.clone(),
+        };
         let mut start = Arc::clone(start);
         let mut aliases: Vec<String> = Vec::new();
         let mut beside = None;
@@ -249,7 +259,8 @@ impl Check<'_> {
         let label = Alphanumeric
             .sample_string(&mut rand::rng(), 20)
             .to_lowercase();
-        let sibling = fqdn(&format!("_{label}.{}", self.challenge.name))?;
+        let sibling = self.apex.prepend_label(format!("_{label}").as_bytes());
+        let sibling = sibling.map_err(|_| Failure::Malformed)?;
         Ok(zone
             .name
             .zone_of(&sibling)
@@ -299,8 +310,7 @@ impl Check<'_> {
 
     /// A panel that takes names relative to the zone makes `_x.acme.com.acme.com` of a full name.
     async fn doubled(&self, zone: &Arc<Zone>) -> Option<Step> {
-        let owner = self.challenge.owner(RecordForm::Underscore);
-        let name = fqdn(&format!("{owner}.{}", shown(&zone.name))).ok()?;
+        let name = self.underscore.clone().append_domain(&zone.name).ok()?;
         let one = zone
             .asked()
             .iter()

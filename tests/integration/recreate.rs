@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use futures::future::join_all;
 use rand::RngExt;
 
@@ -9,7 +10,7 @@ use freehold::api::State;
 use freehold_testbed::Behaviour;
 
 use crate::support::{
-    History, Stated, Tenant, World, eventually, publish, ready_reason, status, uid,
+    At, History, HttpProxy, Stated, Tenant, World, eventually, publish, ready_reason, status, uid,
 };
 
 /// DNS answers come so late that the object is another by then.
@@ -128,4 +129,36 @@ async fn a_holder_made_again_must_prove_itself_anew() {
     after.request("3").await;
     after.until_verified().await;
     assert_eq!(after.holding().await.unwrap().spec.holder.uid, after.uid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_the_object_is_gone_says_nothing_of_one_made_since() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = world
+        .operator(&[&tenant])
+        .every("7d")
+        .kubeconfig(proxy.kubeconfig())
+        .start()
+        .await;
+    let before = tenant.state("again", &world.name("again")).await;
+    before.challenge().await;
+    let written = proxy.hold(
+        At::Request,
+        Method::PUT,
+        "/organizationdomains/again/status",
+    );
+    before.request("1").await;
+    written.came().await;
+    before.delete().await;
+    let read = proxy.hold(At::Answer, Method::GET, "/organizationdomains/again");
+    written.let_go();
+    read.came().await;
+    let after = tenant.state("again", &before.domain).await;
+    // The watch tells of it before the answer comes.
+    let beside = tenant.state("beside", &world.name("beside")).await;
+    beside.challenge().await;
+    read.let_go();
+    after.challenge().await;
 }

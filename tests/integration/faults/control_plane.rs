@@ -4,8 +4,7 @@ use freehold_testbed::{ControlPlane, Proxy, kubeconfig_through};
 use tokio::time::sleep;
 
 use super::campaign::Campaign;
-use super::http_proxy::HttpProxy;
-use crate::support::{Cluster, PrivatePlane};
+use crate::support::{Cluster, HttpProxy, PrivatePlane};
 
 async fn fault(
     plane: &mut ControlPlane,

@@ -4,7 +4,6 @@
 mod campaign;
 mod control_plane;
 mod dns;
-mod http_proxy;
 mod operators;
 mod shards;
 mod watcher;

@@ -3,23 +3,24 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kube::Client;
 use rand::RngExt;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use crate::support::Cluster;
+use super::cluster::Cluster;
 
 /// Ends when it is dropped.
 pub struct HttpProxy {
@@ -33,6 +34,38 @@ struct Shared {
     client: Client,
     percent: AtomicU64,
     failures: AtomicU64,
+    held: Mutex<Vec<Arc<Gate>>>,
+}
+
+/// Where a call is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Before the API server hears of it.
+    Request,
+    /// Once the API server has answered.
+    Answer,
+}
+
+/// One call that is held on its way until it is let go.
+pub struct Held(Arc<Gate>);
+
+struct Gate {
+    at: At,
+    method: Method,
+    path_end: String,
+    came: Semaphore,
+    may_go: Semaphore,
+}
+
+impl Held {
+    /// Waits for the call.
+    pub async fn came(&self) {
+        self.0.came.acquire().await.unwrap().forget();
+    }
+
+    pub fn let_go(self) {
+        self.0.may_go.add_permits(1);
+    }
 }
 
 impl HttpProxy {
@@ -54,6 +87,7 @@ impl HttpProxy {
             client: cluster.client.clone(),
             percent: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            held: Mutex::default(),
         });
         let router = Router::new()
             .fallback(answer)
@@ -74,6 +108,19 @@ impl HttpProxy {
     /// Of a hundred requests so many fail from now on.
     pub fn fail(&self, percent: u64) {
         self.shared.percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// Holds the next call of this method whose path ends so.
+    pub fn hold(&self, at: At, method: Method, path_end: &str) -> Held {
+        let gate = Arc::new(Gate {
+            at,
+            method,
+            path_end: path_end.to_owned(),
+            came: Semaphore::new(0),
+            may_go: Semaphore::new(0),
+        });
+        self.shared.held.lock().unwrap().push(Arc::clone(&gate));
+        Held(gate)
     }
 
     /// How many requests failed here.
@@ -104,13 +151,32 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let request = Request::from_parts(parts, kube::client::Body::from(body));
+    shared.hold(At::Request, &method, &path).await;
     let answer = shared.client.send(request).await;
+    shared.hold(At::Answer, &method, &path).await;
     match answer {
         // It was carried out, and nobody is told.
         Ok(_) if fails => failure(500, "InternalError"),
         Ok(answer) => answer.map(Body::new),
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+impl Shared {
+    async fn hold(&self, at: At, method: &Method, path: &str) {
+        let gate = {
+            let mut held = self.held.lock().unwrap();
+            let found = held.iter().position(|gate| {
+                gate.at == at && gate.method == *method && path.ends_with(&gate.path_end)
+            });
+            found.map(|n| held.remove(n))
+        };
+        if let Some(gate) = gate {
+            gate.came.add_permits(1);
+            gate.may_go.acquire().await.unwrap().forget();
+        }
     }
 }
 
