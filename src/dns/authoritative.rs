@@ -229,10 +229,10 @@ impl Check<'_> {
                 beside = self.beside(&zone)?;
             }
             let leads_on = above.is_some();
-            if self
-                .is_wildcard(lookup, &mut beside, &target, leads_on, transport)
-                .await?
-            {
+            // Boxed, because it is large and seldom.
+            let is_wildcard =
+                Box::pin(self.is_wildcard(lookup, &mut beside, &target, leads_on, transport));
+            if is_wildcard.await? {
                 Self::replace_last(
                     lookup,
                     |aliases| Outcome::WildcardAlias { aliases },

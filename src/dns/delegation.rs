@@ -12,6 +12,7 @@ use hickory_resolver::net::proto::op::{Message, ResponseCode};
 use hickory_resolver::net::proto::rr::{Name, RecordType};
 use rand::seq::SliceRandom;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Reading, Referral, read_authoritative, shown};
 use super::budget::{Budget, MAX_ADDRESSES, MAX_SERVERS};
@@ -404,7 +405,9 @@ impl<'a> Walk<'a> {
             Err(failure) => failure,
         };
         if deeper.is_none() {
-            *deeper = Some(self.chain_to(zone, keys, name, None, transport).await);
+            // Boxed, because it is large and seldom.
+            let chain = Box::pin(self.chain_to(zone, keys, name, None, transport));
+            *deeper = Some(chain.await);
         }
         match deeper {
             Some(Chain::Secure(keys)) => keys.validate(name, kind, answer, reading).await,
@@ -646,7 +649,7 @@ impl<'a> Walk<'a> {
         let mut last = (&server.host, Failure::NoAddress);
         let mut waited = 0;
         for address in addresses {
-            match self.put_to(zone, address.socket, question, &read).await {
+            match self.put_to(zone, &address.socket, question, &read).await {
                 Ok(told) => {
                     return Read {
                         server: Arc::clone(&address.shown),
@@ -669,37 +672,47 @@ impl<'a> Walk<'a> {
     async fn put_to<T>(
         &self,
         zone: &Name,
-        address: SocketAddr,
+        address: &SocketAddr,
         question: &Question,
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
-        if self.silent().contains(&address) {
+        if self.silent().contains(address) {
             return Err(Failure::Timeout);
         }
         self.budget.question()?;
-        let asked = async {
-            // A server that never answered for the zone has said nothing now either.
-            let _turn = self.at_once.acquire().await;
-            let mut leave = self
-                .walker
-                .limits
-                .ask(zone, address.ip())
-                .await
-                .ok_or(Failure::Timeout)?;
-            let answer = self.walker.exchange.ask(address, question).await?;
-            leave.heard();
-            self.budget.octets(answer.wire.len())?;
-            let reading = read(&answer.message)?;
-            leave.answered();
-            Ok((answer, reading))
-        };
-        let told = tokio::time::timeout_at(self.budget.deadline(), asked)
-            .await
-            .unwrap_or(Err(Failure::Budget));
+        let told = self.put_in_turn(zone, address, question, read).await;
         if matches!(told, Err(Failure::Timeout)) {
-            self.silent().insert(address);
+            if Instant::now() >= self.budget.deadline() {
+                return Err(Failure::Budget);
+            }
+            self.silent().insert(*address);
         }
         told
+    }
+
+    /// Waits until it may ask. A server that never answered for the zone counts as silent.
+    async fn put_in_turn<T>(
+        &self,
+        zone: &Name,
+        address: &SocketAddr,
+        question: &Question,
+        read: &impl Fn(&Message) -> Result<T, Failure>,
+    ) -> Result<(Answer, T), Failure> {
+        let deadline = self.budget.deadline();
+        let turn = async {
+            let turn = self.at_once.acquire().await;
+            (turn, self.walker.limits.ask(zone, address.ip()).await)
+        };
+        let turn = timeout_at(deadline, turn).await;
+        let (_turn, leave) = turn.map_err(|_| Failure::Budget)?;
+        let mut leave = leave.ok_or(Failure::Timeout)?;
+        let exchange = &self.walker.exchange;
+        let answer = exchange.ask(*address, question, deadline).await?;
+        leave.heard();
+        self.budget.octets(answer.wire.len())?;
+        let reading = read(&answer.message)?;
+        leave.answered();
+        Ok((answer, reading))
     }
 
     fn silent(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {

@@ -13,7 +13,7 @@ use hickory_resolver::net::proto::rr::{DNSClass, Name, RecordType};
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::guard::Guard;
 use crate::model::evidence::Failure;
@@ -83,15 +83,20 @@ impl Exchange {
         self.timeout
     }
 
-    /// Asks one server at one address.
-    pub async fn ask(&self, server: SocketAddr, question: &Question) -> Result<Answer, Failure> {
+    /// Asks one server at one address, and waits for it until `deadline` at most.
+    pub async fn ask(
+        &self,
+        server: SocketAddr,
+        question: &Question,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         if !self.guard.permits(server) {
             return Err(Failure::NotPublicAddress);
         }
         let sent = question.with_randomness()?;
         let mut over_udp = None;
         if question.transport == Transport::Any {
-            over_udp = match self.ask_udp(server, &sent).await {
+            over_udp = match self.ask_udp(server, &sent, deadline).await {
                 Ok(answer) if !answer.message.metadata.truncation => return Ok(answer),
                 Ok(_) => Some(Failure::Truncated),
                 // Some servers are behind something that lets TCP through alone.
@@ -99,7 +104,12 @@ impl Exchange {
                 Err(failure) => return Err(failure),
             };
         }
-        match timeout(self.timeout, self.ask_tcp(server, &sent)).await {
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(Failure::Timeout);
+        }
+        let until = deadline.min(now + self.timeout);
+        match timeout_at(until, self.ask_tcp(server, &sent)).await {
             Ok(Ok(answer)) if answer.message.metadata.truncation => Err(Failure::Malformed),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(over_udp.unwrap_or(failure)),
@@ -107,18 +117,27 @@ impl Exchange {
         }
     }
 
-    async fn ask_udp(&self, server: SocketAddr, sent: &Sent) -> Result<Answer, Failure> {
+    async fn ask_udp(
+        &self,
+        server: SocketAddr,
+        sent: &Sent,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         let socket = self.guard.udp(server).await.map_err(|e| of_io(&e))?;
         let start = Instant::now();
         for sends in 1..=UDP_SENDS {
             socket.send(&sent.octets).await.map_err(|e| of_io(&e))?;
-            let until = if sends == UDP_SENDS {
+            let wait = if sends == UDP_SENDS {
                 self.timeout
             } else {
                 self.timeout / RESEND_AFTER * sends
             };
-            if let Ok(answer) = timeout_at(start + until, receive(&socket, sent)).await {
+            let until = deadline.min(start + wait);
+            if let Ok(answer) = timeout_at(until, receive(&socket, sent)).await {
                 return answer;
+            }
+            if until == deadline {
+                break;
             }
         }
         Err(Failure::Timeout)
@@ -128,20 +147,29 @@ impl Exchange {
         let mut stream = self.guard.tcp(server).await.map_err(|e| of_io(&e))?;
         let length = u16::try_from(sent.octets.len()).map_err(|_| Failure::Malformed)?;
         let framed = [&length.to_be_bytes(), &sent.octets[..]].concat();
-        let exchanged = async {
-            stream.write_all(&framed).await?;
-            let length = stream.read_u16().await?;
-            let mut octets = vec![0; usize::from(length)];
-            stream.read_exact(&mut octets).await?;
-            Ok(octets)
+        stream.write_all(&framed).await.map_err(|e| of_io(&e))?;
+        // Most answers come in one piece.
+        let mut heard = Vec::with_capacity(usize::from(EDNS_PAYLOAD));
+        let octets = loop {
+            if let Some(octets) = unframed(&heard) {
+                break octets;
+            }
+            if stream.read_buf(&mut heard).await.map_err(|e| of_io(&e))? == 0 {
+                return Err(Failure::Unreachable);
+            }
         };
-        let octets = exchanged.await.map_err(|error: io::Error| of_io(&error))?;
-        match sent.read(&octets) {
+        match sent.read(octets) {
             // The handshake has shown who answers; some servers write all names in lower case.
             Heard::Answer(answer) | Heard::OtherCase(answer) => Ok(answer),
             Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
         }
     }
+}
+
+/// The message behind its length, once all of it is there (RFC 1035 section 4.2.2).
+fn unframed(heard: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = heard.split_first_chunk()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
 /// The first datagram that answers the question. Others are not for us, or forged.

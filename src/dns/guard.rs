@@ -111,11 +111,9 @@ impl Guard {
         Ok(socket)
     }
 
-    /// A connection for one question.
+    /// A connection for one question, which is written at once: there is nothing for it to wait for.
     pub async fn tcp(&self, server: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.target(server)?).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        TcpStream::connect(self.target(server)?).await
     }
 }
 

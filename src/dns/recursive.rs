@@ -342,7 +342,9 @@ impl Recursive {
         if !server.configured.is_over_tls() {
             let address = server.configured.address;
             let question = Question::new(name, kind, MANNER);
-            return self.exchange.ask(address, &question).await;
+            // Over UDP, then over TCP.
+            let deadline = Instant::now() + self.exchange.timeout() * 2;
+            return self.exchange.ask(address, &question, deadline).await;
         }
         let question = Query::query(name.clone(), kind);
         let _slot = server.in_flight.acquire().await;
