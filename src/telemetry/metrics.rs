@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 
 use crate::api::organization::DomainCounts;
 use crate::api::reason::Reason;
@@ -148,6 +149,7 @@ pub struct Metrics {
     unreadable: Family<KindLabel, Counter>,
     domains: Family<StateLabel, Gauge>,
     leading: Family<LeaseLabel, Gauge>,
+    tasks: Gauge,
 }
 
 impl Metrics {
@@ -174,6 +176,7 @@ impl Metrics {
             unreadable: Family::default(),
             domains: Family::default(),
             leading: Family::default(),
+            tasks: Gauge::default(),
         };
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -271,10 +274,19 @@ impl Metrics {
             "1 where this replica holds the Lease, 0 where it waits",
             self.leading.clone(),
         );
+        registry.register(
+            "freehold_tasks",
+            "Tasks of the runtime that have not ended",
+            self.tasks.clone(),
+        );
     }
 
     /// All metrics in the `OpenMetrics` text format.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        if let Ok(runtime) = Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        }
         let mut page = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         text::encode(&mut page, &registry)?;

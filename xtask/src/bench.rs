@@ -1,29 +1,32 @@
 //! `cargo xtask bench`: what Freehold costs, as ratios within one run.
 
 mod binary;
-mod calls;
+pub mod calls;
 mod cold_start;
-mod fleet;
+pub mod fleet;
 mod floor;
 mod growth;
-mod kinds;
+pub mod kinds;
 mod latency;
 mod memory;
-mod operator;
+pub mod operator;
 mod packets;
-mod parts;
+pub mod parts;
+mod plots;
 mod requests;
 mod rest;
 mod restore;
 mod same_watches;
 mod sample;
 mod scale;
-mod table;
+mod shards;
+pub mod table;
 mod throughput;
-mod watch;
+pub mod watch;
 mod writes;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -61,6 +64,9 @@ pub struct Arguments {
     check: bool,
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Draw what grows with the domains as SVG into this folder
+    #[arg(long)]
+    plots: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,6 +87,8 @@ enum Name {
     Rest,
     /// Cost of a domain beside few and beside many
     Growth,
+    /// The same domains by one operator, two and four
+    Shards,
     /// Size of the binary, time from start to ready
     Binary,
 }
@@ -105,6 +113,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
                 Output::Text => table::print_text(&rows),
                 Output::Json => table::print_json(&rows)?,
             }
+            if let Some(folder) = &arguments.plots {
+                plots::write(&rows, folder)?;
+            }
             if arguments.check {
                 table::check(&rows)?;
             }
@@ -113,8 +124,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The floor is a client too: not optimized it would be none.
-async fn optimized() -> Result<ExitCode> {
+/// Does the whole again as a release build. The floor is a client too: not optimized it would be none.
+pub async fn optimized() -> Result<ExitCode> {
     let status = cargo::command()
         .args(["run", "--quiet", "--release", "--package=xtask", "--"])
         .args(env::args_os().skip(1))
@@ -160,6 +171,11 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
         if !arguments.check {
             rows.extend(progress(vec![latency::measure(&parts, BACKGROUND).await?]));
         }
+        parts.stop().await?;
+    }
+    if wanted(Name::Shards) {
+        let parts = Parts::start(&freehold).await?;
+        rows.extend(progress(shards::measure(&parts).await?));
         parts.stop().await?;
     }
     let scale = [Name::Memory, Name::ColdStart, Name::Rest, Name::Growth];

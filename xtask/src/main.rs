@@ -8,7 +8,9 @@ mod chart;
 mod crds;
 mod demo;
 mod faults;
+mod plot;
 mod signals;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -51,6 +53,8 @@ enum Task {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(20..=20_000))]
         domains: u32,
     },
+    /// Let a week pass within an hour or so, and see that memory, files and tasks stay as they are
+    Soak(soak::Arguments),
     /// Write the custom resource definitions to crds/ and to the chart
     Crds,
     /// Write the chart's README from its values
@@ -69,6 +73,7 @@ async fn main() -> ExitCode {
         Task::Faults { rounds, domains } => {
             test::until_interrupted(faults::run(rounds, domains)).await
         }
+        Task::Soak(arguments) => soak::run(arguments).await,
         Task::Crds => crds::run().await,
         Task::Chart => chart::write_readme(),
     };

@@ -37,6 +37,7 @@ pub async fn ready(parts: &Parts, domains: usize) -> Result<Row> {
         (start / list, "times"),
         Limit::AtMost(1.5),
     )
+    .with_domains(domains)
     .figure("ready", start, "s")
     .figure("list", list, "s"))
 }

@@ -23,6 +23,8 @@ pub struct Domain {
     pub organization: String,
     pub name: String,
     pub stated: String,
+    /// One label more.
+    pub label: Option<(&'static str, String)>,
 }
 
 impl Domain {
@@ -33,6 +35,7 @@ impl Domain {
             organization: format!("org-{}", n % IN_A_NAMESPACE / IN_AN_ORGANIZATION),
             name: format!("domain-{n:06}"),
             stated: format!("{run}-{n:06}.example"),
+            label: None,
         }
     }
 
@@ -48,15 +51,24 @@ pub fn domains(run: &str, count: usize) -> Vec<Domain> {
 /// States domains, with the namespaces and organizations that they need.
 pub async fn state(client: &Client, run: &str, domains: &[Domain]) -> Result<()> {
     tenants(client, domains).await?;
+    state_beside(client, run, domains).await
+}
+
+/// States domains of organizations that are there.
+pub async fn state_beside(client: &Client, run: &str, domains: &[Domain]) -> Result<()> {
     let kind = kinds::organization_domains();
     let objects = domains.iter().map(|domain| {
+        let mut labels = json!({ RUN_LABEL: run });
+        if let Some((key, value)) = &domain.label {
+            labels[key] = value.as_str().into();
+        }
         json!({
             "apiVersion": kind.api_version,
             "kind": kind.kind,
             "metadata": {
                 "name": domain.name,
                 "namespace": domain.namespace,
-                "labels": { RUN_LABEL: run },
+                "labels": labels,
             },
             "spec": {
                 "organizationRef": { "name": domain.organization },

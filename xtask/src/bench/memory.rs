@@ -42,6 +42,8 @@ pub fn rows(uses: &[Use]) -> Vec<Row> {
             (used.memory.peak / 1024.0, "MB"),
             Limit::AtMost(200.0),
         )
+        .with_domains(used.domains)
+        .figure("peak", used.memory.peak / 1024.0, "MB")
         .figure("now", used.memory.now / 1024.0, "MB")
     };
     let more = |before: &Use, used: &Use| {

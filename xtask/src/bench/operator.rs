@@ -132,6 +132,12 @@ impl Operator {
         })
     }
 
+    pub fn open_files(&self) -> Result<usize> {
+        let id = self.process.id().context("the operator has ended")?;
+        let files = fs::read_dir(format!("/proc/{id}/fd")).context("reading /proc/PID/fd")?;
+        Ok(files.count())
+    }
+
     fn proc_file(&self, file: &str) -> Result<String> {
         let id = self.process.id().context("the operator has ended")?;
         let path = format!("/proc/{id}/{file}");

@@ -51,6 +51,8 @@ pub struct Row {
     pub guard: Limit,
     pub met: bool,
     pub figures: Vec<Figure>,
+    /// How many it was measured with, where that is what it grows with.
+    pub domains: Option<f64>,
     /// Runnable processes, averaged over the last minute, when the row was done.
     pub load: f64,
 }
@@ -71,6 +73,7 @@ impl Row {
             guard: target,
             met: target.holds(value),
             figures: Vec::new(),
+            domains: None,
             load: load(),
         }
     }
@@ -78,6 +81,11 @@ impl Row {
     /// With another limit for `--check`.
     pub fn guard(mut self, guard: Limit) -> Self {
         self.guard = guard;
+        self
+    }
+
+    pub fn with_domains(mut self, count: usize) -> Self {
+        self.domains = Some(number(count));
         self
     }
 

@@ -61,6 +61,7 @@ pub async fn measure(parts: &Parts, sample: &Sample, count: usize) -> Result<Vec
         Limit::AtLeast(0.9),
     )
     .guard(Limit::AtLeast(0.6))
+    .with_domains(count)
     .figure("operator", rate(verified), "domains/s")
     .figure("floor", rate(floor_verified), "domains/s")
     .figure("operator's CPU", cpu * 1000.0 / number(count), "ms/domain")
