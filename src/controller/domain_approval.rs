@@ -122,7 +122,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     if approval.deleting {
         return Ok(None);
     }
-    let now = whole_second(Timestamp::now());
+    let now = whole_second(operator.clock.now());
     let expires = approval
         .expiry
         .filter(|&expiry| expiry > now)

@@ -1,8 +1,8 @@
 //! Names are taken, kept and passed on by writes that the API server decides.
 
-use jiff::Timestamp;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
+use tokio::time::Instant;
 
 use super::calls::CallError;
 use super::events::Subject;
@@ -26,12 +26,13 @@ pub enum Obstacle {
 }
 
 /// Takes the name, unless a live read shows another object than the one that was judged, the API
-/// server has a holder already, or the time until which the evidence counts is over.
+/// server has a holder already, or the time until which the evidence counts, if it is one of evidence,
+/// is over.
 pub async fn take(
     operator: &Operator,
     domain: &Domain,
     spec: &VerifiedDomainSpec,
-    until: Timestamp,
+    until: Option<Instant>,
 ) -> Result<Option<Obstacle>, CallError> {
     if let Some(obstacle) = look_again(operator, domain).await? {
         return Ok(Some(obstacle));
@@ -39,7 +40,7 @@ pub async fn take(
     let Some(canonical) = &domain.canonical else {
         return Ok(Some(Obstacle::Changed));
     };
-    if Timestamp::now() > until {
+    if until.is_some_and(|until| Instant::now() > until) {
         return Ok(Some(Obstacle::TooOld));
     }
     let object = VerifiedDomain::new(canonical, spec.clone());
@@ -83,7 +84,7 @@ pub async fn hand_over(
     domain: &Domain,
     spec: &VerifiedDomainSpec,
     judged: Option<&HoldingView>,
-    until: Timestamp,
+    until: Instant,
 ) -> Result<Option<Obstacle>, CallError> {
     if let Some(obstacle) = look_again(operator, domain).await? {
         return Ok(Some(obstacle));
@@ -94,7 +95,7 @@ pub async fn hand_over(
     if live_holder(operator, &holding).await?.is_none() {
         return Ok(Some(Obstacle::Changed));
     }
-    if judged != Some(&*holding) || Timestamp::now() > until {
+    if judged != Some(&*holding) || Instant::now() > until {
         return Ok(Some(Obstacle::TooOld));
     }
     let from = Some(holding.holder.uid.to_string());

@@ -2,6 +2,7 @@
 //! write to the API server.
 
 mod calls;
+mod clock;
 mod domain_approval;
 mod events;
 mod fair;

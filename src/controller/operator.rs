@@ -10,6 +10,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::task::JoinSet;
 
 use super::calls::{CallError, Calls};
+use super::clock::{self, Clock};
 use super::events::Events;
 use super::fair::{Class, Lane};
 use super::lease::Tenure;
@@ -87,6 +88,7 @@ pub struct Operator {
     pub(super) orphans: Queue<Arc<str>>,
     pub(super) events: Events,
     pub(super) orphan_delay: Duration,
+    pub(super) clock: Clock,
     /// On requests by annotation.
     pub(super) request_limit: Limit,
     /// On new tokens.
@@ -153,6 +155,7 @@ impl Operator {
             ),
             events,
             orphan_delay: config.orphan_delay,
+            clock: Clock::default(),
             definitions: Definitions::default(),
             shard: config.shard,
             namespaces: config.namespaces,
@@ -181,6 +184,7 @@ impl Operator {
         tracing::info!("all stores are filled; reconciling");
 
         operator.stores.domains_mut().fill_quotas();
+        watches.spawn(clock::watch(Arc::clone(&operator)));
         let mut workers = operator.start_workers(concurrency);
         let outcome = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
@@ -218,6 +222,18 @@ impl Operator {
     /// Whether this operator looks after the namespace.
     pub(super) fn watches(&self, namespace: &str) -> bool {
         self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
+    }
+
+    /// Asks for a look at everything whose time was read off the wall clock.
+    pub(super) fn look_at_all(&self) {
+        let domains = self.stores.domains().keys_in(None);
+        for key in domains {
+            self.domains.add(key);
+        }
+        let approvals = self.stores.approvals().keys_in(None);
+        for key in approvals {
+            self.approvals.add(key);
+        }
     }
 
     fn watch_all(

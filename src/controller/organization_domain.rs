@@ -9,6 +9,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tokio::time::Instant;
 
 use super::calls::CallError;
 use super::events::Subject;
@@ -33,7 +34,7 @@ use crate::model::{provider, report, schedule, verdict};
 /// Reads and decisions before a key that others keep changing waits its turn again.
 const ATTEMPTS: usize = 8;
 /// A name is taken on evidence no older than this.
-const MAX_EVIDENCE_AGE: SignedDuration = SignedDuration::from_secs(60);
+const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
 
 /// Objects applied together arrive in any order: for so long a new domain waits for its organization
 /// before anybody is told that it is missing.
@@ -277,7 +278,7 @@ async fn look(
     let Some(known) = operator.stores.domains().get(key) else {
         return Ok(Looked::Gone);
     };
-    if let Some(wait) = at_rest(operator, &known, Timestamp::now()) {
+    if let Some(wait) = at_rest(operator, &known, operator.clock.now()) {
         return Ok(Looked::AtRest(wait));
     }
     if matches!(known.kept, Kept::Whole(_)) {
@@ -335,7 +336,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             .stores
             .organizations()
             .exists(&domain.organization_key());
-        let now = Timestamp::now();
+        let now = operator.clock.now();
         let mut snapshot = Snapshot {
             organization_exists,
             suspended: operator.stores.namespaces().suspended(&key.namespace),
@@ -344,7 +345,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             held_by,
             ..domain.snapshot(status)
         };
-        if !organization_exists && domain.is_new() && now.duration_since(domain.created) < ORDER {
+        if !organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }
         let limited = admission.admit(operator, now, &domain, &mut snapshot);
@@ -417,10 +418,17 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
     Err(CallError::Conflict)
 }
 
+/// Whether the organization of a new domain may be on its way. The object's time is the API server's,
+/// whose clock may be another.
+fn may_come(domain: &Domain, now: Timestamp) -> bool {
+    domain.is_new() && now.duration_since(domain.created).abs() < ORDER
+}
+
 /// A check that was made.
 struct Checked {
     judgement: Judgement,
-    time: Timestamp,
+    /// When the first question was asked, by the clock that nobody sets.
+    begun: Instant,
     /// The holding whose holder was judged too.
     holding: Option<Arc<HoldingView>>,
 }
@@ -430,6 +438,7 @@ async fn check(
     domain: &Domain,
     challenge: &Challenge,
 ) -> Result<Checked, CallError> {
+    let begun = Instant::now();
     let evidence = operator.gatherer.gather(challenge).await;
     let judged = verdict::judge(challenge, &evidence);
     operator.metrics.check(judged.verdict);
@@ -442,7 +451,7 @@ async fn check(
     };
     let internal = operator.settings.names.is_internal(challenge.name.as_str());
     Ok(Checked {
-        time: evidence.time,
+        begun,
         holding,
         judgement: Judgement {
             verdict: judged.verdict,
@@ -597,9 +606,7 @@ async fn apply(
     checked: Option<&Checked>,
 ) -> Result<Applied, CallError> {
     // Until when what was found is as good as new.
-    let until = checked.map_or(Timestamp::MIN, |checked| {
-        schedule::add(checked.time, MAX_EVIDENCE_AGE)
-    });
+    let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
     let obstacle = match &decision.holding {
         Holding::Keep => None,
         Holding::Release => not_yet_missing(operator, domain).await?,
@@ -610,9 +617,9 @@ async fn apply(
             _ => None,
         },
         Holding::Take(spec) if spec.strategy == Strategy::Manual => {
-            holding::take(operator, domain, spec, Timestamp::MAX).await?
+            holding::take(operator, domain, spec, None).await?
         }
-        Holding::Take(spec) => holding::take(operator, domain, spec, until).await?,
+        Holding::Take(spec) => holding::take(operator, domain, spec, Some(until)).await?,
         Holding::Rewrite(spec) => holding::rewrite(operator, domain, spec).await?,
         Holding::HandOver(spec) => {
             let judged = checked.and_then(|checked| checked.holding.as_deref());

@@ -80,7 +80,8 @@ impl Facts {
         }
     }
 
-    /// Reads a status. A time that is still to come is no fact.
+    /// Reads a status. A time that is still to come is no fact; what was proved, and what was
+    /// counted, by a clock that was ahead counts as of now.
     #[must_use]
     pub fn read(status: &OrganizationDomainStatus, now: Timestamp) -> Self {
         let past = |time: &Option<Time>| {
@@ -88,10 +89,17 @@ impl Facts {
             time.filter(|&time| time <= now)
         };
         let counted = |counted: &Option<CountedChecks>| {
-            counted.clone().filter(|c| {
-                (1..=3).contains(&c.definite_checks)
-                    && c.since_time <= c.last_time
-                    && c.last_time.0 <= now
+            let sound = counted
+                .clone()
+                .filter(|c| (1..=3).contains(&c.definite_checks) && c.since_time <= c.last_time)?;
+            if sound.last_time.0 <= now {
+                return Some(sound);
+            }
+            let now = Time(whole_second(now));
+            Some(CountedChecks {
+                since_time: now.clone(),
+                definite_checks: 1,
+                last_time: now,
             })
         };
         let unconfirmed = status.unconfirmed.clone().filter(|u| {
@@ -139,7 +147,10 @@ impl Facts {
                 pace,
                 paused,
                 verified: past(&status.verified_time),
-                last_proven: past(&status.last_proven_time),
+                last_proven: status
+                    .last_proven_time
+                    .as_ref()
+                    .map(|time| whole_second(time.0.min(now))),
                 record_missing: counted(&status.record_missing),
                 unconfirmed,
                 ..read

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
+use crate::faults::Size;
 use crate::support::{OperatorProcess, PrivatePlane, Tenant, World, eventually, publish};
 
-const BACKLOG: usize = 5_000;
 /// New domains, each alone in its namespace: enough that chance has little say in their median.
 const SMALL: usize = 41;
 /// The first rung of the ladder, as it is for every new domain.
@@ -47,7 +47,8 @@ async fn depth(operator: &OperatorProcess) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
+async fn a_backlog_of_thousands_does_not_delay_another_namespace() {
+    let backlog = Size::of_this_run().backlog();
     let private = PrivatePlane::start().await;
     let cluster = private.cluster().await;
     cluster.install(freehold::api::crds()).await;
@@ -57,17 +58,16 @@ async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
     for _ in 0..SMALL {
         small.push(world.tenant().await);
     }
-    let most = BACKLOG.to_string();
     let settings = world
         .operator(&[])
         .every(PERIOD)
         .with("--concurrency", CONCURRENCY)
-        .with("--max-pending-per-namespace", &most);
+        .with("--max-pending-per-namespace", &backlog.to_string());
     let operator = settings.start().await;
     let quiet = median(&world, &small, "quiet").await;
     assert!(operator.terminate().await.success());
 
-    stream::iter(0..BACKLOG)
+    stream::iter(0..backlog)
         .for_each_concurrent(32, |n| {
             let (big, object) = (&big, format!("d{n}"));
             let name = world.name(&object);
@@ -77,7 +77,7 @@ async fn a_backlog_of_five_thousand_does_not_delay_another_namespace() {
         })
         .await;
     let operator = settings.start().await;
-    let real = BACKLOG as u64 / 2;
+    let real = backlog as u64 / 2;
     let before = eventually("the backlog is in line", async || {
         let depth = depth(&operator).await;
         if depth > real { Ok(depth) } else { Err(depth) }

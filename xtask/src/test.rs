@@ -4,8 +4,7 @@ use std::env;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
-use freehold_testbed::nameservers::Packages;
-use freehold_testbed::{ControlPlane, Options, Programs, programs};
+use freehold_testbed::{ControlPlane, Options, Packages, Programs, programs};
 
 use tokio::process::Command;
 
@@ -47,8 +46,8 @@ async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode>
         }
     }
     if with_dns_servers {
-        // First, because a missing server is found before anything long is done.
-        let code = real_name_servers().await?;
+        // First, because a missing package is found before anything long is done.
+        let code = with_packages().await?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
@@ -85,18 +84,17 @@ pub async fn on_control_plane(describe: impl FnOnce(&mut Command)) -> Result<Exi
 }
 
 /// The tests that are otherwise listed as not run.
-async fn real_name_servers() -> Result<ExitCode> {
+async fn with_packages() -> Result<ExitCode> {
     let packages = Packages::find_or_unpack().await?;
     let (variable, folder) = packages.environment();
-    let status = cargo::command()
-        .args(["test", "--package=freehold-testbed", "--package=freehold"])
-        .args(["--test=nameservers", "--test=dns", "--no-fail-fast"])
-        .args(["--", "--ignored"])
-        .env(variable, folder)
-        .status()
-        .await
-        .context("starting cargo")?;
-    Ok(exit_code(status))
+    on_control_plane(|command| {
+        command
+            .args(["test", "--package=freehold-testbed", "--package=freehold"])
+            .args(["--test=nameservers", "--test=dns", "--test=integration"])
+            .args(["--no-fail-fast", "--", "--ignored"])
+            .env(variable, folder);
+    })
+    .await
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {

@@ -39,7 +39,7 @@ fn promised(
 ) -> Timestamp {
     let period = facts.period(now, settings);
     if let Some(Pace::At(time)) = facts.pace
-        && time <= schedule::add(now, period + period)
+        && time <= schedule::add(now, period)
     {
         return time;
     }

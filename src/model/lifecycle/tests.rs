@@ -1,6 +1,7 @@
 //! The life of an organization domain, with the clock as an argument.
 
 mod attacks;
+mod clock;
 mod matrix;
 mod overdue;
 mod properties;

@@ -192,7 +192,7 @@ impl Campaign {
             Dns::Zone { tree, .. } => OperatorSettings::walking(&self.cluster.kubeconfig, tree),
         };
         let settings = settings
-            .every(&self.size.check_period())
+            .every(&format!("{}:36h,1h", self.size.check_period()))
             .with("--recheck-period", &self.size.recheck_period())
             .with("--grace-check-period", &self.size.recheck_period())
             .with("--api-timeout", "2s");
@@ -242,7 +242,8 @@ impl Campaign {
     /// States the domains while `fault` is at work, then waits until all are what they should be.
     pub async fn run<T>(&self, fault: &str, act: impl AsyncFnOnce() -> T) -> T {
         let start = Instant::now();
-        let ((), acted) = tokio::join!(self.state_all(), act());
+        let ((), (acted, ended)) =
+            tokio::join!(self.state_all(), async { (act().await, self.verified()) });
         let over = Instant::now();
         let began = self.fault_began.lock().unwrap().unwrap_or(0);
         assert!(
@@ -268,7 +269,7 @@ impl Campaign {
             &wrong[..wrong.len().min(TOLD)]
         );
         println!(
-            "{fault}: {} domains, {began} Verified when it began, {} in the end, {:.1} s in all, recovered after {:.1} s",
+            "{fault}: {} domains, {began} Verified when it began, {ended} when it ended, {} at last, {:.1} s in all, recovered after {:.1} s",
             self.shared.plan.len(),
             self.expected(),
             start.elapsed().as_secs_f64(),

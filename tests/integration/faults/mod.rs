@@ -2,6 +2,7 @@
 //! forged or done twice. `cargo xtask faults` runs this with many more domains.
 
 mod campaign;
+mod clock;
 mod control_plane;
 mod dns;
 mod operators;
@@ -28,9 +29,14 @@ impl Size {
         Self { domains }
     }
 
+    /// How many domains without a record one namespace has beside others (`fairness.rs`).
+    pub fn backlog(self) -> usize {
+        (10 * self.domains as usize).max(5_000)
+    }
+
     /// Over how long the domains are stated: the fault acts among them.
     pub fn spread(self) -> Duration {
-        Duration::from_secs(2) + Duration::from_millis(40) * self.domains
+        Duration::from_secs(4) + Duration::from_millis(12) * self.domains
     }
 
     /// How long one outage lasts.

@@ -1,5 +1,6 @@
 //! The operator as a process of its own.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use freehold_testbed::{Process, Tree};
+use freehold_testbed::{Clock, Process, Tree};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,7 +35,7 @@ pub fn freehold() -> Command {
 pub struct OperatorSettings {
     kubeconfig: PathBuf,
     arguments: Vec<String>,
-    environment: Vec<(String, String)>,
+    environment: Vec<(String, OsString)>,
     folder: Arc<TempDir>,
     starts: Arc<AtomicUsize>,
 }
@@ -70,7 +71,7 @@ impl OperatorSettings {
         let settings = Self {
             kubeconfig: kubeconfig.to_owned(),
             arguments: chart.arguments(),
-            environment: alone(chart.environment()),
+            environment: alone(of_chart(chart)),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             starts: Arc::default(),
         };
@@ -86,7 +87,7 @@ impl OperatorSettings {
     /// With the whole environment of a release's Deployment.
     #[must_use]
     pub fn deployed_by(mut self, chart: &Chart) -> Self {
-        self.environment = chart.environment();
+        self.environment = of_chart(chart);
         self
     }
 
@@ -99,6 +100,15 @@ impl OperatorSettings {
     #[must_use]
     pub fn kubeconfig(mut self, kubeconfig: &Path) -> Self {
         kubeconfig.clone_into(&mut self.kubeconfig);
+        self
+    }
+
+    /// That goes by this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        for (name, value) in clock.environment() {
+            self.environment.push((name.to_owned(), value.into()));
+        }
         self
     }
 
@@ -126,7 +136,14 @@ impl OperatorSettings {
     }
 }
 
-fn alone(mut environment: Vec<(String, String)>) -> Vec<(String, String)> {
+fn of_chart(chart: &Chart) -> Vec<(String, OsString)> {
+    let environment = chart.environment().into_iter();
+    environment
+        .map(|(name, value)| (name, value.into()))
+        .collect()
+}
+
+fn alone(mut environment: Vec<(String, OsString)>) -> Vec<(String, OsString)> {
     environment.retain(|(name, _)| name != "FREEHOLD_LEADER_ELECTION");
     environment
 }

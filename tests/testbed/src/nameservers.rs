@@ -3,12 +3,10 @@
 
 mod authoritative;
 mod certificate;
-mod packages;
 mod ready;
 mod unbound;
 
 pub use authoritative::{Software, external, start};
-pub use packages::Packages;
 pub use unbound::Unbound;
 
 #[cfg(doc)]

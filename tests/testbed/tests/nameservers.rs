@@ -11,9 +11,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use freehold_testbed::nameservers::{Packages, Software, Unbound, external, start};
+use freehold_testbed::nameservers::{Software, Unbound, external, start};
 use freehold_testbed::tree::{Behaviour, Builder, Signatures, Tree};
-use freehold_testbed::{RecordType, ResponseCode};
+use freehold_testbed::{Packages, RecordType, ResponseCode};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::Name;
 use tokio::net::UdpSocket;

@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
-use super::packages::Packages;
 use super::ready;
 use crate::Tree;
+use crate::packages::Packages;
 use crate::process::Process;
 use crate::tree::Builder;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::packages::Packages;
 use super::{certificate, ready};
+use crate::packages::Packages;
 use crate::process::Process;
 use crate::{Tree, ports};
 

@@ -1,4 +1,5 @@
-//! The servers' packages: downloaded and unpacked into the cache folder, never installed.
+//! Debian's packages of what some tests need: downloaded and unpacked into the cache folder, never
+//! installed.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,16 +12,17 @@ use tokio::process::Command;
 
 use crate::programs::{cache_folder, lock};
 
-/// Debian's packages and their programs.
-const SERVERS: [(&str, &str); 4] = [
-    ("bind9", "named"),
-    ("nsd", "nsd"),
-    ("knot", "knotd"),
-    ("unbound", "unbound"),
+/// The packages, and their programs where libraries may be missing.
+const PACKAGES: [(&str, Option<&str>); 5] = [
+    ("bind9", Some("named")),
+    ("nsd", Some("nsd")),
+    ("knot", Some("knotd")),
+    ("unbound", Some("unbound")),
+    ("libfaketime", None),
 ];
 /// A library's library may be missing too.
 const LIBRARY_ROUNDS: usize = 6;
-const FOLDER_VARIABLE: &str = "FREEHOLD_TEST_NAME_SERVERS";
+const FOLDER_VARIABLE: &str = "FREEHOLD_TEST_PACKAGES";
 
 /// The unpacked packages.
 #[derive(Debug, Clone)]
@@ -36,17 +38,24 @@ impl Packages {
     /// When a package cannot be had or its program does not find its libraries.
     pub async fn find_or_unpack() -> Result<Self> {
         let cache = cache_folder()?;
-        let root = cache.join(format!("name-servers-{}", release()));
+        let root = cache.join(format!("packages-{}", release()));
         let packages = Self { root };
         fs::create_dir_all(&packages.root)
             .with_context(|| format!("creating {}", packages.root.display()))?;
-        let _lock = lock(&cache.join("name-servers.lock"), "unpacking name servers").await?;
+        let _lock = lock(&cache.join("packages.lock"), "unpacking packages").await?;
         let done = packages.root.join("complete");
         if !done.is_file() {
             let downloads = Downloads::new(&cache, &packages.root)?;
-            for (package, program) in SERVERS {
+            for (package, program) in PACKAGES {
                 eprintln!("unpacking {package}…");
-                packages.unpack(&downloads, package, program).await?;
+                downloads
+                    .unpack(&[package.to_owned()], &packages.root)
+                    .await?;
+                if let Some(program) = program {
+                    packages
+                        .unpack_libraries(&downloads, package, program)
+                        .await?;
+                }
             }
             fs::write(&done, "").with_context(|| format!("creating {}", done.display()))?;
         }
@@ -70,7 +79,7 @@ impl Packages {
         (FOLDER_VARIABLE, &self.root)
     }
 
-    pub(super) fn command(&self, program: &str) -> Result<Command> {
+    pub(crate) fn command(&self, program: &str) -> Result<Command> {
         let path = self.root.join("usr/sbin").join(program);
         if !path.is_file() {
             bail!("{} is missing", path.display());
@@ -80,8 +89,12 @@ impl Packages {
         Ok(command)
     }
 
-    async fn unpack(&self, downloads: &Downloads, package: &str, program: &str) -> Result<()> {
-        downloads.unpack(&[package.to_owned()], &self.root).await?;
+    async fn unpack_libraries(
+        &self,
+        downloads: &Downloads,
+        package: &str,
+        program: &str,
+    ) -> Result<()> {
         let mut wanted = vec![package.to_owned()];
         for _ in 0..LIBRARY_ROUNDS {
             let missing = self.missing_libraries(program).await?;
@@ -120,16 +133,32 @@ impl Packages {
         Ok(missing)
     }
 
-    /// The packages' own libraries first, whatever the machine's architecture.
+    /// A library that programs are started with.
+    ///
+    /// # Errors
+    /// When no package has it.
+    pub(crate) fn library(&self, path: &str) -> Result<PathBuf> {
+        let mut places = self.library_folders().map(|folder| folder.join(path));
+        places
+            .find(|path| path.is_file())
+            .with_context(|| format!("{path} is missing in {}", self.root.display()))
+    }
+
+    /// The packages' own libraries first.
     fn library_path(&self) -> OsString {
-        let folders = ["usr/lib", "lib"].map(|lib| self.root.join(lib));
-        let triplets = folders.iter().filter_map(|lib| fs::read_dir(lib).ok());
-        let paths = triplets
+        env::join_paths(self.library_folders()).unwrap_or_default()
+    }
+
+    /// Whatever the machine's architecture.
+    fn library_folders(&self) -> impl Iterator<Item = PathBuf> {
+        ["usr/lib", "lib"]
+            .map(|lib| self.root.join(lib))
+            .into_iter()
+            .filter_map(|lib| fs::read_dir(lib).ok())
             .flatten()
             .filter_map(Result::ok)
             .map(|entry| entry.path())
-            .filter(|path| path.to_string_lossy().contains("-linux-gnu"));
-        env::join_paths(paths).unwrap_or_default()
+            .filter(|path| path.to_string_lossy().contains("-linux-gnu"))
     }
 }
 

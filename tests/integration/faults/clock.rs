@@ -1,0 +1,70 @@
+//! The operator's clock jumps by a day while it works, and comes back.
+
+use freehold_testbed::{Clock, Packages};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::campaign::Campaign;
+use crate::support::{Cluster, World, publish, ready_reason, status};
+
+fn clock() -> Clock {
+    Clock::new(&Packages::from_environment().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run: it needs libfaketime, which cargo xtask test --with-dns-servers brings"]
+async fn the_clock_jumps_a_day_ahead_and_a_day_behind() {
+    let clock = clock();
+    let campaign = Campaign::new(Cluster::shared().await).await;
+    let mut operator = campaign.operator().clock(&clock).start().await;
+    campaign
+        .run("the clock is a day ahead, then a day behind", async || {
+            for (percent, days) in [(20, 1), (35, 0), (50, -1), (65, 1), (80, 0)] {
+                campaign.until_verified(percent).await;
+                clock.set(days).unwrap();
+            }
+        })
+        .await;
+    operator.check_running();
+}
+
+/// By the clock of who watches.
+fn is_ahead(time: Option<Time>) -> bool {
+    let soon = Timestamp::now() + SignedDuration::from_hours(12);
+    time.is_some_and(|time| time.0 > soon)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run: it needs libfaketime, which cargo xtask test --with-dns-servers brings"]
+async fn a_clock_that_comes_back_leaves_no_check_and_no_proof_in_the_future() {
+    let clock = clock();
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let settings = world.operator(&[&tenant]).every("1s:12h,1h");
+    let mut operator = settings.clock(&clock).start().await;
+    let held = world.verified(&tenant, "held", &world.name("held")).await;
+    let new = tenant.state("new", &world.name("new")).await;
+    let challenge = new.challenge().await;
+
+    clock.set(1).unwrap();
+    held.request("ahead").await;
+    held.until("proven a day ahead", |object| {
+        is_ahead(status(object).last_proven_time)
+    })
+    .await;
+    new.until("checked each hour", |object| {
+        is_ahead(status(object).next_check_time)
+    })
+    .await;
+
+    clock.set(0).unwrap();
+    publish(&world.dns, &challenge.records[0]);
+    new.until_verified().await;
+    let held = held
+        .until("proven by now", |object| {
+            !is_ahead(status(object).last_proven_time)
+        })
+        .await;
+    assert_eq!(ready_reason(&held), "Verified");
+    operator.check_running();
+}
