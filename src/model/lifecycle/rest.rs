@@ -62,7 +62,7 @@ impl Rest {
     }
 
     /// Whether nothing came between: the domain holds its name with this token, and the proof is
-    /// not too old.
+    /// not too old, nor of a time that is still to come since the clock was set back.
     #[must_use]
     pub fn lasts(&self, now: Timestamp, settings: &Settings, held_by: HeldBy) -> bool {
         let ours = matches!(
@@ -73,7 +73,8 @@ impl Rest {
                 ..
             }
         );
-        ours && now <= schedule::add(self.last_proven, settings.max_proof_age)
+        let relied_on = self.last_proven..=schedule::add(self.last_proven, settings.max_proof_age);
+        ours && relied_on.contains(&now)
     }
 
     /// Whether it was verified within this time.
