@@ -5,6 +5,7 @@
 //! objects of [`api`]; [`telemetry`] and [`cli`] are the edges.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod controller;
 pub mod dns;

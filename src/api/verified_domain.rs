@@ -52,6 +52,10 @@ pub struct VerifiedDomainSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub handed_over_from: Option<String>,
+    /// Whether freehold import has yet to make the holder in this cluster, whose uid is still that of
+    /// the cluster it was exported from. Until it has, nobody is given the name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub importing: bool,
 }
 
 /// The organization domain that holds a name.

@@ -1,8 +1,11 @@
 //! The command line: a file a subcommand.
 
 mod check;
+mod cluster;
 mod crds;
 mod dns;
+mod export;
+mod import;
 mod operator;
 
 use std::process::ExitCode;
@@ -22,6 +25,8 @@ enum Command {
     Operator(Box<operator::Arguments>),
     Check(Box<check::Arguments>),
     Crds(crds::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
 }
 
 /// Reads the arguments and does what they say.
@@ -31,6 +36,8 @@ pub fn main() -> ExitCode {
         Command::Operator(arguments) => operator::run(*arguments).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => return check::main(*arguments),
         Command::Crds(arguments) => crds::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -328,8 +328,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             return Err(CallError::Conflict);
         };
         let held_by = operator.held_by(&domain).await?;
-        if domain.deleting && matches!(held_by, HeldBy::Us { .. }) {
-            operator.look_for_orphans(&domain);
+        if is_seen_to(operator, &domain, held_by) {
             return Ok(None);
         }
         let organization_exists = operator
@@ -689,6 +688,18 @@ async fn changed_approval(
 ) -> Result<bool, CallError> {
     operator.refresh_approvals(&domain.key).await?;
     Ok(operator.approved_until(domain, now) != decided_on)
+}
+
+/// Whether others see to the object: an import that holds the name for it and has yet to write its
+/// status, after which the holding changes; or, of what is deleted, whoever looks for orphans.
+fn is_seen_to(operator: &Operator, domain: &Domain, held_by: HeldBy) -> bool {
+    let imported = held(operator, domain)
+        .is_some_and(|holding| holding.importing && holding.holder.key == domain.key);
+    let deleted = domain.deleting && matches!(held_by, HeldBy::Us { .. });
+    if deleted {
+        operator.look_for_orphans(domain);
+    }
+    imported || deleted
 }
 
 pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {

@@ -23,6 +23,9 @@ use crate::model::schedule;
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Between two reminders that an import did not end.
+const IMPORT_REMINDER: Duration = Duration::from_mins(10);
+
 /// What the watch of holdings does.
 pub struct Sink;
 
@@ -170,6 +173,13 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     if operator.knows_holder(&holding) || !operator.watches(&holding.holder.key.namespace) {
         return Ok(None);
     }
+    if holding.importing {
+        tracing::warn!(
+            %name, holder = %holding.holder.key,
+            "an import has not made the holder: run it again, or delete the VerifiedDomain"
+        );
+        return Ok(Some(IMPORT_REMINDER));
+    }
     match release_unless_there(operator, &holding).await {
         Err(CallError::Conflict) => {
             operator.refresh_holding(name).await?;
@@ -211,11 +221,14 @@ fn states(domain: &Domain, holding: &HoldingView) -> bool {
 /// Releases the holding if a live read shows that its holder is gone: not found, deleted though a
 /// finalizer keeps it, or another object by now, or of another name. A store, an error or a refusal is no such proof.
 /// One of the same name, organization and domain that carries the very token is a restored back-up,
-/// and is left its holding.
+/// and is left its holding, as is one that an import has yet to make.
 pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
 ) -> Result<bool, CallError> {
+    if holding.importing {
+        return Ok(false);
+    }
     let there = release_unless_there(operator, holding).await?;
     Ok(there.is_none())
 }

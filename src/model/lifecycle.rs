@@ -335,6 +335,7 @@ fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
     let believed = match snapshot.held_by {
         // The holding says which token was proved.
         HeldBy::Us { token_known, .. } => token_known,
+        HeldBy::Restored { .. } => true,
         _ => !theirs,
     };
     if !believed {

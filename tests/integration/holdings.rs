@@ -22,6 +22,7 @@ async fn make(world: &World, domain: &Stated, strategy: Strategy) -> VerifiedDom
         holder: holder_of(domain).await,
         strategy,
         handed_over_from: None,
+        importing: false,
     };
     world
         .holdings()

@@ -7,6 +7,7 @@
 mod support;
 
 mod approval;
+mod backup;
 mod bad_input;
 mod busy_object;
 mod challenge;

@@ -269,6 +269,9 @@ async fn probes_and_metrics_are_served() {
     let domain = tenant.state("main", &world.name("metrics")).await;
     publish(&world.dns, &domain.challenge().await.records[0]);
     domain.until_verified().await;
+    // Of a refused name neither.
+    let refused = tenant.state("refused", "acme.invalid").await;
+    refused.until_state(State::Failed).await;
     assert_eq!(operator.get("/livez").await.unwrap().0, 200);
     assert_eq!(operator.get("/readyz").await.unwrap().0, 200);
     let controller = "controller=\"organizationdomain\"";
@@ -297,6 +300,14 @@ async fn probes_and_metrics_are_served() {
     let page = operator.get("/metrics").await.unwrap().1;
     for name in ["workqueue_depth", "controller_runtime_active_workers"] {
         assert!(page.contains(name), "{name}");
+    }
+    // A name tells outsiders who a customer is: no metric has one.
+    let names = [domain.domain.as_str(), "acme", &tenant.namespace];
+    let values = page
+        .lines()
+        .flat_map(|line| line.split('"').skip(1).step_by(2));
+    for value in values {
+        assert!(names.iter().all(|name| !value.contains(*name)), "{value}");
     }
     // Logs are JSON where nobody watches, one object a line.
     for line in operator.log().lines() {

@@ -26,6 +26,7 @@ async fn orphan(world: &World, namespace: &str, prefix: &str) -> String {
             },
             strategy: Strategy::Dns,
             handed_over_from: None,
+            importing: false,
         },
     };
     let params = PostParams::default();

@@ -175,6 +175,7 @@ async fn a_holding_made_by_hand_for_somebody_else_is_respected() {
             },
             strategy: Strategy::Manual,
             handed_over_from: None,
+            importing: false,
         },
     };
     world

@@ -20,6 +20,8 @@ pub struct HoldingView {
     pub holder: HolderView,
     pub strategy: Strategy,
     handed_over_from: Option<Box<str>>,
+    /// Whether an import has yet to make the holder.
+    pub importing: bool,
 }
 
 /// Whose object it is.
@@ -56,6 +58,7 @@ impl HoldingView {
             },
             strategy: spec.strategy,
             handed_over_from: spec.handed_over_from.map(Into::into),
+            importing: spec.importing,
         }
     }
 
@@ -72,6 +75,7 @@ impl HoldingView {
             },
             strategy: self.strategy,
             handed_over_from: self.handed_over_from.as_deref().map(Into::into),
+            importing: self.importing,
         }
     }
 }
@@ -174,6 +178,7 @@ mod tests {
             },
             strategy: Strategy::Dns,
             handed_over_from: None,
+            importing: false,
         })
     }
 

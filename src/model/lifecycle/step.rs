@@ -573,6 +573,7 @@ impl Step<'_> {
             strategy,
             // Known to whoever replaces a holder's.
             handed_over_from: None,
+            importing: false,
         }
     }
 

@@ -156,6 +156,25 @@ fn a_restored_holder_is_bound_whatever_else_is_missing() {
     assert!(subject.status.paused_time.is_some());
 }
 
+/// As a hand may edit it: the holding says which token was proved, and is never written without one.
+#[test]
+fn a_restored_holder_keeps_its_token_whatever_the_status_says_of_it() {
+    let mut subject = Subject::verified();
+    let mut challenge = subject.status.challenge.clone().unwrap();
+    let token = challenge.token.clone();
+    challenge.issued_for = "elsewhere/other/acme".to_owned();
+    subject.status.challenge = Some(challenge);
+    subject.held_by = HeldBy::Restored {
+        since: start(),
+        strategy: Strategy::Dns,
+    };
+    let Holding::Rewrite(spec) = subject.step(None).holding else {
+        panic!("it is not bound again");
+    };
+    assert_eq!(spec.holder.token_hash, Token::parse(&token).unwrap().hash());
+    assert_eq!(subject.status.challenge.as_ref().unwrap().token, token);
+}
+
 #[test]
 fn an_approval_after_a_loss_is_not_released_with_it() {
     let mut subject = Subject::lost();

@@ -757,6 +757,7 @@ fn held(namespace: &str, name: &str, uid: &str, strategy: Strategy) -> VerifiedD
         },
         strategy,
         handed_over_from: None,
+        importing: false,
     }
 }
 

@@ -363,6 +363,7 @@ impl World {
                 self.live_holder(held).ok_or(Obstacle::Changed)?;
                 let spec = VerifiedDomainSpec {
                     handed_over_from: Some(held.spec.holder.uid.clone()),
+                    importing: false,
                     ..spec.clone()
                 };
                 self.write(who)?;

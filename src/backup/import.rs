@@ -1,0 +1,609 @@
+//! Into a cluster.
+//!
+//! Every name is reserved before anything that could take it is there: its holding comes first, marked
+//! as being imported, so that an operator at work gives it to nobody and leaves its holder alone. Then
+//! come the objects, and when a holder has its status the holding is bound to its new uid and the mark
+//! is taken off. What is there already is never overwritten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
+use std::sync::{Mutex, PoisonError};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ListParams, PostParams};
+use kube::core::ObjectMeta;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::read::{path, token};
+use super::{Backup, Kind, PAGE, words};
+use crate::api::{
+    DomainApproval, Organization, OrganizationDomain, OrganizationDomainStatus, SUSPENDED,
+    VerifiedDomain,
+};
+
+/// Objects written at once.
+const CONCURRENCY: usize = 16;
+/// Writes of one object that others keep changing.
+const ATTEMPTS: usize = 8;
+
+/// Why an import did not end. It can be run again: it goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error(
+        "the cluster does not serve {0}: install the definitions first, with kubectl apply --server-side -f crds/"
+    )]
+    NotServed(Kind),
+    #[error("namespaces are missing, and nothing was written: {}. Create them first, with their labels", list(.0))]
+    NamespacesMissing(Vec<String>),
+    #[error("namespaces were suspended and are not, and nothing was written: {}. Label them {SUSPENDED}=true first", list(.0))]
+    NotSuspended(Vec<String>),
+    #[error("the cluster has other objects of these names, and nothing was written:\n{}", lines(.0))]
+    Conflicts(Vec<Conflict>),
+    #[error(
+        "{kind} {name} could not be written; run the import again: {}",
+        words(error)
+    )]
+    Write {
+        kind: Kind,
+        name: String,
+        error: kube::Error,
+    },
+    #[error("cannot read from the cluster: {}", words(.0))]
+    Cluster(#[from] kube::Error),
+}
+
+/// An object that is in the cluster otherwise than in the export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    pub kind: Kind,
+    /// `NAMESPACE/NAME`, or the name alone.
+    pub name: String,
+    pub why: &'static str,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.kind, self.name, self.why)
+    }
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub struct Imported {
+    pub counts: BTreeMap<Kind, Counts>,
+    /// What somebody else wrote while the import ran.
+    pub conflicts: Vec<Conflict>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub created: usize,
+    /// Left without status or holder by an import that did not end, or made by others.
+    pub completed: usize,
+    pub there_already: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} created, {} completed, {} there already",
+            self.created, self.completed, self.there_already
+        )
+    }
+}
+
+/// Brings an export into a cluster.
+///
+/// # Errors
+/// Before anything is written, where namespaces are missing or the cluster has other objects of these
+/// names; later, where a write fails.
+pub async fn import(client: &Client, backup: Backup) -> Result<Imported, ImportError> {
+    look_at_namespaces(client, &backup).await?;
+    let there = There::look(client, &backup).await?;
+    let conflicts = there.conflicts(&backup);
+    if !conflicts.is_empty() {
+        return Err(ImportError::Conflicts(conflicts));
+    }
+    let Backup {
+        holdings,
+        approvals,
+        organizations,
+        domains,
+        ..
+    } = backup;
+    let import = Import {
+        client,
+        there,
+        reserved: Mutex::default(),
+        imported: Mutex::default(),
+    };
+    each(holdings, |holding| import.reserve(holding)).await?;
+    each(approvals, |approval| {
+        import.create(Kind::DomainApproval, &import.there.approvals, approval)
+    })
+    .await?;
+    each(organizations, |organization| {
+        import.create(
+            Kind::Organization,
+            &import.there.organizations,
+            organization,
+        )
+    })
+    .await?;
+    each(domains, |domain| import.domain(domain)).await?;
+    Ok(unlocked(import.imported))
+}
+
+async fn each<T, F: Future<Output = Result<(), ImportError>>>(
+    items: Vec<T>,
+    write: impl Fn(T) -> F,
+) -> Result<(), ImportError> {
+    stream::iter(items.into_iter().map(write))
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// A panic elsewhere leaves counts that are still true.
+fn unlocked<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The namespaces are there, and those that were suspended are: otherwise what is refused to a tenant
+/// here would be given to it there.
+async fn look_at_namespaces(client: &Client, backup: &Backup) -> Result<(), ImportError> {
+    let mut there = BTreeMap::new();
+    let api = Api::<Namespace>::all(client.clone());
+    each_page(&api, |namespace| {
+        let suspended = namespace
+            .labels()
+            .get(SUSPENDED)
+            .is_some_and(|v| v == "true");
+        there.insert(namespace.name_any(), suspended);
+    })
+    .await?;
+    let wanted = backup.namespaces();
+    let missing: Vec<_> = wanted
+        .iter()
+        .filter(|name| !there.contains_key(*name))
+        .cloned()
+        .collect();
+    if !missing.is_empty() {
+        return Err(ImportError::NamespacesMissing(missing));
+    }
+    let free: Vec<_> = wanted
+        .intersection(&backup.suspended)
+        .filter(|name| there.get(*name) == Some(&false))
+        .cloned()
+        .collect();
+    if !free.is_empty() {
+        return Err(ImportError::NotSuspended(free));
+    }
+    Ok(())
+}
+
+/// What the cluster has of what the export has, by path.
+struct There {
+    holdings: BTreeMap<String, VerifiedDomain>,
+    approvals: BTreeMap<String, DomainApproval>,
+    organizations: BTreeMap<String, Organization>,
+    domains: BTreeMap<String, OrganizationDomain>,
+}
+
+impl There {
+    async fn look(client: &Client, backup: &Backup) -> Result<Self, ImportError> {
+        Ok(Self {
+            holdings: those_of(client, Kind::VerifiedDomain, &backup.holdings).await?,
+            approvals: those_of(client, Kind::DomainApproval, &backup.approvals).await?,
+            organizations: those_of(client, Kind::Organization, &backup.organizations).await?,
+            domains: those_of(client, Kind::OrganizationDomain, &backup.domains).await?,
+        })
+    }
+
+    fn conflicts(&self, backup: &Backup) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        let mut tell = |kind, name: String, why| conflicts.push(Conflict { kind, name, why });
+        for wanted in &backup.holdings {
+            let name = path(wanted);
+            let holder = &wanted.spec.holder;
+            let domain = self
+                .domains
+                .get(&format!("{}/{}", holder.namespace, holder.name));
+            match self.holdings.get(&name) {
+                Some(there) if !same_holder(there, wanted) => {
+                    tell(Kind::VerifiedDomain, name, OTHER_HOLDER);
+                }
+                None if domain.is_some_and(|domain| !is_bare(domain)) => {
+                    tell(
+                        Kind::VerifiedDomain,
+                        name,
+                        "its holder is there and lost it",
+                    );
+                }
+                _ => {}
+            }
+        }
+        for wanted in &backup.approvals {
+            let name = path(wanted);
+            if let Some(there) = self.approvals.get(&name) {
+                let same = there.spec.domain == wanted.spec.domain
+                    && there.spec.organization_domain_ref == wanted.spec.organization_domain_ref;
+                if !same {
+                    tell(Kind::DomainApproval, name, "it approves something else");
+                }
+            }
+        }
+        for wanted in &backup.domains {
+            let name = path(wanted);
+            if let Some(there) = self.domains.get(&name)
+                && let Standing::Other(why) = standing(there, wanted)
+            {
+                tell(Kind::OrganizationDomain, name, why);
+            }
+        }
+        conflicts
+    }
+}
+
+const OTHER_HOLDER: &str = "it has another holder";
+
+/// The uid is another in every cluster.
+fn same_holder(there: &VerifiedDomain, wanted: &VerifiedDomain) -> bool {
+    let (there, wanted) = (&there.spec.holder, &wanted.spec.holder);
+    there.namespace == wanted.namespace
+        && there.name == wanted.name
+        && there.organization == wanted.organization
+        && there.token_hash == wanted.token_hash
+}
+
+/// How an organization domain that is there stands to the one of the export.
+enum Standing {
+    /// Nobody wrote its status yet.
+    Bare,
+    /// The same, or the same and older than what became of it.
+    Same,
+    Other(&'static str),
+}
+
+fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) -> Standing {
+    if there.metadata.deletion_timestamp.is_some() {
+        return Standing::Other("it is being deleted");
+    }
+    if there.spec.domain != wanted.spec.domain {
+        return Standing::Other("it states another domain");
+    }
+    if there.spec.organization_ref != wanted.spec.organization_ref {
+        return Standing::Other("it is of another organization");
+    }
+    if is_bare(there) {
+        return Standing::Bare;
+    }
+    match (token(there), token(wanted)) {
+        (_, None) => Standing::Same,
+        (Some((there, _)), Some((wanted, _))) if there == wanted => Standing::Same,
+        (Some(_), Some(_)) => Standing::Other("it has another token"),
+        (None, Some(_)) => Standing::Other("it has failed since"),
+    }
+}
+
+fn is_bare(domain: &OrganizationDomain) -> bool {
+    let status = domain.status.as_ref();
+    status.is_none_or(|status| status.state.is_none() && status.challenge.is_none())
+}
+
+struct Import<'a> {
+    client: &'a Client,
+    there: There,
+    /// The holdings that wait for their holder, by its path.
+    reserved: Mutex<BTreeMap<String, VerifiedDomain>>,
+    imported: Mutex<Imported>,
+}
+
+impl Import<'_> {
+    /// Makes the holding, so that nobody takes the name.
+    async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
+        let name = path(&holding);
+        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let mut there = self.there.holdings.get(&name).cloned();
+        if there.is_none() {
+            holding.metadata = bare(holding.metadata);
+            holding.spec.importing = true;
+            match api.create(&params(), &holding).await {
+                Ok(created) => {
+                    self.count(Kind::VerifiedDomain, |counts| counts.created += 1);
+                    self.wait_for_holder(created);
+                    return Ok(());
+                }
+                Err(error) if is_there(&error) => there = api.get_opt(&name).await?,
+                Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
+            }
+        }
+        match there {
+            Some(there) if same_holder(&there, &holding) && there.spec.importing => {
+                self.count(Kind::VerifiedDomain, |counts| counts.completed += 1);
+                self.wait_for_holder(there);
+            }
+            Some(there) if same_holder(&there, &holding) => {
+                self.count(Kind::VerifiedDomain, |counts| counts.there_already += 1);
+            }
+            _ => self.tell(Kind::VerifiedDomain, name, OTHER_HOLDER),
+        }
+        Ok(())
+    }
+
+    fn wait_for_holder(&self, holding: VerifiedDomain) {
+        let holder = &holding.spec.holder;
+        let path = format!("{}/{}", holder.namespace, holder.name);
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.insert(path, holding);
+    }
+
+    /// Makes an object that has no status of its own.
+    async fn create<K>(
+        &self,
+        kind: Kind,
+        there: &BTreeMap<String, K>,
+        mut object: K,
+    ) -> Result<(), ImportError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        let name = path(&object);
+        if there.contains_key(&name) {
+            self.count(kind, |counts| counts.there_already += 1);
+            return Ok(());
+        }
+        *object.meta_mut() = bare(object.meta().clone());
+        let namespace = object.namespace().unwrap_or_default();
+        let api = Api::<K>::namespaced(self.client.clone(), &namespace);
+        match api.create(&params(), &object).await {
+            Ok(_) => self.count(kind, |counts| counts.created += 1),
+            Err(error) if is_there(&error) => {
+                self.count(kind, |counts| counts.there_already += 1);
+            }
+            Err(error) => return Err(failed(kind, name, error)),
+        }
+        Ok(())
+    }
+
+    /// Makes an organization domain with its status, and binds the name that it holds to it.
+    async fn domain(&self, wanted: OrganizationDomain) -> Result<(), ImportError> {
+        const KIND: Kind = Kind::OrganizationDomain;
+        let name = path(&wanted);
+        let namespace = wanted.namespace().unwrap_or_default();
+        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), &namespace);
+        let mut there = self.there.domains.get(&name).cloned();
+        let mut ours = false;
+        if there.is_none() {
+            let object = OrganizationDomain {
+                metadata: bare(wanted.metadata.clone()),
+                spec: wanted.spec.clone(),
+                status: None,
+            };
+            match api.create(&params(), &object).await {
+                Ok(created) => {
+                    ours = true;
+                    there = Some(created);
+                }
+                Err(error) if is_there(&error) => there = api.get_opt(&wanted.name_any()).await?,
+                Err(error) => return Err(failed(KIND, name, error)),
+            }
+        }
+        let Some(mut there) = there else {
+            self.tell(KIND, name, "it was deleted meanwhile");
+            return Ok(());
+        };
+        let uid = there.uid();
+        for _ in 0..ATTEMPTS {
+            let mut write = ours;
+            if !ours {
+                match standing(&there, &wanted) {
+                    Standing::Bare => write = true,
+                    Standing::Same => {}
+                    Standing::Other(why) => {
+                        self.tell(KIND, name, why);
+                        return Ok(());
+                    }
+                }
+            }
+            let (Some(status), true) = (&wanted.status, write) else {
+                let was_there = !ours;
+                self.count(KIND, |counts| {
+                    counts.created += usize::from(ours);
+                    counts.there_already += usize::from(was_there);
+                });
+                return self.bind(&name, uid).await;
+            };
+            there.status = Some(as_of(&wanted, status, there.metadata.generation));
+            match api
+                .replace_status(&there.name_any(), &params(), &there)
+                .await
+            {
+                Ok(_) => {
+                    self.count(KIND, |counts| {
+                        counts.created += usize::from(ours);
+                        counts.completed += usize::from(!ours);
+                    });
+                    return self.bind(&name, uid).await;
+                }
+                // An operator saw the object before its status came.
+                Err(error) if is_conflict(&error) => {
+                    let live = api.get_opt(&there.name_any()).await?;
+                    match live.filter(|live| live.uid() == uid) {
+                        Some(live) => there = live,
+                        None => break,
+                    }
+                }
+                Err(error) => return Err(failed(KIND, name, error)),
+            }
+        }
+        self.tell(KIND, name, "it changes all the time");
+        Ok(())
+    }
+
+    /// Gives the reserved name to the object that is its holder here.
+    async fn bind(&self, holder: &str, uid: Option<String>) -> Result<(), ImportError> {
+        let reserved = {
+            let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+            reserved.remove(holder)
+        };
+        let (Some(mut holding), Some(uid)) = (reserved, uid) else {
+            return Ok(());
+        };
+        let name = holding.name_any();
+        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        holding.spec.holder.uid = uid;
+        holding.spec.importing = false;
+        match api.replace(&name, &params(), &holding).await {
+            Ok(_) => {}
+            Err(error) if is_conflict(&error) || is_missing(&error) => {
+                self.tell(Kind::VerifiedDomain, name, "it was changed meanwhile");
+            }
+            Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
+        }
+        Ok(())
+    }
+
+    fn count(&self, kind: Kind, add: impl FnOnce(&mut Counts)) {
+        let mut imported = self.imported.lock().unwrap_or_else(PoisonError::into_inner);
+        add(imported.counts.entry(kind).or_default());
+    }
+
+    fn tell(&self, kind: Kind, name: String, why: &'static str) {
+        let mut imported = self.imported.lock().unwrap_or_else(PoisonError::into_inner);
+        imported.conflicts.push(Conflict { kind, name, why });
+    }
+}
+
+/// The status as it is true of an object made anew, whose generations begin anew.
+fn as_of(
+    wanted: &OrganizationDomain,
+    status: &OrganizationDomainStatus,
+    generation: Option<i64>,
+) -> OrganizationDomainStatus {
+    let before = wanted.metadata.generation;
+    // One that was behind is behind here too.
+    let observed = |observed: Option<i64>| {
+        if observed == before {
+            generation
+        } else {
+            observed.map(|_| 0)
+        }
+    };
+    let mut status = status.clone();
+    status.observed_generation = observed(status.observed_generation);
+    for condition in &mut status.conditions {
+        condition.observed_generation = observed(condition.observed_generation);
+    }
+    status
+}
+
+/// What of an object's metadata is its own in every cluster.
+fn bare(metadata: ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        name: metadata.name,
+        namespace: metadata.namespace,
+        labels: metadata.labels,
+        annotations: metadata.annotations,
+        finalizers: metadata.finalizers,
+        ..ObjectMeta::default()
+    }
+}
+
+fn params() -> PostParams {
+    PostParams {
+        field_manager: Some("freehold-import".to_owned()),
+        ..PostParams::default()
+    }
+}
+
+fn failed(kind: Kind, name: String, error: kube::Error) -> ImportError {
+    ImportError::Write { kind, name, error }
+}
+
+fn is_there(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_already_exists())
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
+}
+
+fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+/// The objects that the cluster has of those that are wanted.
+async fn those_of<K>(
+    client: &Client,
+    kind: Kind,
+    wanted: &[K],
+) -> Result<BTreeMap<String, K>, ImportError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let wanted: BTreeSet<String> = wanted.iter().map(path).collect();
+    let mut there = BTreeMap::new();
+    let api = Api::<K>::all(client.clone());
+    let read = each_page(&api, |object: K| {
+        let name = path(&object);
+        if wanted.contains(&name) {
+            there.insert(name, object);
+        }
+    });
+    match read.await {
+        Ok(()) => Ok(there),
+        // Of the path, not of an object.
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(ImportError::NotServed(kind)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn each_page<K>(api: &Api<K>, mut see: impl FnMut(K)) -> kube::Result<()>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        page.items.into_iter().for_each(&mut see);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// As many as a person reads.
+const TOLD: usize = 20;
+
+fn list(names: &[String]) -> String {
+    told(names.iter().cloned(), ", ")
+}
+
+/// One a line.
+#[must_use]
+pub fn lines(conflicts: &[Conflict]) -> String {
+    told(
+        conflicts.iter().map(|conflict| format!("  {conflict}")),
+        "\n",
+    )
+}
+
+fn told(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
+    let more = items.len().saturating_sub(TOLD);
+    let mut told: Vec<String> = items.take(TOLD).collect();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told.join(separator)
+}

@@ -1,0 +1,88 @@
+//! Taking everything that Freehold knows out of a cluster, and into another one.
+//!
+//! An export is one stream of YAML documents: a [`Header`], the objects, an [`End`] that counts them.
+
+mod export;
+mod import;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::export::{ExportError, LeftOut, export};
+pub use self::import::{Conflict, ImportError, Imported, import, lines};
+pub use self::read::{Backup, ReadError};
+
+/// The API version of the two documents that frame an export; another one is another format.
+pub const FORMAT: &str = "backup.freehold.dev/v1";
+const HEADER: &str = "Export";
+const END: &str = "End";
+/// Objects in one answer of the API server, which bounds what is in memory of them.
+const PAGE: u32 = 500;
+
+/// The kinds in the order in which they are imported: nobody can take a name whose holder is yet to
+/// come, an approval is there before what it approves, and an organization before its domains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    VerifiedDomain,
+    DomainApproval,
+    Organization,
+    OrganizationDomain,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [
+        Self::VerifiedDomain,
+        Self::DomainApproval,
+        Self::Organization,
+        Self::OrganizationDomain,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifiedDomain => "VerifiedDomain",
+            Self::DomainApproval => "DomainApproval",
+            Self::Organization => "Organization",
+            Self::OrganizationDomain => "OrganizationDomain",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The first document.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    api_version: String,
+    kind: String,
+    /// When the export began.
+    time: Timestamp,
+    /// The suspended namespaces: in another cluster they must be so too.
+    suspended_namespaces: BTreeSet<String>,
+}
+
+/// The last document, by which a stream that was cut off is known.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct End {
+    api_version: String,
+    kind: String,
+    counts: BTreeMap<Kind, usize>,
+}
+
+/// What went wrong, in the API server's own words where it gave some.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

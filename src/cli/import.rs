@@ -1,0 +1,58 @@
+//! `freehold import`: what `freehold export` wrote, into another cluster.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::cluster;
+use crate::backup::{self, Backup, Kind, lines};
+
+/// Bring an export into this cluster: tokens, states and holders are kept, and nothing that is there
+/// already is overwritten.
+///
+/// Exits with 0 when everything of the export is there, 1 otherwise. It can be run again.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The export, or - for standard input.
+    #[arg(long, short, env = "FREEHOLD_FILE")]
+    file: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let text = read(&arguments.file)
+        .map_err(|error| format!("cannot read {}: {error}", arguments.file.display()))?;
+    let backup = Backup::read(&text)?;
+    drop(text);
+    let imported = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let client = cluster::client().await?;
+            Ok::<_, Box<dyn Error>>(backup::import(&client, backup).await?)
+        })?;
+    for kind in Kind::ALL {
+        let counts = imported.counts.get(&kind).copied().unwrap_or_default();
+        println!("{kind}: {counts}");
+    }
+    if imported.conflicts.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "freehold: others wrote these meanwhile, and they are not as in the export:\n{}",
+        lines(&imported.conflicts)
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    fs::read_to_string(file)
+}
