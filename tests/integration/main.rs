@@ -17,6 +17,7 @@ mod crds;
 mod demo;
 mod fairness;
 mod faults;
+mod gitops;
 mod holdings;
 mod leader;
 mod lifecycle;

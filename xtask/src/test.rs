@@ -4,7 +4,7 @@ use std::env;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
-use freehold_testbed::{ControlPlane, Options, Packages, Programs, programs};
+use freehold_testbed::{ControlPlane, Options, Packages, Programs, definitions, programs};
 
 use tokio::process::Command;
 
@@ -52,12 +52,17 @@ async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode>
             return Ok(code);
         }
     }
+    let [gitops, actionlint] = programs::gitops().await?;
+    let definitions = definitions::find_or_download().await?;
     // Most of a test's time is waiting.
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| TEST_THREADS.to_owned());
     on_control_plane(|command| {
         command
             .args(["test", "--workspace", "--no-fail-fast"])
             .env("RUST_TEST_THREADS", threads)
+            .env("FREEHOLD_TEST_GITOPS", gitops)
+            .env("FREEHOLD_TEST_ACTIONLINT", actionlint)
+            .env("FREEHOLD_TEST_DEFINITIONS", definitions)
             .args(arguments);
     })
     .await

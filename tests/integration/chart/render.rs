@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use freehold::api;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use crate::support::{Chart, Cluster, chart_folder, eventually, random_label};
+use crate::support::{Chart, Cluster, chart_folder, define, kubectl_takes, random_label};
 
 /// The chart's switches, each with what it can be set to; the first is the default.
 fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
@@ -173,51 +172,6 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
     expected
 }
 
-/// A definition without a schema, for the kinds of the Prometheus operator: what is in them is not
-/// checked here.
-async fn define_monitoring(cluster: &Cluster) {
-    for (kind, plural) in [
-        ("ServiceMonitor", "servicemonitors"),
-        ("PrometheusRule", "prometheusrules"),
-    ] {
-        let name = format!("{plural}.monitoring.coreos.com");
-        let definition: CustomResourceDefinition = serde_json::from_value(json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": { "name": name },
-            "spec": {
-                "group": "monitoring.coreos.com", "scope": "Namespaced",
-                "names": { "kind": kind, "plural": plural },
-                "versions": [{ "name": "v1", "served": true, "storage": true, "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object", "x-kubernetes-preserve-unknown-fields": true } } }]
-            }
-        }))
-        .unwrap();
-        Api::<CustomResourceDefinition>::all(cluster.client.clone())
-            .patch(
-                &name,
-                &PatchParams::apply("freehold-tests").force(),
-                &Patch::Apply(&definition),
-            )
-            .await
-            .unwrap();
-        eventually(&format!("{plural} are served"), async || {
-            let output = Cluster::kubectl()
-                .args(["get", &name])
-                .output()
-                .await
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            if output.status.success() {
-                Ok(())
-            } else {
-                Err(said)
-            }
-        })
-        .await;
-    }
-}
-
 /// A namespace where the API server admits only restricted pods.
 async fn restricted_namespace(cluster: &Cluster) -> String {
     let name = format!("chart-{}", random_label());
@@ -234,25 +188,8 @@ async fn restricted_namespace(cluster: &Cluster) -> String {
 
 /// The API server takes every document, and no part of any is unknown to it.
 async fn is_taken(chart: &Chart) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("chart.yaml");
-    std::fs::write(&file, &chart.text).unwrap();
-    let output = Cluster::kubectl()
-        .args([
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--dry-run=server",
-        ])
-        .args(["--validate=strict", "--output=name", "--filename"])
-        .arg(&file)
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", chart.text);
-    assert!(!said.contains("Warning"), "{said}");
-    let taken = String::from_utf8(output.stdout).unwrap();
+    let taken = kubectl_takes(&chart.text).await;
+    let taken = taken.unwrap_or_else(|said| panic!("{said}\n{}", chart.text));
     assert_eq!(taken.lines().count(), chart.documents.len(), "{taken}");
 }
 
@@ -282,7 +219,14 @@ async fn pod_is_admitted(cluster: &Cluster, namespace: &str, chart: &Chart) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_two_switches_together_render_what_the_api_server_takes() {
     let cluster = Cluster::shared().await;
-    define_monitoring(&cluster).await;
+    define(
+        &cluster,
+        &[
+            "monitoring.coreos.com_servicemonitors.yaml",
+            "monitoring.coreos.com_prometheusrules.yaml",
+        ],
+    )
+    .await;
     let release_namespace = restricted_namespace(&cluster).await;
     let watched = [
         restricted_namespace(&cluster).await,

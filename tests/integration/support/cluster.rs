@@ -101,7 +101,8 @@ async fn install(client: &Client, definitions: Vec<CustomResourceDefinition>) {
     }
     for definition in &definitions {
         let spec = &definition.spec;
-        let kind = GroupVersionKind::gvk(&spec.group, "v1alpha1", &spec.names.kind);
+        let stored = spec.versions.iter().find(|version| version.storage);
+        let kind = GroupVersionKind::gvk(&spec.group, &stored.unwrap().name, &spec.names.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
         let objects = Api::<DynamicObject>::all_with(client.clone(), &resource);
         let what = format!("{} are served", spec.names.plural);

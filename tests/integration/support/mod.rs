@@ -3,6 +3,8 @@
 mod approval;
 mod chart;
 mod cluster;
+mod definitions;
+mod gitops;
 mod history;
 mod http_proxy;
 mod operator;
@@ -15,6 +17,8 @@ mod world;
 pub use approval::Approval;
 pub use chart::{Account, Chart, chart_folder, helm};
 pub use cluster::{Cluster, PrivatePlane, client_of, variable};
+pub use definitions::{define, kubectl_takes};
+pub use gitops::{customization, gitops, health, helm_waits, kstatus, kubectl_finds};
 pub use history::History;
 pub use http_proxy::{At, HttpProxy};
 pub use operator::{OperatorProcess, OperatorSettings, freehold};

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod controlplane;
+pub mod definitions;
 pub mod dns;
 pub mod kubeconfig;
 pub mod nameservers;

@@ -1,4 +1,5 @@
-//! The control plane's programs: found where they are, built from source where they are not.
+//! The control plane's programs and those that read its objects: found where they are, built from
+//! source where they are not.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -48,6 +49,22 @@ const HELM: ProgramSet = ProgramSet {
         name: "helm",
         package: "helm.sh/helm/v4/cmd/helm",
     }],
+};
+
+/// What reads objects as `GitOps` tools do, and the linter of workflows.
+const GITOPS: ProgramSet = ProgramSet {
+    name: "gitops",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/../gitops"),
+    programs: &[
+        Program {
+            name: "gitops",
+            package: ".",
+        },
+        Program {
+            name: "actionlint",
+            package: "github.com/rhysd/actionlint/cmd/actionlint",
+        },
+    ],
 };
 
 /// Programs of which one Go module pins the versions.
@@ -102,6 +119,17 @@ impl Programs {
 pub async fn helm() -> Result<PathBuf> {
     let mut places = HELM.find_or_build().await?;
     places.pop().context("helm is missing after the build")
+}
+
+/// Where `tests/gitops` and actionlint are, taken from the same places.
+///
+/// # Errors
+/// When one must be built and cannot be; the message says what is missing.
+pub async fn gitops() -> Result<[PathBuf; 2]> {
+    let places = GITOPS.find_or_build().await?;
+    <[PathBuf; 2]>::try_from(places)
+        .ok()
+        .context("gitops or actionlint is missing after the build")
 }
 
 impl ProgramSet {
@@ -182,17 +210,17 @@ pub(crate) fn cache_folder() -> Result<PathBuf> {
 }
 
 /// What the Go module asks for.
-struct Module {
+pub(crate) struct Module {
     /// Names the programs' versions: the folder in the cache changes with them.
-    digest: String,
-    go: Version,
+    pub(crate) digest: String,
+    pub(crate) go: Version,
     /// The Kubernetes that the programs are of, for those that tell it.
     kubernetes: Option<String>,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Version {
+pub(crate) struct Version {
     major: u32,
     minor: u32,
 }
@@ -213,14 +241,17 @@ impl Version {
 }
 
 impl Module {
-    fn read(folder: &Path) -> Result<Self> {
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
         };
-        let (go_mod, go_sum) = (read("go.mod")?, read("go.sum")?);
-        let both = [&*go_mod, &*go_sum].concat();
-        let digest = HEXLOWER.encode(digest(&SHA256, both.as_bytes()).as_ref());
+        let go_mod = read("go.mod")?;
+        let mut all = [go_mod.clone(), read("go.sum")?].concat();
+        for source in go_sources(folder)? {
+            all.push_str(&read(&source)?);
+        }
+        let digest = HEXLOWER.encode(digest(&SHA256, all.as_bytes()).as_ref());
         let go = go_mod
             .lines()
             .find_map(|line| Version::parse(line.strip_prefix("go ")?))
@@ -254,7 +285,19 @@ impl Module {
     }
 }
 
-async fn check_go(needed: Version) -> Result<()> {
+/// The module's own programs, in the order of their names.
+fn go_sources(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut sources: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "go"))
+        .collect();
+    sources.sort();
+    Ok(sources)
+}
+
+pub(crate) async fn check_go(needed: Version) -> Result<()> {
     let output = Command::new("go")
         .args(["env", "GOVERSION"])
         .env("GOTOOLCHAIN", "local")
@@ -276,9 +319,9 @@ async fn check_go(needed: Version) -> Result<()> {
         format!("found {found}")
     };
     bail!(
-        "Go {}.{} or newer is needed to build the control plane and helm ({found}); install it from \
-         https://go.dev/dl or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
-         kube-controller-manager, kubectl and helm",
+        "Go {}.{} or newer is needed to build the control plane and the tools that read it ({found}); install \
+         it from https://go.dev/dl or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
+         kube-controller-manager, kubectl, helm, gitops and actionlint",
         needed.major,
         needed.minor
     )
@@ -304,13 +347,28 @@ pub(crate) async fn lock(path: &Path, work: &str) -> Result<File> {
     }
 }
 
+/// Go for a module, with nothing outside the cache folder.
+pub(crate) fn go(module: &Path, cache: &Path) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(module)
+        .env("CGO_ENABLED", "0")
+        .env("GOFLAGS", "-modcacherw")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOMODCACHE", cache.join("go/mod"))
+        .env("GOCACHE", cache.join("go/build"))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
 async fn build(module: &Module, cache: &Path, built: &Path, program: &Program) -> Result<()> {
     // Built beside its place and renamed, so that an interrupted build leaves no broken program.
     let unfinished = built.join(format!(".{}.unfinished", program.name));
     let log_path = built.join(format!("{}.log", program.name));
     let log =
         File::create(&log_path).with_context(|| format!("creating {}", log_path.display()))?;
-    let mut child = Command::new("go")
+    let mut child = go(&module.folder, cache)
         .args([
             "build",
             "-trimpath",
@@ -320,16 +378,8 @@ async fn build(module: &Module, cache: &Path, built: &Path, program: &Program) -
         ])
         .arg(&unfinished)
         .arg(program.package)
-        .current_dir(&module.folder)
-        .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-modcacherw")
-        .env("GOTOOLCHAIN", "local")
-        .env("GOMODCACHE", cache.join("go/mod"))
-        .env("GOCACHE", cache.join("go/build"))
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .kill_on_drop(true)
         .spawn()
         .context("starting go")?;
 
@@ -376,5 +426,7 @@ mod tests {
         let helm = Module::read(Path::new(HELM.module)).unwrap();
         assert_ne!(helm.digest, module.digest);
         assert_eq!(helm.linker_flags().unwrap(), "-s -w");
+        let sources = go_sources(Path::new(GITOPS.module)).unwrap();
+        assert_eq!(sources, ["health.go", "main.go"]);
     }
 }
