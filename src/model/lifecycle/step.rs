@@ -447,8 +447,13 @@ impl Step<'_> {
         self.facts.last_check = Some(judgement.report.clone());
         match self.weigh(judgement) {
             Some(Verdict::Proven) => {
-                self.facts.record_missing = None;
-                self.facts.last_proven = Some(self.now);
+                let is_news = self.asked
+                    || self.facts.record_missing.take().is_some()
+                    || self.facts.reason != Reason::Verified
+                    || !self.is_recently_proven();
+                if is_news {
+                    self.facts.last_proven = Some(self.now);
+                }
                 self.facts.reason = Reason::Verified;
             }
             Some(verdict) if verdict.is_negative() => {
@@ -466,6 +471,14 @@ impl Step<'_> {
             }
             _ => {}
         }
+    }
+
+    /// So that checks close to each other write nothing, a proof soon after another is not told:
+    /// within five minutes, or within a tenth of the time for which one is relied on.
+    fn is_recently_proven(&self) -> bool {
+        let soon = schedule::WRITTEN_FROM.min(self.settings.max_proof_age / 10);
+        let told = self.facts.last_proven;
+        told.is_some_and(|told| told <= self.now && self.now < schedule::add(told, soon))
     }
 
     fn judge_age(&mut self, since: Timestamp) {

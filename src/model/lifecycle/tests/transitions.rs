@@ -174,6 +174,36 @@ fn a_holder_outlives_a_refusal_and_is_still_checked() {
 }
 
 #[test]
+fn proofs_close_to_each_other_write_nothing() {
+    let mut subject = Subject::verified();
+    subject.settings.recheck_period = seconds(30);
+    let proven = |subject: &Subject| subject.status.last_proven_time.as_ref().map(|time| time.0);
+    subject.after(hours(1)).step(Some(Verdict::Proven));
+    assert_eq!(proven(&subject), Some(subject.now));
+    let told = subject.status.clone();
+    for _ in 0..9 {
+        subject.after(seconds(30)).step(Some(Verdict::Proven));
+        assert_eq!(subject.status, told);
+    }
+    subject.after(seconds(30)).step(Some(Verdict::Proven));
+    assert_eq!(proven(&subject), Some(subject.now), "five minutes on");
+    subject.after(seconds(30)).step(Some(Verdict::Absent));
+    assert!(subject.status.record_missing.is_some());
+    subject.after(seconds(30)).step(Some(Verdict::Proven));
+    assert_eq!(proven(&subject), Some(subject.now), "it was missing");
+    subject.requested = Some("again".into());
+    subject.after(seconds(30)).step(Some(Verdict::Proven));
+    assert_eq!(proven(&subject), Some(subject.now), "it was asked for");
+    subject.settings.max_proof_age = seconds(90);
+    subject.after(seconds(30)).step(Some(Verdict::Proven));
+    assert_eq!(
+        proven(&subject),
+        Some(subject.now),
+        "proofs are soon too old"
+    );
+}
+
+#[test]
 fn a_holder_without_room_for_its_record_keeps_its_token() {
     let mut subject = Subject::new();
     subject.domain = format!("{0}.{0}.{0}.{1}.com", "a".repeat(63), "a".repeat(37));
