@@ -45,13 +45,13 @@ pub fn write_crds() -> Result<()> {
         .with_context(|| format!("writing {}", path.display()))
 }
 
-fn read(path: &str) -> Result<String> {
+pub fn read(path: &str) -> Result<String> {
     let path = cargo::root().join(path);
     fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The files of crds/ by their names.
-fn definitions() -> Result<Vec<String>> {
+/// What the files of crds/ say, in the order of their names.
+pub fn definitions() -> Result<Vec<String>> {
     let folder = cargo::root().join(CRDS);
     let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut names = Vec::new();

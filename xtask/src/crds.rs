@@ -1,11 +1,11 @@
-//! `cargo xtask crds`: the custom resource definitions as files and in the chart.
+//! `cargo xtask crds`: the custom resource definitions as files, in the chart and as a reference.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use crate::{cargo, chart};
+use crate::{cargo, chart, reference};
 
 pub async fn run() -> Result<ExitCode> {
     let freehold = cargo::build_freehold(cargo::Profile::Dev).await?;
@@ -19,5 +19,5 @@ pub async fn run() -> Result<ExitCode> {
         bail!("freehold crds failed ({status})");
     }
     chart::write_crds()?;
-    Ok(ExitCode::SUCCESS)
+    reference::write()
 }

@@ -9,6 +9,7 @@ mod crds;
 mod demo;
 mod faults;
 mod plot;
+mod reference;
 mod signals;
 mod soak;
 mod test;
@@ -56,7 +57,7 @@ enum Task {
     },
     /// Let a week pass within an hour or so, and see that memory, files and tasks stay as they are
     Soak(soak::Arguments),
-    /// Write the custom resource definitions to crds/ and to the chart
+    /// Write the custom resource definitions to crds/, to the chart and to the API reference
     Crds,
     /// Write the chart's README from its values
     Chart,

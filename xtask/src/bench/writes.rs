@@ -91,8 +91,6 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
             (number(quiet.all()) / number(checks), "a check"),
             Limit::AtMost(0.0),
         )
-        // The time of the last proof is written with each, and nothing beside it.
-        .guard(Limit::AtMost(1.0))
         .figure("checks", number(checks), ""),
     );
 
