@@ -44,7 +44,7 @@ impl Size {
         Duration::from_secs(2) + Duration::from_millis(10) * self.domains
     }
 
-    /// As often as an operator without optimization can check so many.
+    /// As often as an operator with little optimization can check so many.
     pub fn check_period(self) -> String {
         format!("{}s", (self.domains / 200).max(1))
     }
