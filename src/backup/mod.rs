@@ -5,6 +5,7 @@
 mod export;
 mod import;
 mod read;
+mod there;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,8 +14,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::export::{ExportError, LeftOut, export};
-pub use self::import::{Conflict, ImportError, Imported, import, lines};
+pub use self::import::{ImportError, Imported, import, lines};
 pub use self::read::{Backup, ReadError};
+pub use self::there::Conflict;
 
 /// The API version of the two documents that frame an export; another one is another format.
 pub const FORMAT: &str = "backup.freehold.dev/v1";

@@ -1,0 +1,178 @@
+//! What the cluster has already of what an export has, and how the two stand to each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
+
+use kube::api::ListParams;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use super::import::ImportError;
+use super::read::{path, token};
+use super::{Backup, Kind, PAGE};
+use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
+
+/// An object that is in the cluster otherwise than in the export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    pub kind: Kind,
+    /// `NAMESPACE/NAME`, or the name alone.
+    pub name: String,
+    pub why: &'static str,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.kind, self.name, self.why)
+    }
+}
+
+/// What the cluster has of what the export has, by path.
+pub(super) struct There {
+    pub holdings: BTreeMap<String, VerifiedDomain>,
+    pub approvals: BTreeMap<String, DomainApproval>,
+    pub organizations: BTreeMap<String, Organization>,
+    pub domains: BTreeMap<String, OrganizationDomain>,
+}
+
+impl There {
+    pub async fn look(client: &Client, backup: &Backup) -> Result<Self, ImportError> {
+        Ok(Self {
+            holdings: those_of(client, Kind::VerifiedDomain, &backup.holdings).await?,
+            approvals: those_of(client, Kind::DomainApproval, &backup.approvals).await?,
+            organizations: those_of(client, Kind::Organization, &backup.organizations).await?,
+            domains: those_of(client, Kind::OrganizationDomain, &backup.domains).await?,
+        })
+    }
+
+    pub fn conflicts(&self, backup: &Backup) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        let mut tell = |kind, name: String, why| conflicts.push(Conflict { kind, name, why });
+        for wanted in &backup.holdings {
+            let name = path(wanted);
+            let holder = &wanted.spec.holder;
+            let domain = self
+                .domains
+                .get(&format!("{}/{}", holder.namespace, holder.name));
+            match self.holdings.get(&name) {
+                Some(there) if !same_holder(there, wanted) => {
+                    tell(Kind::VerifiedDomain, name, OTHER_HOLDER);
+                }
+                None if domain.is_some_and(|domain| !is_bare(domain)) => {
+                    tell(
+                        Kind::VerifiedDomain,
+                        name,
+                        "its holder is there and lost it",
+                    );
+                }
+                _ => {}
+            }
+        }
+        for wanted in &backup.approvals {
+            let name = path(wanted);
+            if let Some(there) = self.approvals.get(&name) {
+                let same = there.spec.domain == wanted.spec.domain
+                    && there.spec.organization_domain_ref == wanted.spec.organization_domain_ref;
+                if !same {
+                    tell(Kind::DomainApproval, name, "it approves something else");
+                }
+            }
+        }
+        for wanted in &backup.domains {
+            let name = path(wanted);
+            if let Some(there) = self.domains.get(&name)
+                && let Standing::Other(why) = standing(there, wanted)
+            {
+                tell(Kind::OrganizationDomain, name, why);
+            }
+        }
+        conflicts
+    }
+}
+
+pub(super) const OTHER_HOLDER: &str = "it has another holder";
+
+/// The uid is another in every cluster.
+pub(super) fn same_holder(there: &VerifiedDomain, wanted: &VerifiedDomain) -> bool {
+    let (there, wanted) = (&there.spec.holder, &wanted.spec.holder);
+    there.namespace == wanted.namespace
+        && there.name == wanted.name
+        && there.organization == wanted.organization
+        && there.token_hash == wanted.token_hash
+}
+
+/// How an organization domain that is there stands to the one of the export.
+pub(super) enum Standing {
+    /// Nobody wrote its status yet.
+    Bare,
+    /// The same, or the same and older than what became of it.
+    Same,
+    Other(&'static str),
+}
+
+pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) -> Standing {
+    if there.metadata.deletion_timestamp.is_some() {
+        return Standing::Other("it is being deleted");
+    }
+    if there.spec.domain != wanted.spec.domain {
+        return Standing::Other("it states another domain");
+    }
+    if there.spec.organization_ref != wanted.spec.organization_ref {
+        return Standing::Other("it is of another organization");
+    }
+    if is_bare(there) {
+        return Standing::Bare;
+    }
+    match (token(there), token(wanted)) {
+        (_, None) => Standing::Same,
+        (Some((there, _)), Some((wanted, _))) if there == wanted => Standing::Same,
+        (Some(_), Some(_)) => Standing::Other("it has another token"),
+        (None, Some(_)) => Standing::Other("it has failed since"),
+    }
+}
+
+fn is_bare(domain: &OrganizationDomain) -> bool {
+    let status = domain.status.as_ref();
+    status.is_none_or(|status| status.state.is_none() && status.challenge.is_none())
+}
+
+/// The objects that the cluster has of those that are wanted.
+async fn those_of<K>(
+    client: &Client,
+    kind: Kind,
+    wanted: &[K],
+) -> Result<BTreeMap<String, K>, ImportError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let wanted: BTreeSet<String> = wanted.iter().map(path).collect();
+    let mut there = BTreeMap::new();
+    let api = Api::<K>::all(client.clone());
+    let read = each_page(&api, |object: K| {
+        let name = path(&object);
+        if wanted.contains(&name) {
+            there.insert(name, object);
+        }
+    });
+    match read.await {
+        Ok(()) => Ok(there),
+        // Of the path, not of an object.
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(ImportError::NotServed(kind)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn each_page<K>(api: &Api<K>, mut see: impl FnMut(K)) -> kube::Result<()>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        page.items.into_iter().for_each(&mut see);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(()),
+        }
+    }
+}
