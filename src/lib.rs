@@ -10,4 +10,5 @@ pub mod cli;
 pub mod controller;
 pub mod dns;
 pub mod model;
+pub mod plugin;
 pub mod telemetry;

@@ -1,7 +1,7 @@
 //! The command line: a file a subcommand.
 
 mod check;
-mod cluster;
+pub(crate) mod cluster;
 mod crds;
 mod dns;
 mod export;

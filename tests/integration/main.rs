@@ -26,6 +26,7 @@ mod namespaces;
 mod organization;
 mod outage;
 mod overlap;
+mod plugin;
 mod process;
 mod proof_age;
 mod quiet;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod conflicts;
+mod documented;
 mod many;
 mod moved;
 mod operator_at_work;

@@ -1,0 +1,193 @@
+//! The cluster as the caller may use it.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use clap::Args;
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde::de::DeserializeOwned;
+
+use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
+use crate::cli::cluster;
+
+/// Objects in one answer of the API server.
+const PAGE: u32 = 500;
+
+/// Which cluster and namespace, as kubectl's own flags say it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct Target {
+    /// Path of the kubeconfig file, in place of KUBECONFIG and ~/.kube/config.
+    #[arg(long, global = true)]
+    kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig.
+    #[arg(long, global = true)]
+    context: Option<String>,
+
+    /// Namespace; the context's when left out.
+    #[arg(long, short, global = true)]
+    namespace: Option<String>,
+}
+
+/// What a caller needs to be allowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Right {
+    verb: &'static str,
+    resource: &'static str,
+    /// The roles that give it.
+    roles: &'static str,
+}
+
+/// The aggregated roles of the cluster, which the chart adds to.
+const READERS: &str = "the ClusterRole view, edit, admin or freehold-view";
+pub(super) const LIST: Right = Right {
+    verb: "list",
+    resource: "organizationdomains",
+    roles: READERS,
+};
+pub(super) const GET: Right = Right {
+    verb: "get",
+    ..LIST
+};
+pub(super) const PATCH: Right = Right {
+    verb: "patch",
+    resource: "organizationdomains",
+    roles: "the ClusterRole edit, admin or freehold-edit",
+};
+pub(super) const APPROVE: Right = Right {
+    verb: "create",
+    resource: "domainapprovals",
+    roles: "the ClusterRole freehold-approve, which is part of no other",
+};
+
+/// Why the cluster did not answer as wanted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AccessError {
+    #[error("no cluster: {0}")]
+    Config(String),
+    #[error(
+        "you may not {verb} {resource}.freehold.dev in {place}. The right is given by {roles}; ask whoever administers the cluster"
+    )]
+    Forbidden {
+        verb: &'static str,
+        resource: &'static str,
+        place: String,
+        roles: &'static str,
+    },
+    #[error("there is no OrganizationDomain {name} in {place}")]
+    NotFound { name: String, place: String },
+    #[error(
+        "Freehold is not installed in this cluster: it serves no organizationdomains.freehold.dev"
+    )]
+    NotServed,
+    #[error("{0}")]
+    Refused(String),
+    #[error("the cluster cannot be asked: {0}")]
+    Unavailable(kube::Error),
+}
+
+/// A client with the caller's own rights, and the namespace.
+pub(super) struct Access {
+    pub client: Client,
+    pub namespace: String,
+}
+
+impl Access {
+    pub async fn to(target: &Target) -> Result<Self, AccessError> {
+        let config = config(target).await.map_err(AccessError::Config)?;
+        let namespace = target.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+        let client = cluster::of(config).map_err(|e| AccessError::Config(e.to_string()))?;
+        Ok(Self { client, namespace })
+    }
+
+    pub fn domains(&self) -> Api<OrganizationDomain> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn approvals(&self) -> Api<DomainApproval> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn domain(&self, name: &str) -> Result<OrganizationDomain, AccessError> {
+        let read = self.domains().get(name).await;
+        read.map_err(|error| self.why(error, GET, name))
+    }
+
+    /// Who holds a name, as `NAMESPACE/NAME`, if the caller may know.
+    pub async fn holder(&self, canonical: &str) -> Option<String> {
+        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let holding = api.get_opt(canonical).await.ok()??;
+        let holder = holding.spec.holder;
+        Some(format!("{}/{}", holder.namespace, holder.name))
+    }
+
+    /// What went wrong with an object of this namespace, or in all namespaces where it has no name.
+    pub fn why(&self, error: kube::Error, right: Right, name: &str) -> AccessError {
+        let place = if name.is_empty() && self.namespace.is_empty() {
+            "all namespaces".to_owned()
+        } else {
+            format!("namespace {}", self.namespace)
+        };
+        let kube::Error::Api(status) = &error else {
+            return AccessError::Unavailable(error);
+        };
+        let of_an_object = status
+            .details
+            .as_ref()
+            .is_some_and(|of| !of.name.is_empty());
+        match status.code {
+            403 => AccessError::Forbidden {
+                verb: right.verb,
+                resource: right.resource,
+                place,
+                roles: right.roles,
+            },
+            404 if of_an_object => AccessError::NotFound {
+                name: name.to_owned(),
+                place,
+            },
+            404 => AccessError::NotServed,
+            _ => AccessError::Refused(status.message.clone()),
+        }
+    }
+}
+
+/// Lists page by page.
+pub(super) async fn list<K>(api: &Api<K>) -> kube::Result<Vec<K>>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let mut params = ListParams::default().limit(PAGE);
+    let mut all = Vec::new();
+    loop {
+        let page = api.list(&params).await?;
+        all.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params.continue_token = Some(token),
+            None => return Ok(all),
+        }
+    }
+}
+
+async fn config(target: &Target) -> Result<Config, String> {
+    let options = KubeConfigOptions {
+        context: target.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    match &target.kubeconfig {
+        Some(file) => Config::from_custom_kubeconfig(
+            Kubeconfig::read_from(file).map_err(|error| error.to_string())?,
+            &options,
+        )
+        .await
+        .map_err(|error| error.to_string()),
+        None if target.context.is_some() => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|error| error.to_string()),
+        None => Config::infer().await.map_err(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,64 @@
+//! `kubectl freehold approve`: the platform's word in place of a record.
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::PostParams;
+
+use super::access::{APPROVE, Access};
+use super::{Failure, Format, print, print_as};
+use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};
+use crate::model::schedule::{add, parse_duration};
+
+/// Verify a domain by hand: write an approval under the object's name.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The organization domain, by the name of its object.
+    name: String,
+
+    /// Why, for those who read it later.
+    #[arg(long)]
+    reason: String,
+
+    /// How long the approval stands; for ever when left out.
+    #[arg(long, value_parser = parse_duration)]
+    duration: Option<SignedDuration>,
+
+    /// Write the approval as it was made.
+    #[arg(long, short, value_enum)]
+    output: Option<Format>,
+}
+
+pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
+    let name = &arguments.name;
+    let domain = access.domain(name).await?.spec.domain;
+    let end = arguments
+        .duration
+        .map(|duration| add(Timestamp::now(), duration));
+    let approval = DomainApproval::new(
+        name,
+        DomainApprovalSpec {
+            organization_domain_ref: OrganizationDomainRef { name: name.clone() },
+            domain: domain.clone(),
+            reason: arguments.reason.clone(),
+            expiry_time: end.map(Time),
+        },
+    );
+    let made = access
+        .approvals()
+        .create(&PostParams::default(), &approval)
+        .await
+        .map_err(|error| match &error {
+            kube::Error::Api(status) if status.is_already_exists() => Failure::Impossible(format!(
+                "there is a DomainApproval {name} already: kubectl get domainapproval {name} --namespace {} --output yaml shows it",
+                access.namespace
+            )),
+            _ => access.why(error, APPROVE, name).into(),
+        })?;
+    match arguments.output {
+        Some(format) => print_as(format, &made),
+        None => print(&format!(
+            "domainapproval.freehold.dev/{name} created for {domain}\n"
+        )),
+    }
+}

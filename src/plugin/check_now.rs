@@ -1,0 +1,88 @@
+//! `kubectl freehold check-now`: a check at once, and what it found.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::access::{Access, PATCH};
+use super::text::{path, reason, status_of, words};
+use super::{Failure, print};
+use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
+use crate::api::{OrganizationDomain, REQUESTED_AT};
+use crate::model::schedule::parse_duration;
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Ask for a check now and wait for its outcome; of a failed domain, for a new start.
+///
+/// Exits with 0 if the domain is proven, 3 if it is not, 4 if there was no outcome in time.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The organization domain, by the name of its object.
+    name: String,
+
+    /// How long to wait for the outcome.
+    #[arg(long, default_value = "2m", value_parser = parse_duration)]
+    timeout: SignedDuration,
+}
+
+pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
+    let api = access.domains();
+    // The operator takes any new value for a request.
+    let request = Timestamp::now().to_string();
+    let change = json!({ "metadata": { "annotations": { REQUESTED_AT: request } } });
+    let asked = api
+        .patch(
+            &arguments.name,
+            &PatchParams::default(),
+            &Patch::Merge(&change),
+        )
+        .await
+        .map_err(|error| access.why(error, PATCH, &arguments.name))?;
+    let end = Instant::now() + arguments.timeout.unsigned_abs();
+    let answered = loop {
+        let domain = access.domain(&arguments.name).await?;
+        if domain.uid() != asked.uid() {
+            let why = format!("{} was made anew meanwhile; ask again", arguments.name);
+            return Err(Failure::Impossible(why));
+        }
+        if status_of(&domain).last_handled_request.as_ref() == Some(&request) {
+            break domain;
+        }
+        if Instant::now() >= end {
+            return Err(Failure::NoOutcome(words(arguments.timeout)));
+        }
+        sleep(POLL).await;
+    };
+    tell(&answered)
+}
+
+fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
+    let status = status_of(domain);
+    let state = status
+        .state
+        .map_or(String::new(), |state| format!("{state:?}"));
+    let message = conditions::find(&status.conditions, READY)
+        .map_or("", |condition| condition.message.as_str());
+    print(&format!(
+        "{} ({}): {state}, {}\n{message}\n",
+        path(domain),
+        domain.spec.domain,
+        reason(&status)
+    ))?;
+    let is = |kind, wanted| {
+        conditions::find(&status.conditions, kind)
+            .is_some_and(|condition| condition.status == wanted)
+    };
+    if is(VERIFIED, "True") && !is(RECORD_PRESENT, "False") {
+        Ok(())
+    } else {
+        Err(Failure::NotProven)
+    }
+}

@@ -1,0 +1,122 @@
+//! Completion: scripts of shells, and the answers that kubectl asks a plugin for.
+
+use std::io;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, FromArgMatches};
+use clap_complete::Shell;
+use kube::ResourceExt;
+use tokio::time::timeout;
+
+use super::access::{Access, Target, list};
+use super::{Cli, Failure};
+
+/// The program that kubectl looks for when it completes `kubectl freehold`.
+pub(super) const OF_KUBECTL: &str = "kubectl_complete-freehold";
+/// Cobra's word for: these are all, offer no files.
+const NO_FILES: &str = ":4";
+/// A person waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The commands that are about objects.
+const ABOUT_OBJECTS: [&str; 5] = ["status", "records", "check-now", "approve", "explain"];
+
+/// Print a completion script for kubectl-freehold itself. For kubectl freehold, link
+/// `kubectl_complete-freehold` to this program instead.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(super) fn print(arguments: &Arguments) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        arguments.shell,
+        &mut Cli::command().bin_name("kubectl-freehold"),
+        "kubectl-freehold",
+        &mut script,
+    );
+    let script = String::from_utf8(script)
+        .map_err(|error| Failure::Output(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    super::print(&script)
+}
+
+/// Answers kubectl: one candidate a line, then what to do with them.
+pub(super) async fn for_kubectl(arguments: &[String]) -> Result<(), Failure> {
+    let (last, before) = match arguments.split_last() {
+        Some((last, before)) => (last.as_str(), before),
+        None => ("", arguments),
+    };
+    let mut text = String::new();
+    for candidate in candidates(last, before).await {
+        if candidate.starts_with(last) {
+            text += &candidate;
+            text.push('\n');
+        }
+    }
+    super::print(&(text + NO_FILES + "\n"))
+}
+
+async fn candidates(last: &str, before: &[String]) -> Vec<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = before.iter().find_map(|word| cli.find_subcommand(word));
+    let scope = command.unwrap_or(&cli);
+    let taking = before.last().and_then(|flag| {
+        scope
+            .get_arguments()
+            .find(|argument| names(argument).contains(flag) && argument.get_action().takes_values())
+    });
+    if let Some(argument) = taking {
+        let values = argument.get_possible_values();
+        return values
+            .iter()
+            .map(|value| value.get_name().to_owned())
+            .collect();
+    }
+    if last.starts_with('-') {
+        return scope
+            .get_arguments()
+            .filter(|argument| !argument.is_positional())
+            .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+            .collect();
+    }
+    let Some(command) = command else {
+        let commands = cli
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned());
+        return commands.filter(|name| name != "help").collect();
+    };
+    if !ABOUT_OBJECTS.contains(&command.get_name()) {
+        let values = command
+            .get_positionals()
+            .flat_map(clap::Arg::get_possible_values);
+        return values.map(|value| value.get_name().to_owned()).collect();
+    }
+    // Whatever the cluster does, there is nobody to tell of it.
+    timeout(PATIENCE, objects(before))
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// As they are written on a command line.
+fn names(argument: &clap::Arg) -> Vec<String> {
+    let long = argument.get_long().map(|long| format!("--{long}"));
+    let short = argument.get_short().map(|short| format!("-{short}"));
+    long.into_iter().chain(short).collect()
+}
+
+/// The objects of the namespace that the line names so far.
+async fn objects(before: &[String]) -> Option<Vec<String>> {
+    let words = ["kubectl-freehold".to_owned()];
+    let matches = Cli::command()
+        .ignore_errors(true)
+        .try_get_matches_from(words.iter().chain(before))
+        .ok()?;
+    let target = Target::from_arg_matches(&matches).ok()?;
+    let access = Access::to(&target).await.ok()?;
+    let domains = list(&access.domains()).await.ok()?;
+    Some(domains.iter().map(ResourceExt::name_any).collect())
+}

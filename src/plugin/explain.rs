@@ -1,0 +1,106 @@
+//! `kubectl freehold explain`: one domain in words.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::access::Access;
+use super::text::{NONE, next_check, path, reason, status_of, table};
+use super::{Failure, print};
+use crate::api::OrganizationDomain;
+use crate::api::conditions::{self, READY};
+use crate::api::organization_domain::LastCheck;
+
+/// Say of one domain where it stands, what the last check found and what to do next.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The organization domain, by the name of its object.
+    name: String,
+}
+
+pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
+    let domain = access.domain(&arguments.name).await?;
+    print(&told(&domain, Timestamp::now()))
+}
+
+fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
+    let status = status_of(domain);
+    let state = status
+        .state
+        .map_or_else(|| NONE.to_owned(), |state| format!("{state:?}"));
+    let mut text = format!(
+        "Domain        {}\nObject        {}\nOrganization  {}\nState         {state}, {}\nNext check    {}\n",
+        domain.spec.domain,
+        path(domain),
+        domain.spec.organization_ref.name,
+        reason(&status),
+        next_check(&status, now)
+    );
+    let ready = conditions::find(&status.conditions, READY);
+    let what_to_do = match ready {
+        Some(ready) => ready.message.as_str(),
+        None => "No operator has looked at the object yet.",
+    };
+    // Nothing can go wrong in memory.
+    let _ = writeln!(text, "\nWhat to do\n  {what_to_do}");
+    if !status.conditions.is_empty() {
+        let rows: Vec<_> = status
+            .conditions
+            .iter()
+            .map(|condition| {
+                [
+                    format!("  {}", condition.type_),
+                    condition.status.clone(),
+                    condition.reason.clone(),
+                    condition.last_transition_time.0.to_string(),
+                ]
+            })
+            .collect();
+        text += "\nConditions\n";
+        text += &table(["  TYPE", "STATUS", "REASON", "SINCE"], &rows);
+        // The summary's is told above.
+        let mut told = vec![what_to_do];
+        for condition in &status.conditions {
+            if !told.contains(&condition.message.as_str()) {
+                let _ = writeln!(text, "  {}: {}", condition.type_, condition.message);
+                told.push(&condition.message);
+            }
+        }
+    }
+    if let Some(check) = &status.last_check {
+        text += &last_check(check);
+    }
+    text
+}
+
+fn last_check(check: &LastCheck) -> String {
+    let time = check.time.as_ref();
+    let at = time.map_or(String::new(), |time| format!(" at {}", time.0));
+    let dnssec = check
+        .dnssec
+        .map_or(String::new(), |dnssec| format!(", DNSSEC {dnssec:?}"));
+    let mut text = format!("\nLast check{at}\n  {:?}{dnssec}\n", check.verdict);
+    for value in &check.observed_values {
+        // Nothing can go wrong in memory.
+        let _ = writeln!(text, "  found \"{value}\"");
+    }
+    if let Some(hint) = &check.hint {
+        let _ = writeln!(text, "  {hint}");
+    }
+    let rows: Vec<_> = check
+        .servers
+        .iter()
+        .map(|asked| {
+            [
+                format!("  {}", asked.name),
+                asked.server.clone(),
+                asked.answer.clone(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        text += &table(["  ASKED FOR", "SERVER", "ANSWER"], &rows);
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! `kubectl freehold`: what people ask of organization domains, with their own rights and no others.
+
+mod access;
+mod approve;
+mod check_now;
+mod completion;
+mod explain;
+mod records;
+mod select;
+mod status;
+mod text;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use self::access::{Access, Target};
+
+/// See, check and approve domains.
+///
+/// Exit codes: 0 done; 1 refused by the cluster or not possible; 2 wrong usage; 3 check-now: the
+/// domain is not proven; 4 check-now: no outcome in time.
+#[derive(Debug, Parser)]
+#[command(name = "kubectl-freehold", bin_name = "kubectl freehold", version)]
+struct Cli {
+    #[command(flatten)]
+    target: Target,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(status::Arguments),
+    Records(records::Arguments),
+    CheckNow(check_now::Arguments),
+    Approve(approve::Arguments),
+    Explain(explain::Arguments),
+    Completion(completion::Arguments),
+}
+
+/// The formats of programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    Access(#[from] access::AccessError),
+    #[error("{0}")]
+    Impossible(String),
+    /// The check was made.
+    #[error("the domain is not proven")]
+    NotProven,
+    #[error(
+        "no operator made the check within {0}; it goes on, and kubectl freehold explain shows what became of it"
+    )]
+    NoOutcome(String),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write as YAML: {0}")]
+    Yaml(#[from] serde_yaml::Error),
+    #[error("cannot write as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::NotProven => 3,
+            Self::NoOutcome(_) => 4,
+            _ => 1,
+        }
+    }
+}
+
+/// Reads the arguments and does what they say. Under the name by which kubectl asks for completions
+/// it answers with these.
+#[must_use]
+pub fn main() -> ExitCode {
+    let name = env::args().next().unwrap_or_default();
+    let name = Path::new(&name).file_name().and_then(|name| name.to_str());
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| {
+            if name == Some(completion::OF_KUBECTL) {
+                return runtime.block_on(completion::for_kubectl(&arguments));
+            }
+            runtime.block_on(run(Cli::parse()))
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("kubectl-freehold: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    if let Command::Completion(arguments) = &cli.command {
+        return completion::print(arguments);
+    }
+    let access = Access::to(&cli.target).await?;
+    match cli.command {
+        Command::Status(arguments) => status::run(&access, &arguments).await,
+        Command::Records(arguments) => records::run(&access, &arguments).await,
+        Command::CheckNow(arguments) => check_now::run(&access, &arguments).await,
+        Command::Approve(arguments) => approve::run(&access, &arguments).await,
+        Command::Explain(arguments) => explain::run(&access, &arguments).await,
+        Command::Completion(_) => Ok(()),
+    }
+}
+
+/// Writes what programs read.
+fn print_as(format: Format, value: &impl Serialize) -> Result<(), Failure> {
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+        Format::Yaml => serde_yaml::to_string(value)?,
+    };
+    print(&text)
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,120 @@
+//! Words and tables as kubectl writes them.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::api::conditions::{self, READY, RECORD_PRESENT};
+use crate::api::{OrganizationDomain, OrganizationDomainStatus};
+use crate::model::message;
+
+/// What stands where there is nothing to say.
+pub(super) const NONE: &str = "-";
+
+/// Columns as wide as their widest text, three blanks apart.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let texts = rows.iter().map(|row| row[column].chars().count());
+        texts.max().unwrap_or(0).max(head[column].len())
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = line(head, &widths);
+    for row in rows {
+        text += &line(row.each_ref().map(String::as_str), &widths);
+    }
+    text
+}
+
+fn line<const N: usize>(cells: [&str; N], widths: &[usize; N]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        // Nothing can go wrong in memory.
+        let _ = write!(line, "{cell:width$}   ");
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
+
+/// Why the domain stands as it does: of a verified one whose record is missing, that.
+pub(super) fn reason(status: &OrganizationDomainStatus) -> &str {
+    let missing = conditions::find(&status.conditions, RECORD_PRESENT)
+        .filter(|condition| condition.status == "False");
+    missing
+        .or_else(|| conditions::find(&status.conditions, READY))
+        .map_or(NONE, |condition| condition.reason.as_str())
+}
+
+/// When the next check comes.
+pub(super) fn next_check(status: &OrganizationDomainStatus, now: Timestamp) -> String {
+    if let Some(time) = &status.next_check_time {
+        let left = time.0.duration_since(now).as_secs();
+        return if left <= 0 {
+            "now".to_owned()
+        } else {
+            format!("in {}", short(left))
+        };
+    }
+    let period = status.check_period_seconds;
+    period.map_or_else(
+        || NONE.to_owned(),
+        |seconds| format!("every {}", short(seconds)),
+    )
+}
+
+/// A duration in its largest unit, rounded down.
+fn short(seconds: i64) -> String {
+    for (unit, letter) in [(86_400, 'd'), (3600, 'h'), (60, 'm')] {
+        if seconds >= 2 * unit || seconds == unit {
+            return format!("{}{letter}", seconds / unit);
+        }
+    }
+    format!("{seconds}s")
+}
+
+/// `NAMESPACE/NAME`.
+pub(super) fn path(domain: &OrganizationDomain) -> String {
+    let namespace = domain.namespace().unwrap_or_default();
+    format!("{namespace}/{}", domain.name_any())
+}
+
+/// The status, and of an object that nobody looked at yet an empty one.
+pub(super) fn status_of(domain: &OrganizationDomain) -> OrganizationDomainStatus {
+    domain.status.clone().unwrap_or_default()
+}
+
+/// A duration in words.
+pub(super) fn words(duration: jiff::SignedDuration) -> String {
+    message::duration(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_one_unit() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (60, "1m"),
+            (119, "119s"),
+            (120, "2m"),
+            (3600, "1h"),
+            (7199, "119m"),
+            (86_400, "1d"),
+            (200_000, "2d"),
+        ] {
+            assert_eq!(short(seconds), text);
+        }
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [
+            ["a".to_owned(), "ü".to_owned()],
+            ["bbbb".to_owned(), String::new()],
+        ];
+        assert_eq!(table(["X", "YY"], &rows), "X      YY\na      ü\nbbbb\n");
+    }
+}

@@ -1,0 +1,232 @@
+//! What each command says.
+
+use freehold::api::State;
+use serde_json::Value;
+
+use super::{Caller, ran};
+use crate::support::{Installed, World, commands_of, publish, status};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_and_records_tell_of_every_domain() {
+    let world = World::new().await;
+    let (tenant, elsewhere) = (world.tenant().await, world.tenant().await);
+    let _operator = world
+        .operator(&[&tenant, &elsewhere])
+        .every("1s")
+        .start()
+        .await;
+    let name = world.name("held");
+    world.verified(&elsewhere, "theirs", &name).await;
+    let verified = world.verified(&tenant, "ours", &world.name("ours")).await;
+    let contender = tenant.state("contender", &name).await;
+    let record = contender.challenge().await.records[0].clone();
+    publish(&world.dns, &record);
+    contender.until_reason("HeldByAnother").await;
+    let failed = tenant.state("failed", "co.uk").await;
+    failed.until_state(State::Failed).await;
+
+    let caller = Caller::administrator(&tenant);
+    let table = caller.told(&["status"]).await;
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| {
+            line.split("   ")
+                .map(str::trim)
+                .filter(|c| !c.is_empty())
+                .collect()
+        })
+        .collect();
+    let theirs = format!("{}/theirs", elsewhere.namespace);
+    let ours = format!("{}/ours", tenant.namespace);
+    assert_eq!(
+        rows[0],
+        ["NAME", "DOMAIN", "STATE", "REASON", "HOLDER", "NEXT CHECK"]
+    );
+    assert_eq!(
+        rows[1],
+        [
+            "contender",
+            &name,
+            "Pending",
+            "HeldByAnother",
+            &theirs,
+            "every 1s"
+        ]
+    );
+    assert_eq!(
+        rows[2],
+        ["failed", "co.uk", "Failed", "NameRefused", "-", "-"]
+    );
+    assert_eq!(
+        rows[3][..5],
+        ["ours", &verified.domain, "Verified", "Verified", &ours]
+    );
+    assert!(rows[3][5].starts_with("in "), "{table}");
+    assert_eq!(rows.len(), 4, "{table}");
+    let of_all = caller.told(&["status", "-A"]).await;
+    for path in [&theirs, &ours] {
+        assert!(of_all.contains(path.as_str()), "{of_all}");
+    }
+    let json: Value = serde_json::from_str(&caller.told(&["status", "-o", "json"]).await).unwrap();
+    let yaml: Value = serde_yaml::from_str(&caller.told(&["status", "-o", "yaml"]).await).unwrap();
+    assert_eq!(json, yaml);
+    assert_eq!(json[0]["holder"], Value::from(theirs));
+    assert_eq!(json[2]["state"], "Verified");
+    let one = caller.told(&["status", "ours"]).await;
+    assert_eq!(one.lines().count(), 2, "{one}");
+
+    let ran = caller.freehold(&["records"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.error.contains("co.uk) has no record"), "{ran:?}");
+    let apex = contender.challenge().await.records[1].clone();
+    for record in [&record, &apex] {
+        let line = ran.out.lines().find(|line| line.contains(&record.value));
+        let cells: Vec<&str> = line.unwrap().split_whitespace().collect();
+        assert_eq!(cells, ["contender", &record.name, "TXT", &record.value]);
+    }
+    let zone = caller
+        .told(&["records", "contender", "--output", "zone"])
+        .await;
+    let line = format!("{}. 300 IN TXT \"{}\"", record.name, record.value);
+    assert_eq!(
+        zone.lines().collect::<Vec<_>>(),
+        [format!("; {}/contender", tenant.namespace), line]
+    );
+    let json = caller
+        .told(&["records", "contender", "--output", "json"])
+        .await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["records"][1]["value"], Value::from(apex.value));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_now_waits_for_the_outcome_and_explain_tells_of_it() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let operator = world.operator(&[&tenant]).every("7d").start().await;
+    let domain = tenant.state("main", &world.public_name("now")).await;
+    let record = domain.challenge().await.records[0].clone();
+    let caller = Caller::administrator(&tenant);
+    world.dns.add_txt(&record.name, "something else");
+    let ran = caller.freehold(&["check-now", "main"]).await;
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.out.contains("Pending, RecordMismatch"), "{ran:?}");
+    let told = caller.told(&["explain", "main"]).await;
+    for words in [
+        "State         Pending, RecordMismatch",
+        "What to do\n  TXT records were found, but none is the wanted one",
+        "Reconciling   True",
+        "Mismatch",
+        "found \"something else\"",
+        &record.value,
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let asked = told
+        .lines()
+        .find(|line| line.trim_start().starts_with(&record.name));
+    assert!(asked.is_some(), "{told}");
+
+    publish(&world.dns, &record);
+    let told = caller.told(&["check-now", "main", "--timeout", "1m"]).await;
+    assert!(told.contains("Verified, Verified"), "{told}");
+    world.dns.remove(&record.name);
+    let ran = caller.freehold(&["check-now", "main"]).await;
+    assert_eq!(ran.code, Some(3), "still verified, and not proven: {ran:?}");
+    assert!(ran.out.contains("Verified, RecordAbsent"), "{ran:?}");
+    let told = caller.told(&["status", "main"]).await;
+    assert!(told.contains("RecordAbsent"), "{told}");
+
+    assert!(operator.terminate().await.success());
+    let ran = caller
+        .freehold(&["check-now", "main", "--timeout", "1s"])
+        .await;
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.error.contains("within 1 second"), "{ran:?}");
+    let fresh = tenant.state("fresh", &world.name("fresh")).await;
+    let told = caller.told(&["explain", &fresh.object]).await;
+    assert!(told.contains("No operator has looked"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_or_not_meant_is_told() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let caller = Caller::administrator(&tenant);
+    let place = format!(
+        "there is no OrganizationDomain nobody in namespace {}",
+        tenant.namespace
+    );
+    for command in ["status", "records", "check-now", "explain"] {
+        caller.is_refused(&[command, "nobody"], &[&place]).await;
+    }
+    caller
+        .is_refused(&["approve", "nobody", "--reason", "x"], &[&place])
+        .await;
+    caller
+        .is_refused(&["status", "--context", "nowhere"], &["no cluster"])
+        .await;
+    caller
+        .is_refused(
+            &["status", "--kubeconfig", "/no/such/file"],
+            &["/no/such/file"],
+        )
+        .await;
+    let ran = caller.freehold(&["status"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(
+        ran.error.contains("No organization domains found"),
+        "{ran:?}"
+    );
+    for arguments in [
+        vec!["status", "nobody", "-A"],
+        vec!["approve", "nobody"],
+        vec!["check-now"],
+        vec!["check-now", "nobody", "--timeout", "5"],
+        vec!["stats"],
+    ] {
+        let ran = caller.freehold(&arguments).await;
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+    }
+    let context = caller.freehold(&["status", "--context", "freehold"]).await;
+    assert_eq!(context.code, Some(0), "{context:?}");
+}
+
+/// Every command of the page, in the namespace of an object acme.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_page_do_what_it_says() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let domain = world
+        .verified(&tenant, "acme", &world.name("documented"))
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let caller = Caller::administrator(&tenant);
+    let text = std::fs::read_to_string(&caller.kubeconfig).unwrap();
+    let own = text.replace(
+        "namespace: default",
+        &format!("namespace: {}", tenant.namespace),
+    );
+    std::fs::write(&kubeconfig, own).unwrap();
+    let installed = Installed::new();
+    let commands = commands_of("kubectl.md");
+    assert!(commands.len() > 6, "{commands:?}");
+    let token = domain.challenge().await.token;
+    for command in commands {
+        let ran = ran(installed.shell(&command, &kubeconfig)).await;
+        assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
+        if command.contains("zone") {
+            assert!(ran.out.contains(&token), "{command}: {ran:?}");
+        }
+    }
+    assert!(
+        installed
+            .folder()
+            .join("kubectl_complete-freehold")
+            .exists()
+    );
+    let approved = domain.until_reason("Approved").await;
+    assert_eq!(status(&approved).state, Some(State::Verified));
+}
