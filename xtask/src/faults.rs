@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use freehold_testbed::Packages;
+use freehold_testbed::packages::{Packages, TESTED_WITH};
 
 use crate::test;
 
@@ -11,7 +11,7 @@ use crate::test;
 const DOMAINS_VARIABLE: &str = "FREEHOLD_FAULTS_DOMAINS";
 
 pub async fn run(rounds: u32, domains: u32) -> Result<ExitCode> {
-    let packages = match Packages::find_or_unpack().await {
+    let packages = match Packages::find_or_unpack(TESTED_WITH).await {
         Ok(packages) => Some(packages),
         Err(error) => {
             eprintln!("not run: jumps of the clock, which need libfaketime: {error:#}");

@@ -8,6 +8,7 @@ mod chart;
 mod crds;
 mod demo;
 mod faults;
+mod image;
 mod plot;
 mod reference;
 mod signals;
@@ -40,6 +41,10 @@ enum Task {
         /// and unpacked there, not installed
         #[arg(long)]
         with_dns_servers: bool,
+        /// Build an image and run the operator in its file system too; needs root, and Debian's packages
+        /// where there is no buildah
+        #[arg(long)]
+        with_image: bool,
         /// For `cargo test`; formatting and lints are then left out
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -57,6 +62,8 @@ enum Task {
     },
     /// Let a week pass within an hour or so, and see that memory, files and tasks stay as they are
     Soak(soak::Arguments),
+    /// Build the release as a container image in target/image, with buildah
+    Image,
     /// Write the custom resource definitions to crds/, to the chart and to the API reference
     Crds,
     /// Write the chart's README from its values
@@ -69,13 +76,15 @@ async fn main() -> ExitCode {
         Task::Demo { once } => demo::run(once).await,
         Task::Test {
             with_dns_servers,
+            with_image,
             arguments,
-        } => test::run(with_dns_servers, &arguments).await,
+        } => test::run(with_dns_servers, with_image, &arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
         Task::Faults { rounds, domains } => {
             test::until_interrupted(faults::run(rounds, domains)).await
         }
         Task::Soak(arguments) => soak::run(arguments).await,
+        Task::Image => image::run().await,
         Task::Crds => crds::run().await,
         Task::Chart => chart::write_readme(),
     };

@@ -4,12 +4,13 @@ use std::env;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
-use freehold_testbed::{ControlPlane, Options, Packages, Programs, definitions, programs};
+use freehold_testbed::packages::{Packages, TESTED_WITH};
+use freehold_testbed::{ControlPlane, Options, Programs, definitions, programs};
 
 use tokio::process::Command;
 
-use crate::cargo;
 use crate::signals::EndSignals;
+use crate::{cargo, image};
 
 const FORMATTING: [&str; 3] = ["fmt", "--check", "--all"];
 const TEST_THREADS: &str = "8";
@@ -22,8 +23,12 @@ const LINTS: [&str; 6] = [
     "warnings",
 ];
 
-pub async fn run(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
-    until_interrupted(check(with_dns_servers, arguments)).await
+pub async fn run(
+    with_dns_servers: bool,
+    with_image: bool,
+    arguments: &[String],
+) -> Result<ExitCode> {
+    until_interrupted(check(with_dns_servers, with_image, arguments)).await
 }
 
 /// Does the work, or drops it when interrupted: that kills its control plane.
@@ -36,7 +41,7 @@ pub async fn until_interrupted(work: impl Future<Output = Result<ExitCode>>) -> 
     }
 }
 
-async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode> {
+async fn check(with_dns_servers: bool, with_image: bool, arguments: &[String]) -> Result<ExitCode> {
     if arguments.is_empty() {
         for check in [&FORMATTING[..], &LINTS] {
             let status = cargo_status(check).await?;
@@ -48,6 +53,12 @@ async fn check(with_dns_servers: bool, arguments: &[String]) -> Result<ExitCode>
     if with_dns_servers {
         // First, because a missing package is found before anything long is done.
         let code = with_packages().await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    if with_image {
+        let code = real_image().await?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
@@ -90,14 +101,31 @@ pub async fn on_control_plane(describe: impl FnOnce(&mut Command)) -> Result<Exi
 
 /// The tests that are otherwise listed as not run.
 async fn with_packages() -> Result<ExitCode> {
-    let packages = Packages::find_or_unpack().await?;
+    let packages = Packages::find_or_unpack(TESTED_WITH).await?;
     let (variable, folder) = packages.environment();
     on_control_plane(|command| {
         command
             .args(["test", "--package=freehold-testbed", "--package=freehold"])
             .args(["--test=nameservers", "--test=dns", "--test=integration"])
-            .args(["--no-fail-fast", "--", "--ignored"])
+            .args(["--no-fail-fast", "--", "--ignored", "--skip=image::"])
             .env(variable, folder);
+    })
+    .await
+}
+
+/// The tests of the image, which is built twice.
+async fn real_image() -> Result<ExitCode> {
+    // Compiled for the tests' sake in a fraction of a release's time; larger, and else the same.
+    let binary = image::build_binary("dev").await?;
+    let folder = cargo::target_folder();
+    let first = image::build(&binary, &folder.join("image-test")).await?;
+    let second = image::build(&binary, &folder.join("image-test-again")).await?;
+    on_control_plane(|command| {
+        command
+            .args(["test", "--package=freehold", "--test=integration"])
+            .args(["--", "--ignored", "image::"])
+            .env("FREEHOLD_TEST_IMAGE", first)
+            .env("FREEHOLD_TEST_IMAGE_AGAIN", second);
     })
     .await
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -22,6 +23,20 @@ use super::wait::eventually;
 const TERMINATION_GRACE: Duration = Duration::from_secs(40);
 const ENDING: Duration = Duration::from_mins(1);
 const LOG_TAIL: usize = 60;
+/// With devices that every container has. Each program becomes the next, so that signals reach the
+/// last.
+const IN_ROOT: &str = r#"
+    root=$0
+    mkdir "$root/dev"
+    mount --bind "$root" "$root"
+    for device in dev/null dev/random dev/urandom; do
+        touch "$root/$device"
+        mount --bind "/$device" "$root/$device"
+    done
+    mount -o remount,bind,ro "$root"
+    exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups=65532 "$root" \
+        /usr/bin/freehold "$@"
+"#;
 
 /// The binary under test.
 pub fn freehold() -> Command {
@@ -34,6 +49,8 @@ pub fn freehold() -> Command {
 #[derive(Clone)]
 pub struct OperatorSettings {
     kubeconfig: PathBuf,
+    /// The file system of an image, to run the binary of.
+    root: Option<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     folder: Arc<TempDir>,
@@ -70,6 +87,7 @@ impl OperatorSettings {
         let chart = Chart::installed();
         let settings = Self {
             kubeconfig: kubeconfig.to_owned(),
+            root: None,
             arguments: chart.arguments(),
             environment: alone(of_chart(chart)),
             folder: Arc::new(tempfile::tempdir().unwrap()),
@@ -112,11 +130,33 @@ impl OperatorSettings {
         self
     }
 
+    /// Runs the binary of an image's file system, which becomes the read-only root of a process with
+    /// the chart's user and no rights. That needs the rights of root itself.
+    #[must_use]
+    pub fn in_root(mut self, root: &Path) -> Self {
+        let inside = Path::new("/kubeconfig");
+        let outside = root.join("kubeconfig");
+        fs::copy(&self.kubeconfig, &outside).unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o444)).unwrap();
+        inside.clone_into(&mut self.kubeconfig);
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    fn program(&self) -> Command {
+        let Some(root) = &self.root else {
+            return Command::new(env!("CARGO_BIN_EXE_freehold"));
+        };
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-ec", IN_ROOT]).arg(root);
+        command
+    }
+
     /// Starts an operator without waiting for it.
     pub fn spawn(&self) -> OperatorProcess {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder.path().join(format!("operator-{number}.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_freehold"));
+        let mut command = self.program();
         command
             .args(&self.arguments)
             .envs(self.environment.iter().cloned())
@@ -162,6 +202,10 @@ impl OperatorProcess {
             if code == 200 { Ok(()) } else { Err(body) }
         })
         .await;
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id().unwrap()
     }
 
     pub fn check_running(&mut self) {

@@ -1,5 +1,4 @@
-//! Debian's packages of what some tests need: downloaded and unpacked into the cache folder, never
-//! installed.
+//! Debian's packages: downloaded and unpacked into the cache folder, never installed.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,17 +11,43 @@ use tokio::process::Command;
 
 use crate::programs::{cache_folder, lock};
 
-/// The packages, and their programs where libraries may be missing.
-const PACKAGES: [(&str, Option<&str>); 5] = [
-    ("bind9", Some("named")),
-    ("nsd", Some("nsd")),
-    ("knot", Some("knotd")),
-    ("unbound", Some("unbound")),
-    ("libfaketime", None),
-];
+/// Packages that are unpacked into one folder.
+#[derive(Debug, Clone, Copy)]
+pub struct PackageSet {
+    name: &'static str,
+    /// Each with the program that is wanted of it, and which must find its libraries.
+    packages: &'static [(&'static str, Option<&'static str>)],
+}
+
+/// What tests run against: name servers, and a clock that jumps.
+pub const TESTED_WITH: PackageSet = PackageSet {
+    name: "tested-with",
+    packages: &[
+        ("bind9", Some("usr/sbin/named")),
+        ("nsd", Some("usr/sbin/nsd")),
+        ("knot", Some("usr/sbin/knotd")),
+        ("unbound", Some("usr/sbin/unbound")),
+        ("libfaketime", None),
+    ],
+};
+
+/// What builds an image.
+pub const BUILDAH: PackageSet = PackageSet {
+    name: "buildah",
+    packages: &[("buildah", Some("usr/bin/buildah"))],
+};
+
+/// The certification authorities that an image has.
+pub const CERTIFICATES: PackageSet = PackageSet {
+    name: "ca-certificates",
+    packages: &[("ca-certificates", None)],
+};
+
 /// A library's library may be missing too.
 const LIBRARY_ROUNDS: usize = 6;
 const FOLDER_VARIABLE: &str = "FREEHOLD_TEST_PACKAGES";
+/// The names of the packages' files, which tell their versions.
+const UNPACKED: &str = "complete";
 
 /// The unpacked packages.
 #[derive(Debug, Clone)]
@@ -36,30 +61,48 @@ impl Packages {
     ///
     /// # Errors
     /// When a package cannot be had or its program does not find its libraries.
-    pub async fn find_or_unpack() -> Result<Self> {
+    pub async fn find_or_unpack(set: PackageSet) -> Result<Self> {
         let cache = cache_folder()?;
-        let root = cache.join(format!("packages-{}", release()));
+        let root = cache.join(format!("{}-{}", set.name, release()));
         let packages = Self { root };
         fs::create_dir_all(&packages.root)
             .with_context(|| format!("creating {}", packages.root.display()))?;
         let _lock = lock(&cache.join("packages.lock"), "unpacking packages").await?;
-        let done = packages.root.join("complete");
+        let done = packages.root.join(UNPACKED);
         if !done.is_file() {
             let downloads = Downloads::new(&cache, &packages.root)?;
-            for (package, program) in PACKAGES {
+            let mut files = Vec::new();
+            for (package, program) in set.packages {
                 eprintln!("unpacking {package}…");
-                downloads
-                    .unpack(&[package.to_owned()], &packages.root)
-                    .await?;
-                if let Some(program) = program {
-                    packages
-                        .unpack_libraries(&downloads, package, program)
-                        .await?;
-                }
+                files.extend(packages.unpack(&downloads, package, *program).await?);
             }
-            fs::write(&done, "").with_context(|| format!("creating {}", done.display()))?;
+            fs::write(&done, files.join("\n"))
+                .with_context(|| format!("creating {}", done.display()))?;
         }
         Ok(packages)
+    }
+
+    /// Where the packages' files are.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The version of an unpacked package.
+    ///
+    /// # Errors
+    /// When it was not unpacked here.
+    pub fn version(&self, package: &str) -> Result<String> {
+        let unpacked = self.root.join(UNPACKED);
+        let files = fs::read_to_string(&unpacked)
+            .with_context(|| format!("reading {}", unpacked.display()))?;
+        files
+            .lines()
+            .filter_map(|file| file.strip_prefix(package)?.strip_prefix('_'))
+            .find_map(|rest| rest.split('_').next())
+            // A colon is not allowed in a file's name.
+            .map(|version| version.replace("%3a", ":"))
+            .with_context(|| format!("{} does not name {package}", unpacked.display()))
     }
 
     /// The packages that `cargo xtask test --with-dns-servers` has made ready for its tests.
@@ -79,8 +122,12 @@ impl Packages {
         (FOLDER_VARIABLE, &self.root)
     }
 
-    pub(crate) fn command(&self, program: &str) -> Result<Command> {
-        let path = self.root.join("usr/sbin").join(program);
+    /// A program of the packages, with their libraries.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn command(&self, program: &str) -> Result<Command> {
+        let path = self.root.join(program);
         if !path.is_file() {
             bail!("{} is missing", path.display());
         }
@@ -89,31 +136,36 @@ impl Packages {
         Ok(command)
     }
 
-    async fn unpack_libraries(
+    /// Returns the names of the packages' files.
+    async fn unpack(
         &self,
         downloads: &Downloads,
         package: &str,
-        program: &str,
-    ) -> Result<()> {
+        program: Option<&str>,
+    ) -> Result<Vec<String>> {
+        let mut files = downloads.unpack(&[package.to_owned()], &self.root).await?;
+        let Some(program) = program else {
+            return Ok(files);
+        };
         let mut wanted = vec![package.to_owned()];
         for _ in 0..LIBRARY_ROUNDS {
             let missing = self.missing_libraries(program).await?;
             if missing.is_empty() {
-                return Ok(());
+                return Ok(files);
             }
             wanted = library_packages(&wanted).await?;
-            downloads.unpack(&wanted, &self.root).await?;
+            files.extend(downloads.unpack(&wanted, &self.root).await?);
         }
         let missing = self.missing_libraries(program).await?;
         if !missing.is_empty() {
             bail!("{program} of {package} lacks {}", missing.join(", "));
         }
-        Ok(())
+        Ok(files)
     }
 
     async fn missing_libraries(&self, program: &str) -> Result<Vec<String>> {
         let output = Command::new("ldd")
-            .arg(self.root.join("usr/sbin").join(program))
+            .arg(self.root.join(program))
             .env("LD_LIBRARY_PATH", self.library_path())
             .output()
             .await
@@ -204,7 +256,8 @@ impl Downloads {
         Ok(downloads)
     }
 
-    async fn unpack(&self, packages: &[String], root: &Path) -> Result<()> {
+    async fn unpack(&self, packages: &[String], root: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
         if self.apt(&[], "download", packages).await.is_err() {
             let options = self.own_lists()?;
             self.apt(&options, "update", &[]).await?;
@@ -222,8 +275,9 @@ impl Downloads {
                 bail!("dpkg-deb does not unpack {}", file.display());
             }
             fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+            names.extend(file.file_name().map(|name| name.display().to_string()));
         }
-        Ok(())
+        Ok(names)
     }
 
     fn own_lists(&self) -> Result<Vec<String>> {

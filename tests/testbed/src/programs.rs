@@ -196,7 +196,11 @@ fn find(program: &Program, places: &[&Path]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-pub(crate) fn cache_folder() -> Result<PathBuf> {
+/// The folder for what is built and downloaded once.
+///
+/// # Errors
+/// When neither the environment names one nor there is a home.
+pub fn cache_folder() -> Result<PathBuf> {
     if let Some(folder) = env::var_os("FREEHOLD_CACHE") {
         // Absolute, because go runs elsewhere.
         return path::absolute(folder).context("the folder named by FREEHOLD_CACHE");

@@ -119,7 +119,7 @@ pub async fn start(
     )
     .with_context(|| format!("writing {}", configuration.display()))?;
 
-    let mut command: Command = packages.command(program)?;
+    let mut command: Command = packages.command(&format!("usr/sbin/{program}"))?;
     command.args(software.arguments()).arg(&configuration);
     let mut process = Process::start(program, command, &folder.join("server.log"))?;
     for zone in &zones {

@@ -43,7 +43,7 @@ impl Unbound {
         fs::write(&configuration, text(&folder, tree, plain, tls))
             .with_context(|| format!("writing {}", configuration.display()))?;
 
-        let mut command = packages.command("unbound")?;
+        let mut command = packages.command("usr/sbin/unbound")?;
         command.args(["-d", "-c"]).arg(&configuration);
         let mut process = Process::start("unbound", command, &folder.join("server.log"))?;
         ready::wait(&mut process, plain, ".").await?;
