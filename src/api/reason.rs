@@ -136,3 +136,16 @@ impl fmt::Display for Reason {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_explained_to_operators() {
+        let page = include_str!("../../docs/operations.md");
+        for reason in Reason::ALL {
+            assert!(page.contains(&format!("`{reason}`")), "{reason}");
+        }
+    }
+}

@@ -128,7 +128,10 @@ pub async fn live_holder(
             Ok(Some(live).filter(|_| there && proved))
         }
         Err(CallError::NotFound) => {
-            operator.orphans.add(holding.name.clone());
+            // An import makes the holder yet, and is reminded of it by and by.
+            if !holding.importing {
+                operator.orphans.add(holding.name.clone());
+            }
             Ok(None)
         }
         Err(error) => Err(error),

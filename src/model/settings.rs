@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::policy::NamePolicy;
-use super::schedule::Ladder;
+use super::schedule::{Ladder, WRITTEN_FROM};
 use super::service::ServiceName;
 
 /// Everything a decision depends on besides the objects.
@@ -27,6 +27,20 @@ pub struct Settings {
     pub confirmation_period: SignedDuration,
     /// How long a proof is relied on without having been renewed.
     pub max_proof_age: SignedDuration,
+}
+
+impl Settings {
+    /// A proof so soon after one that the status tells of is not told, so that checks close to each
+    /// other write nothing: within five minutes, or a tenth of the time for which a proof is relied
+    /// on, and never so long that the next one would come too late.
+    #[must_use]
+    pub fn untold_proofs(&self) -> SignedDuration {
+        let spare = self.max_proof_age - self.recheck_period;
+        WRITTEN_FROM
+            .min(self.max_proof_age / 10)
+            .min(spare)
+            .max(SignedDuration::ZERO)
+    }
 }
 
 impl Default for Settings {

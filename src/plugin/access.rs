@@ -55,7 +55,7 @@ pub(super) const GET: Right = Right {
 pub(super) const PATCH: Right = Right {
     verb: "patch",
     resource: "organizationdomains",
-    roles: "the ClusterRole edit, admin or freehold-edit",
+    roles: "the ClusterRole edit or admin",
 };
 pub(super) const APPROVE: Right = Right {
     verb: "create",

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::access::{Access, PATCH};
-use super::text::{path, reason, status_of, words};
+use super::text::{path, plain, reason, status_of, words};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::{OrganizationDomain, REQUESTED_AT};
@@ -71,10 +71,11 @@ fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
     let message = conditions::find(&status.conditions, READY)
         .map_or("", |condition| condition.message.as_str());
     print(&format!(
-        "{} ({}): {state}, {}\n{message}\n",
+        "{} ({}): {state}, {}\n{}\n",
         path(domain),
-        domain.spec.domain,
-        reason(&status)
+        plain(&domain.spec.domain),
+        reason(&status),
+        plain(message)
     ))?;
     let is = |kind, wanted| {
         conditions::find(&status.conditions, kind)

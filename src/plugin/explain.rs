@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::access::Access;
-use super::text::{NONE, next_check, path, reason, status_of, table};
+use super::text::{NONE, next_check, path, plain, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
 use crate::api::conditions::{self, READY};
@@ -31,9 +31,9 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         .map_or_else(|| NONE.to_owned(), |state| format!("{state:?}"));
     let mut text = format!(
         "Domain        {}\nObject        {}\nOrganization  {}\nState         {state}, {}\nNext check    {}\n",
-        domain.spec.domain,
+        plain(&domain.spec.domain),
         path(domain),
-        domain.spec.organization_ref.name,
+        plain(&domain.spec.organization_ref.name),
         reason(&status),
         next_check(&status, now)
     );
@@ -43,7 +43,7 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         None => "No operator has looked at the object yet.",
     };
     // Nothing can go wrong in memory.
-    let _ = writeln!(text, "\nWhat to do\n  {what_to_do}");
+    let _ = writeln!(text, "\nWhat to do\n  {}", plain(what_to_do));
     if !status.conditions.is_empty() {
         let rows: Vec<_> = status
             .conditions
@@ -63,7 +63,7 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         let mut told = vec![what_to_do];
         for condition in &status.conditions {
             if !told.contains(&condition.message.as_str()) {
-                let _ = writeln!(text, "  {}: {}", condition.type_, condition.message);
+                let _ = writeln!(text, "  {}: {}", condition.type_, plain(&condition.message));
                 told.push(&condition.message);
             }
         }
@@ -83,7 +83,7 @@ fn last_check(check: &LastCheck) -> String {
     let mut text = format!("\nLast check{at}\n  {:?}{dnssec}\n", check.verdict);
     for value in &check.observed_values {
         // Nothing can go wrong in memory.
-        let _ = writeln!(text, "  found \"{value}\"");
+        let _ = writeln!(text, "  found \"{}\"", plain(value));
     }
     if let Some(hint) = &check.hint {
         let _ = writeln!(text, "  {hint}");

@@ -87,9 +87,12 @@ impl Failure {
 /// it answers with these.
 #[must_use]
 pub fn main() -> ExitCode {
-    let name = env::args().next().unwrap_or_default();
+    let mut arguments = env::args_os();
+    let name = arguments.next().unwrap_or_default();
     let name = Path::new(&name).file_name().and_then(|name| name.to_str());
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::access::Access;
 use super::select::Selection;
-use super::text::{path, status_of, table};
+use super::text::{path, plain, status_of, table};
 use super::{Failure, Format, print, print_as};
 use crate::api::OrganizationDomain;
 use crate::api::organization_domain::ChallengeRecord;
@@ -53,7 +53,9 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         if records.records.is_empty() {
             eprintln!(
                 "{} ({}) has no record to publish: kubectl freehold explain {} says why",
-                records.path, records.domain, records.name
+                records.path,
+                plain(&records.domain),
+                records.name
             );
         } else {
             all.push(records);

@@ -14,16 +14,33 @@ pub(super) const NONE: &str = "-";
 
 /// Columns as wide as their widest text, three blanks apart.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| plain(cell)))
+        .collect();
     let width = |column: usize| {
         let texts = rows.iter().map(|row| row[column].chars().count());
         texts.max().unwrap_or(0).max(head[column].len())
     };
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = line(head, &widths);
-    for row in rows {
+    for row in &rows {
         text += &line(row.each_ref().map(String::as_str), &widths);
     }
     text
+}
+
+/// What a tenant wrote, without what a terminal takes for a command or a new line.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            plain.extend(letter.escape_default());
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
 }
 
 fn line<const N: usize>(cells: [&str; N], widths: &[usize; N]) -> String {
@@ -107,6 +124,12 @@ mod tests {
         ] {
             assert_eq!(short(seconds), text);
         }
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_tenants() {
+        let rows = [["a\u{1b}[2J\nb".to_owned()]];
+        assert_eq!(table(["X"], &rows), "X\na\\u{1b}[2J\\nb\n");
     }
 
     #[test]

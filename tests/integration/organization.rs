@@ -114,9 +114,7 @@ async fn an_organization_back_within_the_grace_costs_nothing() {
         .await;
         tenant.organization("acme").await;
         domain.until_reason("Verified").await;
-        let proven = status(&domain.get().await).last_proven_time;
-        let again = domain.checked(&format!("back-{}", away.len())).await;
-        assert!(status(&again).last_proven_time > proven);
+        domain.checked(&format!("back-{}", away.len())).await;
     }
     let kept = status(&domain.get().await);
     assert_eq!(kept.paused_time, None);

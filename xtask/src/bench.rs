@@ -174,9 +174,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
         parts.stop().await?;
     }
     if wanted(Name::Shards) {
-        let parts = Parts::start(&freehold).await?;
-        rows.extend(progress(shards::measure(&parts).await?));
-        parts.stop().await?;
+        rows.extend(progress(shards::measure(&freehold).await?));
     }
     let scale = [Name::Memory, Name::ColdStart, Name::Rest, Name::Growth];
     if scale.into_iter().any(wanted) {

@@ -447,8 +447,9 @@ impl Step<'_> {
         self.facts.last_check = Some(judgement.report.clone());
         match self.weigh(judgement) {
             Some(Verdict::Proven) => {
+                let was_missing = self.facts.record_missing.take().is_some();
                 let is_news = self.asked
-                    || self.facts.record_missing.take().is_some()
+                    || was_missing
                     || self.facts.reason != Reason::Verified
                     || !self.is_recently_proven();
                 if is_news {
@@ -473,10 +474,9 @@ impl Step<'_> {
         }
     }
 
-    /// So that checks close to each other write nothing, a proof soon after another is not told:
-    /// within five minutes, or within a tenth of the time for which one is relied on.
+    /// A proof soon after another is not told.
     fn is_recently_proven(&self) -> bool {
-        let soon = schedule::WRITTEN_FROM.min(self.settings.max_proof_age / 10);
+        let soon = self.settings.untold_proofs();
         let told = self.facts.last_proven;
         told.is_some_and(|told| told <= self.now && self.now < schedule::add(told, soon))
     }

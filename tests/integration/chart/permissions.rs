@@ -24,6 +24,8 @@ async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart, log: &Path, u
         .with("--grace-check-period", "1s")
         .with("--grace", "6s")
         .with("--hand-over-period", "4s")
+        // Each proof a second after another is told.
+        .with("--max-proof-age", "10s")
         .start()
         .await;
     let name = world.name("sold");

@@ -1,5 +1,7 @@
 //! Shards: the same domains by one operator, by two and by four, each at work on its own.
 
+use std::path::Path;
+
 use anyhow::Result;
 use tokio::time::Instant;
 
@@ -22,11 +24,11 @@ struct Cost {
     memory: f64,
 }
 
-pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
-    let one = cost(parts, 1).await?;
+pub async fn measure(freehold: &Path) -> Result<Vec<Row>> {
+    let one = cost(freehold, 1).await?;
     let mut rows = Vec::new();
     for shards in [2, 4] {
-        let many = cost(parts, shards).await?;
+        let many = cost(freehold, shards).await?;
         rows.push(
             Row::new(
                 "shards",
@@ -47,13 +49,15 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn cost(parts: &Parts, shards: usize) -> Result<Cost> {
+/// On a control plane of its own: every shard has all holdings in memory.
+async fn cost(freehold: &Path, shards: usize) -> Result<Cost> {
+    let parts = Parts::start(freehold).await?;
     let run = format!("shards{shards}");
     let domains: Vec<Domain> = fleet::domains(&run, DOMAINS)
         .into_iter()
         .enumerate()
         .map(|(n, domain)| Domain {
-            label: Some((KEY, shard(n % shards))),
+            label: Some((KEY, shard(shards, n % shards))),
             ..domain
         })
         .collect();
@@ -62,7 +66,7 @@ async fn cost(parts: &Parts, shards: usize) -> Result<Cost> {
     let start = Instant::now();
     let mut operators = Vec::new();
     for n in 0..shards {
-        let selector = format!("--watch-label-selector={KEY}={}", shard(n));
+        let selector = format!("--watch-label-selector={KEY}={}", shard(shards, n));
         let arguments = [&SETTINGS[..], &[selector.as_str()]].concat();
         operators.push(parts.spawn(&arguments)?);
     }
@@ -73,6 +77,8 @@ async fn cost(parts: &Parts, shards: usize) -> Result<Cost> {
         memory = memory.max(operator.memory()?.peak);
         operator.stop().await?;
     }
+    drop(watch);
+    parts.stop().await?;
     Ok(Cost {
         rate: number(DOMAINS) / time.as_secs_f64(),
         cpu: cpu * 1000.0 / number(DOMAINS),
@@ -80,6 +86,7 @@ async fn cost(parts: &Parts, shards: usize) -> Result<Cost> {
     })
 }
 
-fn shard(n: usize) -> String {
-    format!("shard{n}")
+/// Each run has its own, so that it lists its own domains alone.
+fn shard(of: usize, n: usize) -> String {
+    format!("shard{n}-of-{of}")
 }

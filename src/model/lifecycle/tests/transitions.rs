@@ -194,6 +194,10 @@ fn proofs_close_to_each_other_write_nothing() {
     subject.requested = Some("again".into());
     subject.after(seconds(30)).step(Some(Verdict::Proven));
     assert_eq!(proven(&subject), Some(subject.now), "it was asked for");
+    subject.after(seconds(30)).step(Some(Verdict::Absent));
+    subject.requested = Some("once more".into());
+    subject.after(seconds(30)).step(Some(Verdict::Proven));
+    assert_eq!(subject.status.record_missing, None, "whoever asked");
     subject.settings.max_proof_age = seconds(90);
     subject.after(seconds(30)).step(Some(Verdict::Proven));
     assert_eq!(
