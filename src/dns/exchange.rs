@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::proto::op::{
-    DnsRequest, DnsRequestOptions, DnsResponse, Edns, Message, MessageType, OpCode, Query,
+    DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
 };
 use hickory_resolver::net::proto::rr::{DNSClass, Name, RecordType};
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
@@ -28,6 +28,8 @@ const HEADER_OCTETS: usize = 12;
 const TYPE_AND_CLASS_OCTETS: usize = 4;
 /// The longest name (RFC 1035 section 2.3.4).
 const NAME_OCTETS: usize = 255;
+/// Type and class, and an OPT record without data.
+const OTHER_OCTETS: usize = 15;
 /// A datagram is sent so often, the last time with most of the time left for its answer.
 const UDP_SENDS: u32 = 3;
 /// Part of the time after which a datagram counts as lost.
@@ -93,7 +95,7 @@ impl Exchange {
         if !self.guard.permits(server) {
             return Err(Failure::NotPublicAddress);
         }
-        let sent = question.with_randomness()?;
+        let sent = question.with_randomness();
         let mut over_udp = None;
         if question.transport == Transport::Any {
             over_udp = match self.ask_udp(server, &sent, deadline).await {
@@ -201,7 +203,7 @@ fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Heard> {
 pub struct Question {
     transport: Transport,
     /// Without what is random in it.
-    octets: Result<Vec<u8>, Failure>,
+    octets: Vec<u8>,
 }
 
 /// A question as it goes to one server.
@@ -220,26 +222,43 @@ enum Heard {
 }
 
 impl Question {
+    /// Written by hand, because it is much of what a check costs: header, question and OPT record
+    /// (RFC 1035 section 4.1, RFC 6891 section 6.1).
     #[must_use]
     pub fn new(name: &Name, kind: RecordType, manner: Manner) -> Self {
-        let mut message = Message::new(0, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = manner.recursion_desired;
-        // Asks a validating server to say whether it validated (RFC 6840 section 5.7).
-        message.metadata.authentic_data = manner.recursion_desired;
-        message.add_query(Query::query(name.clone(), kind));
-        let edns = message.edns.get_or_insert_with(Edns::new);
-        edns.set_max_payload(EDNS_PAYLOAD);
-        edns.set_dnssec_ok(manner.signatures);
+        const OPT: u16 = 41;
+        // With the question itself it asks a validating server to say whether it validated (RFC 6840
+        // section 5.7).
+        let flags: u16 = if manner.recursion_desired { 0x0120 } else { 0 };
+        let dnssec_ok: u16 = if manner.signatures { 0x8000 } else { 0 };
+        let mut octets = Vec::with_capacity(HEADER_OCTETS + NAME_OCTETS + OTHER_OCTETS);
+        for word in [0, flags, 1, 0, 0, 1] {
+            octets.extend_from_slice(&word.to_be_bytes());
+        }
+        for label in name {
+            // No label has more than 63 octets.
+            octets.extend(u8::try_from(label.len()));
+            octets.extend_from_slice(label);
+        }
+        octets.push(0);
+        for word in [kind.into(), DNSClass::IN.into()] {
+            octets.extend_from_slice(&u16::to_be_bytes(word));
+        }
+        // The root's name.
+        octets.push(0);
+        for word in [OPT, EDNS_PAYLOAD, 0, dnssec_ok, 0] {
+            octets.extend_from_slice(&word.to_be_bytes());
+        }
         Self {
             transport: manner.transport,
-            octets: message.to_vec().map_err(|_| Failure::Malformed),
+            octets,
         }
     }
 
     /// The id is random, and so is the case of the name's letters, which an answer must repeat
     /// (0x20): it is as hard to guess as the id and the port.
-    fn with_randomness(&self) -> Result<Sent, Failure> {
-        let mut octets = self.octets.clone()?;
+    fn with_randomness(&self) -> Sent {
+        let mut octets = self.octets.clone();
         if let Some(id) = octets.first_chunk_mut() {
             *id = rand::random::<[u8; 2]>();
         }
@@ -250,7 +269,7 @@ impl Question {
                 *octet ^= b'a' ^ b'A';
             }
         }
-        Ok(Sent { octets })
+        Sent { octets }
     }
 }
 
@@ -385,6 +404,8 @@ fn of_io(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::net::proto::op::Edns;
+
     use super::*;
 
     const MANNER: Manner = Manner {
@@ -395,7 +416,7 @@ mod tests {
 
     fn sent(name: &Name) -> Sent {
         let question = Question::new(name, RecordType::TXT, MANNER);
-        question.with_randomness().unwrap()
+        question.with_randomness()
     }
 
     fn answer(question: &Sent, change: impl Fn(&mut Message)) -> Vec<u8> {
@@ -403,6 +424,33 @@ mod tests {
         message.metadata.message_type = MessageType::Response;
         change(&mut message);
         message.to_vec().unwrap()
+    }
+
+    #[test]
+    fn a_question_is_written_as_the_library_writes_it() {
+        for (name, kind) in [
+            (".", RecordType::DNSKEY),
+            ("acme.example.", RecordType::TXT),
+            ("_Freehold-challenge.a\\.b.acme.example.", RecordType::DS),
+        ] {
+            let name = Name::from_ascii(name).unwrap();
+            for (recursion_desired, signatures) in [(false, true), (true, false)] {
+                let mut message = Message::new(0, MessageType::Query, OpCode::Query);
+                message.metadata.recursion_desired = recursion_desired;
+                message.metadata.authentic_data = recursion_desired;
+                message.add_query(Query::query(name.clone(), kind));
+                let edns = message.edns.get_or_insert_with(Edns::new);
+                edns.set_max_payload(EDNS_PAYLOAD);
+                edns.set_dnssec_ok(signatures);
+                let manner = Manner {
+                    transport: Transport::Any,
+                    recursion_desired,
+                    signatures,
+                };
+                let question = Question::new(&name, kind, manner);
+                assert_eq!(question.octets, message.to_vec().unwrap(), "{name}");
+            }
+        }
     }
 
     #[test]
