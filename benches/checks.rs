@@ -29,10 +29,11 @@ use tokio::net::{TcpStream, UdpSocket};
 /// Each has servers of its own, because the engine asks one address few things at a time.
 const DOMAINS: usize = 64;
 const IN_FLIGHT: usize = 64;
-const MEASURED: Duration = Duration::from_secs(2);
-/// Both are measured in turn so often, and the middle one of the ratios counts: the machine does
-/// other things.
-const ROUNDS: usize = 7;
+/// Short, so that both of a round see the machine in one state: it does other things, which change
+/// within a second.
+const MEASURED: Duration = Duration::from_millis(250);
+/// Both are measured in turn so often, and the middle one of the ratios counts.
+const ROUNDS: usize = 61;
 
 /// A question as the engine put it.
 #[derive(Clone)]

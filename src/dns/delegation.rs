@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all};
-use futures::stream::{FuturesOrdered, StreamExt};
 use hickory_resolver::net::proto::dnssec::TrustAnchors;
 use hickory_resolver::net::proto::op::{Message, ResponseCode};
 use hickory_resolver::net::proto::rr::{Name, RecordType};
@@ -356,11 +355,8 @@ impl<'a> Walk<'a> {
         let read = |answer: &Message| read_authoritative(answer, &zone.name, name, kind);
         let question = zone.question(name, kind, transport);
         let asked = zone.asked().iter();
-        let answers: Vec<Read<Reading>> = asked
-            .map(|server| self.put(&zone.name, server, &question, read))
-            .collect::<FuturesOrdered<_>>()
-            .collect()
-            .await;
+        let answers: Vec<Read<Reading>> =
+            join_all(asked.map(|server| self.put(&zone.name, server, &question, read))).await;
         let mut deeper = None;
         let mut told = Vec::with_capacity(answers.len());
         for answer in answers {

@@ -1,5 +1,6 @@
 //! One question to one server: UDP first, TCP where that gave no answer or a cut one.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -190,12 +191,17 @@ async fn receive(socket: &UdpSocket, sent: &Sent) -> Result<Answer, Failure> {
     }
 }
 
-/// The datagram that is there. The buffer is on the stack, for no longer than it is needed: a heap's
-/// quick sizes end below it.
+thread_local! {
+    /// A heap's quick sizes end below it, and on the stack it would be cleared for each datagram.
+    static DATAGRAM: RefCell<[u8; LARGEST_DATAGRAM]> = const { RefCell::new([0; LARGEST_DATAGRAM]) };
+}
+
+/// The datagram that is there.
 fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Heard> {
-    let mut buffer = [0; LARGEST_DATAGRAM];
-    let length = socket.try_recv(&mut buffer)?;
-    Ok(sent.read(&buffer[..length]))
+    DATAGRAM.with_borrow_mut(|datagram| {
+        let length = socket.try_recv(datagram)?;
+        Ok(sent.read(&datagram[..length]))
+    })
 }
 
 /// A question that any number of servers can be asked.

@@ -68,8 +68,8 @@ impl Guard {
     #[must_use]
     pub fn permits(&self, server: SocketAddr) -> bool {
         let ip = server.ip().to_canonical();
-        self.rules.configured.contains(&server)
-            || is_public(server.ip())
+        is_public(server.ip())
+            || self.rules.configured.contains(&server)
             || self.rules.allowed.iter().any(|net| net.contains(&ip))
     }
 
