@@ -179,6 +179,7 @@ fn compressed(world: &World, tenant: &Tenant) -> OperatorSettings {
         .operator(&[tenant])
         .every("1s")
         .with("--recheck-period", "2s")
+        .with("--max-proof-age", "20s")
         .with("--grace-check-period", "2s")
         .with("--grace", "12s")
         .with("--orphan-delay", "1s")

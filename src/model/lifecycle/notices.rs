@@ -1,9 +1,10 @@
 //! What a person should hear of, once for each time it becomes so.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::step::Step;
 use super::{About, HeldBy, Notice};
+use crate::api::conditions::VERIFIED;
 use crate::api::organization_domain::{CountedChecks, State};
 use crate::api::reason::Reason;
 use crate::model::facts::Facts;
@@ -89,7 +90,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
                     Reason::Verified,
                     false,
                     &text,
-                    format!("{} {moment}", token(facts)),
+                    format!("{} {}", token(facts), became_verified(step)),
                 );
             }
             Reason::Approved => tell(facts.reason, false, &text, moment),
@@ -160,6 +161,16 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
         });
     }
     notices
+}
+
+/// Since when the condition has been true. Of a domain that was verified by a clock that was ahead it
+/// stays the same, while `verifiedTime` is corrected.
+fn became_verified(step: &Step<'_>) -> Timestamp {
+    let conditions = &step.snapshot.status.conditions;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == VERIFIED && condition.status == "True")
+        .map_or(step.now, |condition| condition.last_transition_time.0)
 }
 
 fn token(facts: &Facts) -> String {

@@ -36,10 +36,19 @@ fn close_checks_are_known_by_what_they_leave() {
     };
     subject.after(hours(1)).step(Some(Verdict::Proven));
     assert_eq!(subject.status.next_check_time, None);
-    assert_eq!(after_now(&subject, start()), seconds(50));
+    // A proof in the five minutes after one that was told leaves nothing.
+    let told = SignedDuration::from_mins(5);
+    assert_eq!(after_now(&subject, start()), told + seconds(50));
     let proven = subject.now;
+    subject.after(told).step(Some(Verdict::Proven));
+    subject.after(seconds(40)).step(Some(Verdict::Proven));
+    assert_eq!(
+        subject.status.last_proven_time,
+        Some(Time(schedule::add(proven, told)))
+    );
+    assert_eq!(after_now(&subject, start()), told + seconds(10));
     subject.after(seconds(30)).step(Some(INCONCLUSIVE));
-    assert_eq!(after_now(&subject, start()), seconds(20), "{proven}");
+    assert_eq!(after_now(&subject, start()), told - seconds(20));
     subject.after(seconds(30)).step(Some(Verdict::Absent));
     // The next third of the grace is the next to be written.
     assert_eq!(after_now(&subject, start()), seconds(65));
