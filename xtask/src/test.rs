@@ -14,6 +14,9 @@ use crate::{cargo, image};
 
 const FORMATTING: [&str; 3] = ["fmt", "--check", "--all"];
 const TEST_THREADS: &str = "8";
+/// Of the whole workspace whatever is tested: with fewer packages, their dependencies would be built
+/// anew with fewer features.
+const OF_THE_WORKSPACE: [&str; 2] = ["test", "--workspace"];
 const LINTS: [&str; 6] = [
     "clippy",
     "--workspace",
@@ -69,7 +72,8 @@ async fn check(with_dns_servers: bool, with_image: bool, arguments: &[String]) -
     let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| TEST_THREADS.to_owned());
     on_control_plane(|command| {
         command
-            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(OF_THE_WORKSPACE)
+            .arg("--no-fail-fast")
             .env("RUST_TEST_THREADS", threads)
             .env("FREEHOLD_TEST_GITOPS", gitops)
             .env("FREEHOLD_TEST_ACTIONLINT", actionlint)
@@ -105,7 +109,7 @@ async fn with_packages() -> Result<ExitCode> {
     let (variable, folder) = packages.environment();
     on_control_plane(|command| {
         command
-            .args(["test", "--package=freehold-testbed", "--package=freehold"])
+            .args(OF_THE_WORKSPACE)
             .args(["--test=nameservers", "--test=dns", "--test=integration"])
             .args(["--no-fail-fast", "--", "--ignored", "--skip=image::"])
             .env(variable, folder);
@@ -122,8 +126,8 @@ async fn real_image() -> Result<ExitCode> {
     let second = image::build(&binary, &folder.join("image-test-again")).await?;
     on_control_plane(|command| {
         command
-            .args(["test", "--package=freehold", "--test=integration"])
-            .args(["--", "--ignored", "image::"])
+            .args(OF_THE_WORKSPACE)
+            .args(["--test=integration", "--", "--ignored", "image::"])
             .env("FREEHOLD_TEST_IMAGE", first)
             .env("FREEHOLD_TEST_IMAGE_AGAIN", second);
     })
