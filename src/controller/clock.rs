@@ -1,5 +1,6 @@
-//! The wall clock may be set back while the process runs. Times are compared by it, waits go by the
-//! monotonic clock: a look that was put off by a clock that was ahead would come as much too late.
+//! The wall clock may be set while the process runs. Times are compared by it, waits go by the
+//! monotonic clock, which also stands still while a machine sleeps: a look that was put off by another
+//! clock would come too late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,6 +22,13 @@ pub struct Clock {
     latest: AtomicI64,
 }
 
+/// By how many seconds the clock was set.
+#[derive(Debug, PartialEq, Eq)]
+enum Set {
+    Back(i64),
+    Forward(i64),
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self {
@@ -38,12 +46,19 @@ impl Clock {
         now
     }
 
-    /// By how many seconds the clock is behind a time that a reconcile went by since this was asked
-    /// last.
-    fn set_back_by(&self, now: Timestamp) -> i64 {
+    /// Whether it was set since this was asked last, and what it was ahead by then.
+    fn was_set(&self, now: Timestamp, before: &mut i64) -> Option<Set> {
         let ahead = self.ahead_of_monotonic(now);
         let latest = self.latest.swap(ahead, Ordering::Relaxed);
-        latest.saturating_sub(ahead)
+        let back = latest.saturating_sub(ahead);
+        let forward = ahead.saturating_sub(std::mem::replace(before, ahead));
+        if back > TOLERANCE {
+            Some(Set::Back(back))
+        } else if forward > TOLERANCE {
+            Some(Set::Forward(forward))
+        } else {
+            None
+        }
     }
 
     fn ahead_of_monotonic(&self, now: Timestamp) -> i64 {
@@ -54,13 +69,20 @@ impl Clock {
 
 /// Has everything looked at again whose next look may come too late.
 pub async fn watch(operator: Arc<Operator>) {
+    let clock = &operator.clock;
+    let mut before = clock.ahead_of_monotonic(Timestamp::now());
     loop {
         sleep(PERIOD).await;
-        let seconds = operator.clock.set_back_by(Timestamp::now());
-        if seconds > TOLERANCE {
-            tracing::warn!(seconds, "the clock was set back");
-            operator.look_at_all();
+        let now = Timestamp::now();
+        match clock.was_set(now, &mut before) {
+            None => continue,
+            Some(Set::Back(seconds)) => tracing::warn!(seconds, "the clock was set back"),
+            Some(Set::Forward(seconds)) => {
+                tracing::warn!(seconds, "the clock was set forward");
+                operator.stores.domains_mut().forget_overdue(now);
+            }
         }
+        operator.look_at_all();
     }
 }
 
@@ -71,17 +93,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_set_back_is_told_from_one_that_goes_on() {
+    async fn a_clock_that_is_set_is_told_from_one_that_goes_on() {
         let clock = Clock::default();
         let start = clock.now();
-        let after = |seconds| clock.set_back_by(start + SignedDuration::from_secs(seconds));
+        let mut before = clock.ahead_of_monotonic(start);
+        let mut after = |seconds| {
+            let now = start + SignedDuration::from_secs(seconds);
+            clock.was_set(now, &mut before)
+        };
         tokio::time::advance(Duration::from_secs(100)).await;
-        assert_eq!(after(100), 0);
+        assert_eq!(after(100), None);
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(after(86_510), -86_400);
-        assert_eq!(after(110), 86_400);
-        assert_eq!(after(110), 0, "told once");
+        assert_eq!(after(86_510), Some(Set::Forward(86_400)));
+        assert_eq!(after(86_511), None, "told once");
+        assert_eq!(after(110), Some(Set::Back(86_401)));
+        assert_eq!(after(110), None, "told once");
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(after(100), 20);
+        assert_eq!(after(100), Some(Set::Back(20)));
+        assert_eq!(after(104), None, "corrected");
     }
 }

@@ -340,6 +340,13 @@ impl Domains {
         }
     }
 
+    /// What is due by now is due as after a start: soon, and not all at once.
+    pub fn forget_overdue(&mut self, now: Timestamp) {
+        for entry in self.entries.values_mut() {
+            entry.next_check = entry.next_check.filter(|&next_check| next_check > now);
+        }
+    }
+
     /// Whether this process found the object made, and has not looked at it yet.
     #[must_use]
     pub fn is_inherited(&self, key: &Key) -> bool {
@@ -709,5 +716,20 @@ mod tests {
         assert_eq!(store.next_check(&key, "2"), None);
         store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
         assert_eq!(store.next_check(&key, "2"), None);
+    }
+
+    #[test]
+    fn only_what_is_overdue_is_due_anew() {
+        let mut store = Domains::new(10);
+        let (due, later) = (Key::new("ns", "due"), Key::new("ns", "later"));
+        let now = Timestamp::UNIX_EPOCH;
+        let soon = now + jiff::SignedDuration::from_secs(1);
+        for (key, next_check) in [(&due, now), (&later, soon)] {
+            store.upsert(domain(&key.name, "1", 5, "acme", None), false);
+            store.set_next_check(key, "1", Some(next_check));
+        }
+        store.forget_overdue(now);
+        assert_eq!(store.next_check(&due, "1"), None);
+        assert_eq!(store.next_check(&later, "1"), Some(soon));
     }
 }

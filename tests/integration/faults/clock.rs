@@ -1,11 +1,12 @@
 //! The operator's clock jumps by a day while it works, and comes back.
 
 use freehold_testbed::{Clock, Packages};
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::campaign::Campaign;
-use crate::support::{Cluster, World, publish, ready_reason, status};
+use crate::support::{Approval, Cluster, World, publish, ready_reason, status};
 
 fn clock() -> Clock {
     Clock::new(&Packages::from_environment().unwrap()).unwrap()
@@ -66,5 +67,39 @@ async fn a_clock_that_comes_back_leaves_no_check_and_no_proof_in_the_future() {
         })
         .await;
     assert_eq!(ready_reason(&held), "Verified");
+    operator.check_running();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run: it needs libfaketime, which cargo xtask test --with-dns-servers brings"]
+async fn a_clock_that_is_set_forward_ends_what_is_over() {
+    let clock = clock();
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let mut operator = world.operator(&[&tenant]).clock(&clock).start().await;
+    let held = join_all(["a", "b", "c", "d"].map(async |object| {
+        let held = world.verified(&tenant, object, &world.name(object)).await;
+        held.challenge().await.records.remove(0).name
+    }))
+    .await;
+    let approved = tenant.state("approved", &world.name("approved")).await;
+    let expiry = Timestamp::now() + SignedDuration::from_hours(12);
+    Approval::of(
+        &tenant,
+        "by-hand",
+        "approved",
+        &approved.domain,
+        Some(expiry),
+    )
+    .await;
+    approved.until_verified().await;
+
+    let asked = || held.iter().map(|record| world.dns.queries_for(record));
+    let before: Vec<_> = asked().collect();
+    clock.set(1).unwrap();
+    approved.until_event("ApprovalEnded").await;
+    // A day's checks became due by that: they are made in the course of an hour.
+    let later = asked().zip(before).filter(|(now, before)| now == before);
+    assert!(later.count() > 0);
     operator.check_running();
 }
