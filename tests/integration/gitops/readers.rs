@@ -87,7 +87,7 @@ async fn helm_waits_right(row: &Row) {
         match row.kstatus {
             "Current" if last == "Helm takes it for done" => return,
             // That it gave up for what it saw, and for nothing else.
-            "InProgress" | "Failed" if last.contains(&saw) => return,
+            "InProgress" | "Failed" | "Terminating" if last.contains(&saw) => return,
             _ => {}
         }
     }

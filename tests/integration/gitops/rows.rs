@@ -117,6 +117,8 @@ const UNDER_WAY: (&str, &str) = ("InProgress", "Progressing");
 const BROKEN: (&str, &str) = ("Failed", "Degraded");
 /// Nobody is to wait for a thing that may never come, nor to be told that it is there.
 const DOUBTFUL: (&str, &str) = ("InProgress", "Degraded");
+/// It goes away as soon as whoever keeps it lets it; Argo CD says so itself, and asks no script.
+const GOING: (&str, &str) = ("Terminating", "Progressing");
 /// The operator has not seen it as it is now.
 const UNSEEN: (&str, &str) = ("InProgress", "Progressing");
 
@@ -376,6 +378,38 @@ async fn proof_stale() -> Vec<Row> {
     ]
 }
 
+/// One domain more than its namespace may have checked.
+async fn over_quota() -> Vec<Row> {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let settings = world.operator(&[&tenant]).every("1s");
+    let settings = settings.with("--max-pending-per-namespace", "1");
+    let operator = settings.start().await;
+    let first = tenant.state("first", &world.name("first")).await;
+    first.until_reason("RecordAbsent").await;
+    let waiting = tenant.state("waiting", &world.name("waiting")).await;
+    waiting.until_reason("QuotaExceeded").await;
+    assert!(operator.terminate().await.success());
+    vec![Row::domain("quota exceeded", &waiting, PENDING, UNDER_WAY).await]
+}
+
+/// One that gave its name up, and that somebody's finalizer keeps.
+async fn deleting() -> Vec<Row> {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let operator = world.operator(&[&tenant]).every("1s").start().await;
+    let going = world.verified(&tenant, "going", &world.name("going")).await;
+    going
+        .patch(json!({ "metadata": { "finalizers": ["example.com/keep"] } }))
+        .await
+        .unwrap();
+    going.delete().await;
+    going.until_reason("Deleting").await;
+    world.until_released(&going.domain).await;
+    assert!(operator.terminate().await.success());
+    vec![Row::domain("deleting", &going, PENDING, GOING).await]
+}
+
 /// Every row; the operators that made them have stopped, so that they stay.
 pub async fn all() -> Vec<Row> {
     let rows: Vec<Pin<Box<dyn Future<Output = Vec<Row>>>>> = vec![
@@ -387,6 +421,8 @@ pub async fn all() -> Vec<Row> {
         Box::pin(record_lost()),
         Box::pin(handed_over()),
         Box::pin(proof_stale()),
+        Box::pin(over_quota()),
+        Box::pin(deleting()),
     ];
     join_all(rows).await.concat()
 }
