@@ -1,34 +1,53 @@
 //! The README's first command.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Duration, timeout};
 
-use crate::support::PrivatePlane;
+use crate::documentation::run_by;
+use crate::support::{PrivatePlane, eventually, eventually_within};
 
 /// The demo's own deadline, and its start and end.
 const DEADLINE: Duration = Duration::from_mins(4);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_ends_by_itself_with_every_domain_verified() {
-    let _turn = PrivatePlane::turn().await;
+/// A command that begins with `cargo xtask`, and the folder of the files that it makes. The demo keeps
+/// these in the target folder; one that a person runs there goes on.
+fn typed(command: &str) -> (Command, TempDir) {
     let freehold = Path::new(env!("CARGO_BIN_EXE_freehold"));
     let xtask = freehold.with_file_name("xtask");
     assert!(xtask.is_file(), "xtask is not built: run cargo xtask test");
-    // The demo keeps its files in the target folder; one that a person runs there goes on. Cargo
-    // is not called: this very test may run under its lock.
     let target = tempfile::tempdir().unwrap();
-    let mut command = Command::new(xtask);
-    command
-        .args(["demo", "--once"])
+    // Cargo is not called: this very test may run under its lock.
+    let cargo = target.path().join("cargo");
+    let script = format!("#!/bin/sh\nshift\nexec '{}' \"$@\"\n", xtask.display());
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-euc", &format!("exec {command}")])
+        .env("PATH", format!("{}:{path}", target.path().display()))
         .env("FREEHOLD_BINARY", freehold)
         .env("CARGO_TARGET_DIR", target.path())
         .env("CARGO", "/cargo/is/not/called")
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = timeout(DEADLINE, command.output()).await.unwrap().unwrap();
+    (shell, target)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_ends_by_itself_with_every_domain_verified() {
+    let [command] = run_by("the_demo_ends_by_itself_with_every_domain_verified") else {
+        panic!("one command")
+    };
+    let _turn = PrivatePlane::turn().await;
+    let (mut demo, _target) = typed(command);
+    let output = timeout(DEADLINE, demo.output()).await.unwrap().unwrap();
     let (said, error) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -43,4 +62,42 @@ async fn the_demo_ends_by_itself_with_every_domain_verified() {
     ] {
         assert!(said.contains(words), "{words} in:\n{said}");
     }
+}
+
+/// Does what it says is the visitor's turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_stays_up_for_its_visitor_until_ctrl_c() {
+    let [command] = run_by("the_demo_stays_up_for_its_visitor_until_ctrl_c") else {
+        panic!("one command")
+    };
+    let _turn = PrivatePlane::turn().await;
+    let (mut demo, target) = typed(command);
+    let log = target.path().join("said");
+    demo.stdout(fs::File::create(&log).unwrap());
+    let mut demo = demo.spawn().unwrap();
+    let said = || fs::read_to_string(&log).unwrap();
+    eventually_within(DEADLINE, "the visitor is asked", async || {
+        let said = said();
+        said.contains("End with Ctrl-C").then_some(()).ok_or(said)
+    })
+    .await;
+    for begins in ["KUBECONFIG=", "echo '"] {
+        let said = said();
+        let line = said.lines().find(|line| line.trim().starts_with(begins));
+        let output = Command::new("sh").args(["-euc", line.unwrap()]).output();
+        let output = output.await.unwrap();
+        assert!(output.status.success(), "{line:?}: {output:?}");
+    }
+    eventually("the visitor's domain is verified", async || {
+        let said = said();
+        let (_, turn) = said.split_once("==> Your turn").unwrap();
+        let own = |line: &str| line.contains(" your-turn.example ") && line.contains(" Verified ");
+        turn.lines().any(own).then_some(()).ok_or(said)
+    })
+    .await;
+    let id = demo.id().unwrap().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &id]).status();
+    assert!(interrupt.await.unwrap().success());
+    let ended = timeout(DEADLINE, demo.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0), "{}", said());
 }

@@ -15,6 +15,7 @@ mod chart;
 mod crash;
 mod crds;
 mod demo;
+mod documentation;
 mod fairness;
 mod faults;
 mod gitops;

@@ -139,7 +139,7 @@ async fn stay_up(
         .context("the new domain is missing")?;
     println!("\n  Look at the domains:");
     println!(
-        "    KUBECONFIG={} {} get orgdomains -A",
+        "    KUBECONFIG={} {} get orgdomain -A",
         folder.kubeconfig().display(),
         parts.plane()?.kubectl_path().display()
     );

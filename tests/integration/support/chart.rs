@@ -37,11 +37,13 @@ pub fn chart_folder() -> PathBuf {
 /// Helm with no other plugins, repositories and caches than none.
 pub fn helm() -> Command {
     let mut command = Command::new(variable("FREEHOLD_TEST_HELM"));
-    let nowhere = env::temp_dir().join("freehold-tests-helm");
-    for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-        command.env(name, &nowhere);
-    }
+    command.envs(helm_folders());
     command
+}
+
+pub fn helm_folders() -> [(&'static str, PathBuf); 3] {
+    let nowhere = env::temp_dir().join("freehold-tests-helm");
+    ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map(|name| (name, nowhere.clone()))
 }
 
 /// What a chart renders to.

@@ -19,7 +19,7 @@ pub use approval::Approval;
 pub use chart::{Account, Chart, chart_folder, helm};
 pub use cluster::{Cluster, PrivatePlane, client_of, variable};
 pub use definitions::{define, kubectl_takes};
-pub use docs::{Installed, blocks, commands_of};
+pub use docs::{Installed, Typed, blocks, commands_of, page_at, pages};
 pub use gitops::{customization, gitops, health, helm_waits, kstatus, kubectl_finds};
 pub use history::History;
 pub use http_proxy::{At, HttpProxy};

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::chart::Chart;
+use super::docs::Installed;
 use super::wait::eventually;
 
 const TERMINATION_GRACE: Duration = Duration::from_secs(40);
@@ -51,6 +52,8 @@ pub struct OperatorSettings {
     kubeconfig: PathBuf,
     /// The file system of an image, to run the binary of.
     root: Option<PathBuf>,
+    /// What a person types in place of all arguments.
+    typed: Option<String>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
     folder: Arc<TempDir>,
@@ -88,12 +91,40 @@ impl OperatorSettings {
         let settings = Self {
             kubeconfig: kubeconfig.to_owned(),
             root: None,
+            typed: None,
             arguments: chart.arguments(),
             environment: alone(of_chart(chart)),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             starts: Arc::default(),
         };
         settings.with("--listen-address", "127.0.0.1:0")
+    }
+
+    /// That a command of the documentation starts; the test's own settings are in its environment.
+    pub fn typed(
+        command: &str,
+        kubeconfig: &Path,
+        installed: &Installed,
+        environment: &[(&str, String)],
+    ) -> Self {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.into()));
+        Self {
+            kubeconfig: kubeconfig.to_owned(),
+            root: None,
+            // So that signals reach the operator itself.
+            typed: Some(format!("exec {command}")),
+            arguments: Vec::new(),
+            environment: environment
+                .chain([
+                    ("FREEHOLD_LISTEN_ADDRESS".to_owned(), "127.0.0.1:0".into()),
+                    ("PATH".to_owned(), installed.path().into()),
+                ])
+                .collect(),
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            starts: Arc::default(),
+        }
     }
 
     #[must_use]
@@ -144,6 +175,11 @@ impl OperatorSettings {
     }
 
     fn program(&self) -> Command {
+        if let Some(typed) = &self.typed {
+            let mut command = Command::new("sh");
+            command.args(["-euc", typed]);
+            return command;
+        }
         let Some(root) = &self.root else {
             return Command::new(env!("CARGO_BIN_EXE_freehold"));
         };

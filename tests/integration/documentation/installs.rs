@@ -1,0 +1,218 @@
+//! The commands that install, use, upgrade and remove Freehold, on a control plane where no pod runs: the
+//! operator is a process with the account and the settings that the release gives its pods.
+
+use freehold::api::OrganizationDomain;
+use freehold_testbed::DnsServer;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::run_by;
+use crate::support::{
+    Account, Chart, Cluster, Installed, OperatorSettings, PrivatePlane, Stated, Tenant, World,
+    client_of, page_at, publish,
+};
+
+const NAMESPACE: &str = "freehold-system";
+
+/// The commands that the chart shows after an install.
+fn next_steps(said: &str) -> String {
+    let (_, notes) = said.split_once("NOTES:\n").unwrap();
+    let commands = notes.lines().filter_map(|line| line.strip_prefix("  "));
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() > 10, "{notes}");
+    commands.join("\n")
+}
+
+/// Says of the release's pods what a cluster would that runs them.
+async fn pods_run(client: &Client) {
+    let status = json!({ "status": {
+        "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2
+    } });
+    Api::<Deployment>::namespaced(client.clone(), NAMESPACE)
+        .patch_status("freehold", &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+/// The environment of a release's first container, by Deployment.
+async fn deployed(client: &Client, namespace: &str) -> Vec<(String, String)> {
+    let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+    let all = deployments.list(&ListParams::default()).await.unwrap();
+    let environment = |deployment: &Deployment| {
+        let pod = deployment.spec.clone().unwrap().template.spec.unwrap();
+        format!("{:?}", pod.containers[0].env)
+    };
+    let all = all.iter();
+    all.map(|deployment| (deployment.name_any(), environment(deployment)))
+        .collect()
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_install_from_its_first_command_to_its_last() {
+    let [
+        install,
+        rollout,
+        check,
+        check_again,
+        annotate,
+        wait,
+        reading @ ..,
+        upgrade,
+        uninstall,
+        remove,
+    ] = run_by("an_install_from_its_first_command_to_its_last")
+    else {
+        panic!("commands are missing")
+    };
+    let private = PrivatePlane::start().await;
+    let kubeconfig = private.plane.kubeconfig();
+    let admin = client_of(kubeconfig).await;
+    let installed = Installed::new();
+    let type_in = async |command: &str| installed.told(command, kubeconfig).await;
+
+    let said = type_in(install).await;
+    pods_run(&admin).await;
+    type_in(rollout).await;
+    let account = Account::mint(&admin, kubeconfig, Chart::installed()).await;
+    let world = World::on(Cluster::with(admin.clone(), account)).await;
+    let settings = world.operator(&[]).deployed_by(Chart::installed());
+    let operator = settings.every("1s").start().await;
+    let shown = type_in(&next_steps(&said)).await;
+    assert!(shown.contains("acme.com"), "{shown}");
+
+    let domain = Api::<OrganizationDomain>::namespaced(admin.clone(), "default")
+        .get("acme")
+        .await
+        .unwrap();
+    let domain = Stated::new(&admin, &domain);
+    let challenge = domain.challenge().await;
+    publish(&world.dns, &challenge.records[0]);
+    let server = world.dns.addr().to_string();
+    let environment = [
+        ("FREEHOLD_DNS_MODE", "recursive"),
+        ("FREEHOLD_DNS_SERVER", server.as_str()),
+        ("FREEHOLD_TOKEN", challenge.token.as_str()),
+    ];
+    for check in [check, check_again] {
+        let check = check.replace("DOMAIN", "acme.com");
+        let output = installed.done(&check, kubeconfig, &environment).await;
+        assert!(output.status.success(), "{check}: {output:?}");
+    }
+    type_in(&annotate.replace("NAME", "acme")).await;
+    domain.until_verified().await;
+    type_in(&wait.replace("NAME", "acme")).await;
+    for command in reading {
+        let shown = type_in(&command.replace("NAME", "acme")).await;
+        if command.contains("get orgdomain acme") {
+            let readme = page_at("README.md");
+            let (_, session) = readme.split_once(&format!("$ {command}\n")).unwrap();
+            let heading = |text: &str| text.lines().next().unwrap().to_owned();
+            assert_eq!(words(&heading(&shown)), words(&heading(session)));
+        }
+        assert!(shown.lines().count() > 1, "{command}: {shown}");
+    }
+
+    type_in(upgrade).await;
+    let [(_, environment)] = deployed(&admin, NAMESPACE).await.try_into().unwrap();
+    assert!(environment.contains("FREEHOLD_LEASE_NAME"));
+    let images = type_in("kubectl get deployment --all-namespaces --output wide").await;
+    assert!(images.contains("YOUR/IMAGE"), "{images}");
+    assert!(operator.terminate().await.success());
+    type_in(uninstall).await;
+    assert!(deployed(&admin, NAMESPACE).await.is_empty());
+    domain.until_verified().await;
+    type_in(remove).await;
+    let left = type_in("kubectl get customresourcedefinitions --output name").await;
+    assert_eq!(left, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installs_of_other_kinds() {
+    let [
+        define,
+        operator,
+        help,
+        recursive_operator,
+        namespace,
+        template,
+        recursive,
+        some,
+        other,
+        sharded,
+    ] = run_by("installs_of_other_kinds")
+    else {
+        panic!("commands are missing")
+    };
+    let private = PrivatePlane::start().await;
+    let kubeconfig = private.plane.kubeconfig();
+    let admin = client_of(kubeconfig).await;
+    let installed = Installed::new();
+    let type_in = async |command: &str| installed.told(command, kubeconfig).await;
+    let uninstall = async |release: &str| {
+        let command = format!("helm uninstall freehold --namespace {release}");
+        type_in(&command).await;
+    };
+
+    type_in(define).await;
+    let dns = DnsServer::start().await.unwrap();
+    let by_test = [
+        ("FREEHOLD_DNS_MODE", "recursive".to_owned()),
+        ("FREEHOLD_DNS_SERVER", dns.addr().to_string()),
+        ("FREEHOLD_CHECK_LADDER", "1s".to_owned()),
+    ];
+    let tenant = Tenant::empty(&admin).await;
+    tenant.organization("acme").await;
+    let stated = tenant.state("main", "acme.com").await;
+    let settings = OperatorSettings::typed(operator, kubeconfig, &installed, &by_test);
+    let running = settings.start().await;
+    publish(&dns, &stated.challenge().await.records[0]);
+    stated.until_verified().await;
+    assert!(running.terminate().await.success());
+    assert!(type_in(help).await.contains("--dns-mode"));
+    // Where these servers are out of reach it has nothing to say, and is at work all the same.
+    let settings = OperatorSettings::typed(recursive_operator, kubeconfig, &installed, &[]);
+    let running = settings.start().await;
+    assert!(running.terminate().await.success());
+
+    type_in(namespace).await;
+    type_in(template).await;
+    assert_eq!(deployed(&admin, NAMESPACE).await.len(), 1);
+    let (rendering, _) = template.split_once(" | ").unwrap();
+    type_in(&format!("{rendering} | kubectl delete -f -")).await;
+
+    type_in(recursive).await;
+    let [(_, environment)] = deployed(&admin, NAMESPACE).await.try_into().unwrap();
+    assert!(
+        environment.contains("\"tls://9.9.9.9,https://1.1.1.1\""),
+        "{environment}"
+    );
+    uninstall(NAMESPACE).await;
+
+    for name in ["team-a", "team-b", "team-c"] {
+        Tenant::named(&admin, name).await;
+    }
+    type_in(some).await;
+    type_in(other).await;
+    for (namespace, watched) in [
+        (NAMESPACE, "\"team-a,team-b\""),
+        ("freehold-c", "\"team-c\""),
+    ] {
+        let [(_, environment)] = deployed(&admin, namespace).await.try_into().unwrap();
+        assert!(environment.contains(watched), "{environment}");
+        uninstall(namespace).await;
+    }
+
+    type_in(sharded).await;
+    let deployments = deployed(&admin, NAMESPACE).await;
+    let names: Vec<&str> = deployments.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["freehold", "freehold-east", "freehold-west"]);
+    let namespaces = Api::<Namespace>::all(admin.clone());
+    assert!(namespaces.get_opt("freehold-c").await.unwrap().is_some());
+}
