@@ -110,3 +110,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* What the servers are asked at that the settings name, as PORT/PROTOCOL. */}}
+{{- define "freehold.dnsPorts" -}}
+{{- $ports := list }}
+{{- if eq .Values.settings.dnsMode "recursive" }}
+{{- range .Values.settings.dnsServer }}
+{{- if hasPrefix "tls://" . }}
+{{- $ports = append $ports (printf "%s/TCP" (include "freehold.portOf" (list . "853"))) }}
+{{- else if hasPrefix "https://" . }}
+{{- $ports = append $ports (printf "%s/TCP" (include "freehold.portOf" (list . "443"))) }}
+{{- else }}
+{{- $port := include "freehold.portOf" (list . "53") }}
+{{- $ports = concat $ports (list (printf "%s/UDP" $port) (printf "%s/TCP" $port)) }}
+{{- end }}
+{{- end }}
+{{- else }}
+{{- range append (.Values.settings.dnsRoot | default (list "")) (printf ":%d" (int .Values.settings.dnsPort)) }}
+{{- $port := include "freehold.portOf" (list . "53") }}
+{{- $ports = concat $ports (list (printf "%s/UDP" $port) (printf "%s/TCP" $port)) }}
+{{- end }}
+{{- end }}
+{{- uniq $ports | join " " }}
+{{- end }}
+
+{{/* The port of a server, or the usual one; the address is IPv4, or IPv6, which has a port only in brackets. */}}
+{{- define "freehold.portOf" -}}
+{{- $address := first . | trimPrefix "tls://" | trimPrefix "https://" | regexFind "^[^/#]*" }}
+{{- ternary (regexFind "[0-9]+$" $address) (last .) (regexMatch "^([^:]*|\\[.*\\]):[0-9]+$" $address) }}
+{{- end }}

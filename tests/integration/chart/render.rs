@@ -66,6 +66,7 @@ fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
                 "volumes": [volume],
                 "volumeMounts": [{ "name": "dns", "mountPath": "/etc/freehold", "readOnly": true }]
             }),
+            json!({ "settings": { "dnsPort": 5353, "dnsRoot": ["[2001:db8::1]:5300"] } }),
         ],
         vec![
             json!({}),
@@ -355,4 +356,58 @@ fn a_shard_has_a_deployment_a_selector_and_a_lease_of_its_own() {
     }
     // Nothing of it where there are none.
     assert!(!Chart::installed().text.contains("LABEL_SELECTOR"));
+}
+
+#[test]
+fn the_network_policy_lets_out_to_the_ports_of_the_settings() {
+    let plain = |port: u16| [format!("{port}/UDP"), format!("{port}/TCP")];
+    let over_tls = |port: u16| vec![format!("{port}/TCP")];
+    let recursive = |server: &str| json!({ "dnsMode": "recursive", "dnsServer": [server] });
+    let several = json!({
+        "dnsMode": "recursive", "dnsServer": ["192.0.2.1", "tls://192.0.2.1", "tls://192.0.2.2", "192.0.2.2"]
+    });
+    for (settings, ports) in [
+        (json!({}), plain(53).to_vec()),
+        (
+            json!({ "dnsPort": 5353 }),
+            [plain(53), plain(5353)].concat(),
+        ),
+        (
+            json!({ "dnsRoot": ["192.0.2.1:5300", "2001:db8::1", "[2001:db8::2]:5301"] }),
+            [plain(5300), plain(53), plain(5301)].concat(),
+        ),
+        (
+            json!({ "dnsRoot": ["192.0.2.1:5300"], "dnsPort": 5300 }),
+            plain(5300).to_vec(),
+        ),
+        (recursive("192.0.2.1:54"), plain(54).to_vec()),
+        (recursive("2001:db8::1"), plain(53).to_vec()),
+        (recursive("tls://[2001:db8::1]"), over_tls(853)),
+        (
+            recursive("tls://192.0.2.1:8853#dns.acme.example"),
+            over_tls(8853),
+        ),
+        (
+            recursive("https://192.0.2.1/q:7#dns.acme.example"),
+            over_tls(443),
+        ),
+        (recursive("https://[2001:db8::1]:8443/q"), over_tls(8443)),
+        (several, [plain(53).to_vec(), over_tls(853)].concat()),
+    ] {
+        let values = json!({ "settings": settings, "networkPolicy": { "enabled": true } });
+        let chart = Chart::render("freehold", "default", &values).unwrap();
+        let policy = chart.of_kind("NetworkPolicy").next().unwrap();
+        let egress = policy["spec"]["egress"].as_array().unwrap();
+        let [dns, api_server] = egress.as_slice() else {
+            panic!("{policy}")
+        };
+        let ports_of = |rule: &Value| -> Vec<String> {
+            let ports = rule["ports"].as_array().unwrap().iter();
+            ports
+                .map(|port| format!("{}/{}", port["port"], port["protocol"].as_str().unwrap()))
+                .collect()
+        };
+        assert_eq!(ports_of(dns), ports, "{values}");
+        assert_eq!(ports_of(api_server), ["443/TCP", "6443/TCP"]);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::support::{Chart, chart_folder, freehold, helm};
+use crate::support::{Chart, chart_folder, freehold, helm, page_at};
 
 #[test]
 fn the_chart_is_linted_and_wrong_values_are_refused() {
@@ -23,6 +23,11 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
         (json!({ "settings": { "windows": "30d" } }), "windows"),
         (json!({ "settings": { "window": "30" } }), "window"),
         (json!({ "settings": { "dnsMode": "both" } }), "dnsMode"),
+        // The operator would refuse to start.
+        (
+            json!({ "settings": { "dnsMode": "recursive" } }),
+            "dnsServer",
+        ),
         (json!({ "image": { "digest": "latest" } }), "digest"),
         (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
         (
@@ -137,4 +142,27 @@ async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
     let mut flags = flags().await;
     flags.retain(|flag, _| !OTHERWISE.contains(&flag.as_str()) && flag != "help");
     assert_eq!(settings, flags);
+}
+
+#[test]
+fn the_memory_is_reasoned_from_what_was_measured() {
+    let measured = |row: &str| {
+        let page = page_at("docs/performance.md");
+        let (_, rest) = page.split_once(&format!("| memory | {row} | ")).unwrap();
+        rest.split([';', '|']).next().unwrap().trim().to_owned()
+    };
+    let values = page_at("charts/freehold/values.yaml");
+    for reason in [
+        format!(
+            "The peak with 10,000 domains, {}, and a margin; with 1,000 domains it is {}.",
+            measured("10,000 domains, peak in all"),
+            measured("1,000 domains, peak in all")
+        ),
+        format!(
+            "a domain more is {}:",
+            measured("a domain more, 1,000 to 10,000")
+        ),
+    ] {
+        assert!(values.contains(&reason), "{reason}");
+    }
 }
