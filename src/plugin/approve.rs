@@ -6,15 +6,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
 
 use super::access::{APPROVE, Access};
+use super::select::object_name;
+use super::text::plain;
 use super::{Failure, Format, print, print_as};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};
+use crate::model::name::DomainName;
 use crate::model::schedule::{add, parse_duration};
 
 /// Verify a domain by hand: write an approval under the object's name.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
+    #[arg(value_parser = object_name)]
     name: String,
+
+    /// The domain that is approved. A tenant can make the object again for another one, which is
+    /// refused.
+    #[arg(value_parser = DomainName::parse)]
+    domain: DomainName,
 
     /// Why, for those who read it later.
     #[arg(long)]
@@ -32,6 +41,13 @@ pub(super) struct Arguments {
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
     let domain = access.domain(name).await?.spec.domain;
+    if DomainName::parse(&domain).as_ref() != Ok(&arguments.domain) {
+        return Err(Failure::Impossible(format!(
+            "{name} states {}, not {}: nothing was approved",
+            plain(&domain),
+            arguments.domain
+        )));
+    }
     let end = arguments
         .duration
         .map(|duration| add(Timestamp::now(), duration));
@@ -58,7 +74,8 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
     match arguments.output {
         Some(format) => print_as(format, &made),
         None => print(&format!(
-            "domainapproval.freehold.dev/{name} created for {domain}\n"
+            "domainapproval.freehold.dev/{name} created for {}\n",
+            plain(&domain)
         )),
     }
 }

@@ -7,12 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
+use super::select::object_name;
 use super::text::{path, plain, reason, status_of, words};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
+use crate::api::organization_domain::{CheckVerdict, Strategy};
 use crate::api::{OrganizationDomain, REQUESTED_AT};
 use crate::model::schedule::parse_duration;
 
@@ -21,10 +23,12 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// Ask for a check now and wait for its outcome; of a failed domain, for a new start.
 ///
-/// Exits with 0 if the domain is proven, 3 if it is not, 4 if there was no outcome in time.
+/// Exits with 0 if the domain is proven, 3 if it is not, 4 if there was no outcome in time, or one that
+/// says nothing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
+    #[arg(value_parser = object_name)]
     name: String,
 
     /// How long to wait for the outcome.
@@ -33,6 +37,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
+    let outcome = timeout(arguments.timeout.unsigned_abs(), outcome(access, arguments)).await;
+    let outcome = outcome.map_err(|_| Failure::NoOutcome(words(arguments.timeout)))?;
+    tell(&outcome?)
+}
+
+/// The object once an operator answered the request.
+async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationDomain, Failure> {
     let api = access.domains();
     // The operator takes any new value for a request.
     let request = Timestamp::now().to_string();
@@ -45,22 +56,17 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         )
         .await
         .map_err(|error| access.why(error, PATCH, &arguments.name))?;
-    let end = Instant::now() + arguments.timeout.unsigned_abs();
-    let answered = loop {
+    loop {
         let domain = access.domain(&arguments.name).await?;
         if domain.uid() != asked.uid() {
             let why = format!("{} was made anew meanwhile; ask again", arguments.name);
             return Err(Failure::Impossible(why));
         }
         if status_of(&domain).last_handled_request.as_ref() == Some(&request) {
-            break domain;
-        }
-        if Instant::now() >= end {
-            return Err(Failure::NoOutcome(words(arguments.timeout)));
+            return Ok(domain);
         }
         sleep(POLL).await;
-    };
-    tell(&answered)
+    }
 }
 
 fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
@@ -81,9 +87,15 @@ fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
         conditions::find(&status.conditions, kind)
             .is_some_and(|condition| condition.status == wanted)
     };
-    if is(VERIFIED, "True") && !is(RECORD_PRESENT, "False") {
-        Ok(())
-    } else {
+    let verdict = status.last_check.as_ref().map(|check| check.verdict);
+    if !is(VERIFIED, "True") || is(RECORD_PRESENT, "False") {
         Err(Failure::NotProven)
+    } else if verdict == Some(CheckVerdict::Inconclusive)
+        && status.strategy != Some(Strategy::Manual)
+    {
+        // What was proved before stands, and this check says nothing of it.
+        Err(Failure::Inconclusive)
+    } else {
+        Ok(())
     }
 }

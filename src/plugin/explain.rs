@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::access::Access;
+use super::select::object_name;
 use super::text::{NONE, next_check, path, plain, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
@@ -16,6 +17,7 @@ use crate::api::organization_domain::LastCheck;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
+    #[arg(value_parser = object_name)]
     name: String,
 }
 

@@ -23,7 +23,7 @@ use self::access::{Access, Target};
 /// See, check and approve domains.
 ///
 /// Exit codes: 0 done; 1 refused by the cluster or not possible; 2 wrong usage; 3 check-now: the
-/// domain is not proven; 4 check-now: no outcome in time.
+/// domain is not proven; 4 check-now: no outcome in time, or one that says nothing.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-freehold", bin_name = "kubectl freehold", version)]
 struct Cli {
@@ -65,6 +65,10 @@ enum Failure {
         "no operator made the check within {0}; it goes on, and kubectl freehold explain shows what became of it"
     )]
     NoOutcome(String),
+    #[error(
+        "Verified as before: the check could not decide; kubectl freehold explain shows who was asked"
+    )]
+    Inconclusive,
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
     #[error("cannot write as YAML: {0}")]
@@ -77,7 +81,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::NotProven => 3,
-            Self::NoOutcome(_) => 4,
+            Self::NoOutcome(_) | Self::Inconclusive => 4,
             _ => 1,
         }
     }

@@ -30,17 +30,26 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     text
 }
 
-/// What a tenant wrote, without what a terminal takes for a command or a new line.
+/// What a tenant wrote, without what a terminal takes for a command, a new line or another direction.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() {
+        if letter.is_control() || is_unseen(letter) {
             plain.extend(letter.escape_default());
         } else {
             plain.push(letter);
         }
     }
     plain
+}
+
+/// Marks of direction, separators and what has no width: none is seen, and some move what is
+/// (Unicode Technical Report 36, section 2.5).
+fn is_unseen(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+    )
 }
 
 fn line<const N: usize>(cells: [&str; N], widths: &[usize; N]) -> String {
@@ -130,6 +139,10 @@ mod tests {
     fn a_terminal_is_told_nothing_by_tenants() {
         let rows = [["a\u{1b}[2J\nb".to_owned()]];
         assert_eq!(table(["X"], &rows), "X\na\\u{1b}[2J\\nb\n");
+        let other = "\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}";
+        assert_eq!(plain(other), r"\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}");
+        let kept = "हिन्दी.example \"é\" it's";
+        assert_eq!(plain(kept), kept);
     }
 
     #[test]

@@ -108,6 +108,7 @@ const NOT_RUN: [(&str, &[&str]); 7] = [
             "cargo xtask bench --output json",
             "cargo xtask bench --plots docs/plots",
             "cargo xtask soak",
+            "cargo bench --bench checks",
             "cargo xtask faults",
         ],
     ),

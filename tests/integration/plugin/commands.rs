@@ -1,6 +1,7 @@
 //! What each command says.
 
 use freehold::api::State;
+use freehold_testbed::Behaviour;
 use serde_json::Value;
 
 use super::{Caller, ran};
@@ -130,7 +131,14 @@ async fn check_now_waits_for_the_outcome_and_explain_tells_of_it() {
     publish(&world.dns, &record);
     let told = caller.told(&["check-now", "main", "--timeout", "1m"]).await;
     assert!(told.contains("Verified, Verified"), "{told}");
+    world
+        .dns
+        .set_behaviour(&record.name, Behaviour::NegativeWithoutSoa);
     world.dns.remove(&record.name);
+    let ran = caller.freehold(&["check-now", "main"]).await;
+    assert_eq!(ran.code, Some(4), "it says nothing: {ran:?}");
+    assert!(ran.error.contains("could not decide"), "{ran:?}");
+    world.dns.set_behaviour(&record.name, Behaviour::Normal);
     let ran = caller.freehold(&["check-now", "main"]).await;
     assert_eq!(ran.code, Some(3), "still verified, and not proven: {ran:?}");
     assert!(ran.out.contains("Verified, RecordAbsent"), "{ran:?}");
@@ -161,7 +169,10 @@ async fn what_is_not_there_or_not_meant_is_told() {
         caller.is_refused(&[command, "nobody"], &[&place]).await;
     }
     caller
-        .is_refused(&["approve", "nobody", "--reason", "x"], &[&place])
+        .is_refused(
+            &["approve", "nobody", "acme.com", "--reason", "x"],
+            &[&place],
+        )
         .await;
     caller
         .is_refused(&["status", "--context", "nowhere"], &["no cluster"])
@@ -181,6 +192,11 @@ async fn what_is_not_there_or_not_meant_is_told() {
     for arguments in [
         vec!["status", "nobody", "-A"],
         vec!["approve", "nobody"],
+        vec!["approve", "nobody", "--reason", "x"],
+        vec!["approve", "nobody", "a domain", "--reason", "x"],
+        vec!["explain", "nobody?watch=true"],
+        vec!["status", "nobody/status"],
+        vec!["check-now", "a b"],
         vec!["check-now"],
         vec!["check-now", "nobody", "--timeout", "5"],
         vec!["stats"],
@@ -215,6 +231,7 @@ async fn the_commands_of_the_page_do_what_it_says() {
     assert!(commands.len() > 6, "{commands:?}");
     let token = domain.challenge().await.token;
     for command in commands {
+        let command = command.replace("acme.com", &domain.domain);
         let ran = ran(installed.shell(&command, &kubeconfig)).await;
         assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
         if command.contains("zone") {

@@ -62,7 +62,10 @@ async fn readers_read_and_editors_check() {
         .await;
     reader.is_refused(&["check-now", "main"], &[&place]).await;
     reader
-        .is_refused(&["approve", "main", "--reason", "x"], &MAY_NOT_APPROVE)
+        .is_refused(
+            &["approve", "main", &domain.domain, "--reason", "x"],
+            &MAY_NOT_APPROVE,
+        )
         .await;
 
     let may_edit = [READ[0], READ[1], ["patch", "organizationdomains"]];
@@ -71,7 +74,10 @@ async fn readers_read_and_editors_check() {
     let told = editor.told(&["check-now", "main"]).await;
     assert!(told.contains("Verified"), "{told}");
     editor
-        .is_refused(&["approve", "main", "--reason", "x"], &MAY_NOT_APPROVE)
+        .is_refused(
+            &["approve", "main", &domain.domain, "--reason", "x"],
+            &MAY_NOT_APPROVE,
+        )
         .await;
 }
 
@@ -93,6 +99,7 @@ async fn approvers_approve_and_strangers_do_nothing() {
     let arguments = [
         "approve",
         "by-hand",
+        &by_hand.domain,
         "--reason",
         "a contract",
         "--duration",
@@ -137,8 +144,40 @@ async fn approvers_approve_and_strangers_do_nothing() {
     }
     nobody
         .is_refused(
-            &["approve", "by-hand", "--reason", "x"],
+            &["approve", "by-hand", "acme.com", "--reason", "x"],
             &["you may not get", &place],
         )
         .await;
+}
+
+/// A tenant may delete what is about to be approved and make it again for somebody else's domain.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_again_for_another_domain_is_not_approved() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let asked = tenant.state("corp", &world.name("asked")).await;
+    asked.delete().await;
+    let victim = world.name("victim");
+    tenant.state("corp", &victim).await;
+    let administrator = Caller::administrator(&tenant);
+    let states = format!("corp states {victim}, not {}", asked.domain);
+    administrator
+        .is_refused(
+            &["approve", "corp", &asked.domain, "--reason", "a contract"],
+            &[&states, "nothing was approved"],
+        )
+        .await;
+    let approvals = Api::<DomainApproval>::namespaced(tenant.client.clone(), &tenant.namespace);
+    assert!(approvals.get_opt("corp").await.unwrap().is_none());
+    // However it is written.
+    administrator
+        .told(&[
+            "approve",
+            "corp",
+            &victim.to_uppercase(),
+            "--reason",
+            "a contract",
+        ])
+        .await;
+    assert_eq!(approvals.get("corp").await.unwrap().spec.domain, victim);
 }
