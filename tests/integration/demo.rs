@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::{Duration, timeout};
 
 use crate::documentation::run_by;
-use crate::support::{PrivatePlane, eventually, eventually_within};
+use crate::support::{PrivatePlane, eventually, eventually_within, page_at};
 
 /// The demo's own deadline, and its start and end.
 const DEADLINE: Duration = Duration::from_mins(4);
@@ -62,6 +62,36 @@ async fn the_demo_ends_by_itself_with_every_domain_verified() {
     ] {
         assert!(said.contains(words), "{words} in:\n{said}");
     }
+    is_pictured(command, &said);
+}
+
+/// What the README's picture shows is what the demo says, in this order; tokens are new every time, and
+/// a domain that waits may have been checked already.
+fn is_pictured(command: &str, said: &str) {
+    let plain = |line: &str| {
+        let words = line.split_whitespace().map(|word| match word {
+            "RecordAbsent" => "ChallengeIssued",
+            _ if word.starts_with("\"token=") => "\"token=...\"",
+            _ => word,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let picture = page_at("docs/demo.svg");
+    let texts = picture.lines().filter(|line| line.starts_with("<text"));
+    let mut shown = texts.map(|line| {
+        let between = line
+            .split('<')
+            .filter_map(|tag| Some(tag.split_once('>')?.1));
+        plain(&between.collect::<String>().replace("&gt;", ">"))
+    });
+    assert_eq!(shown.next(), Some(format!("$ {command}")));
+    let mut lines = said.lines().map(plain);
+    let mut found = 0;
+    for text in shown {
+        assert!(lines.any(|line| line == text), "{text} in:\n{said}");
+        found += 1;
+    }
+    assert!(found > 15, "{found} lines");
 }
 
 /// Does what it says is the visitor's turn.
