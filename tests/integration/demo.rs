@@ -3,17 +3,19 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
 
 use tempfile::TempDir;
 use tokio::process::Command;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::documentation::run_by;
 use crate::support::{PrivatePlane, eventually, eventually_within, page_at};
 
 /// The demo's own deadline, and its start and end.
 const DEADLINE: Duration = Duration::from_mins(4);
+const POLL: Duration = Duration::from_millis(100);
 
 /// A command that begins with `cargo xtask`, and the folder of the files that it makes. The demo keeps
 /// these in the target folder; one that a person runs there goes on.
@@ -94,6 +96,38 @@ fn is_pictured(command: &str, said: &str) {
     assert!(found > 15, "{found} lines");
 }
 
+/// A demo that stays up; one whose test fails ends its own processes too.
+struct Demo {
+    process: Child,
+}
+
+impl Demo {
+    /// Ctrl-C, and how it ended, if it did.
+    fn interrupt(&mut self) -> Option<ExitStatus> {
+        let id = self.process.id().to_string();
+        let interrupt = std::process::Command::new("kill")
+            .args(["-INT", &id])
+            .status();
+        assert!(interrupt.unwrap().success());
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Some(status);
+            }
+            thread::sleep(POLL);
+        }
+        None
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.interrupt();
+        }
+    }
+}
+
 /// Does what it says is the visitor's turn.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_stays_up_for_its_visitor_until_ctrl_c() {
@@ -104,7 +138,8 @@ async fn the_demo_stays_up_for_its_visitor_until_ctrl_c() {
     let (mut demo, target) = typed(command);
     let log = target.path().join("said");
     demo.stdout(fs::File::create(&log).unwrap());
-    let mut demo = demo.spawn().unwrap();
+    let process = demo.into_std().spawn().unwrap();
+    let mut demo = Demo { process };
     let said = || fs::read_to_string(&log).unwrap();
     eventually_within(DEADLINE, "the visitor is asked", async || {
         let said = said();
@@ -125,9 +160,6 @@ async fn the_demo_stays_up_for_its_visitor_until_ctrl_c() {
         turn.lines().any(own).then_some(()).ok_or(said)
     })
     .await;
-    let id = demo.id().unwrap().to_string();
-    let interrupt = Command::new("kill").args(["-INT", &id]).status();
-    assert!(interrupt.await.unwrap().success());
-    let ended = timeout(DEADLINE, demo.wait()).await.unwrap().unwrap();
+    let ended = demo.interrupt().unwrap();
     assert_eq!(ended.code(), Some(0), "{}", said());
 }
