@@ -269,16 +269,17 @@ enum Looked {
 }
 
 /// Looks an object up: in the store, and live where the store keeps too little to decide from, unless
-/// it was read a moment ago.
+/// it was read a moment ago. One that was checked is not at rest: the check is to be decided on.
 async fn look(
     operator: &Operator,
     key: &Key,
     read: Option<Arc<Domain>>,
+    checked: bool,
 ) -> Result<Looked, CallError> {
     let Some(known) = operator.stores.domains().get(key) else {
         return Ok(Looked::Gone);
     };
-    if let Some(wait) = at_rest(operator, &known, operator.clock.now()) {
+    if !checked && let Some(wait) = at_rest(operator, &known, operator.clock.now()) {
         return Ok(Looked::AtRest(wait));
     }
     if matches!(known.kept, Kept::Whole(_)) {
@@ -319,7 +320,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
     let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
     for _ in 0..ATTEMPTS {
-        let domain = match look(operator, key, whole.take()).await? {
+        let domain = match look(operator, key, whole.take(), checked.is_some()).await? {
             Looked::Gone => return Ok(None),
             Looked::AtRest(wait) => return Ok(Some(wait)),
             Looked::Whole(domain) => domain,

@@ -8,6 +8,7 @@ use freehold::api::organization_domain::{CheckVerdict, OrganizationDomain};
 use freehold::api::{State, Strategy};
 use freehold_testbed::tree::Behaviour;
 use freehold_testbed::{ResponseCode, Tree};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -44,6 +45,37 @@ async fn a_record_that_stays_away_costs_the_name_and_one_that_comes_back_does_no
     assert_eq!(kept.state, Some(State::Verified));
     assert_eq!(kept.record_missing, None);
     assert!(back.holding().await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_check_finds_of_a_domain_at_rest_is_written() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let operator = world.operator(&[&tenant]).start().await;
+    let domain = world.verified(&tenant, "rests", &world.name("rests")).await;
+    operator.terminate().await;
+    // As of a domain that was verified yesterday, whose next check came due while nobody watched.
+    let ago = |hours| (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
+    let overdue = json!({
+        "verifiedTime": ago(24),
+        "lastProvenTime": ago(2),
+        "nextCheckTime": ago(1),
+    });
+    domain.patch_status(overdue).await.unwrap();
+    let challenge = domain.challenge().await;
+    world.dns.remove(&challenge.records[0].name);
+    // The shortest period whose checks a status promises, which spreads them over 13 seconds.
+    let _operator = world
+        .operator(&[&tenant])
+        .with("--recheck-period", "5m")
+        .start()
+        .await;
+    domain
+        .until("its record is missing", |object| {
+            condition(object, RECORD_PRESENT).is_some_and(|c| c.status == "False")
+        })
+        .await;
+    assert!(status(&domain.get().await).record_missing.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
