@@ -17,6 +17,8 @@ use super::watch::Watch;
 
 const DOMAINS: usize = 100;
 const RUN: &str = "writes";
+/// Writes a domain or a check that the guard allows beyond the target: one of twenty.
+const SPARE: f64 = 0.05;
 /// What would be written late is there after so long.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -41,32 +43,18 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
 
     let each = |count: u64| number(count) / number(DOMAINS);
     let per = |count: u64| (each(count), "a domain");
-    let exactly_two = Limit::AtMost(2.0);
     let mut rows = vec![
-        Row::new(
-            "writes",
-            "statuses, new to Verified",
-            per(way.statuses),
-            exactly_two,
-        ),
-        Row::new(
-            "writes",
-            "VerifiedDomains, new to Verified",
-            per(way.holdings),
-            Limit::AtMost(1.0),
-        ),
-        Row::new(
-            "writes",
-            "Events, new to Verified",
-            per(way.events),
-            exactly_two,
-        ),
+        row("statuses, new to Verified", per(way.statuses), 2.0),
+        row("VerifiedDomains, new to Verified", per(way.holdings), 1.0),
+        row("Events, new to Verified", per(way.events), 2.0),
         Row::new(
             "writes",
             "organizations' statuses, new to Verified",
             per(way.organizations),
             Limit::AtMost(0.2),
         )
+        // At most one a second, of seconds that a busy machine has more of.
+        .guard(Limit::AtMost(0.8))
         .figure("in all", number(way.organizations), ""),
     ];
 
@@ -85,20 +73,17 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     let quiet = Writes::between(&before, &after);
     operator.stop().await?;
     rows.push(
-        Row::new(
-            "writes",
+        row(
             "re-checks unchanged, 2 s apart",
             (number(quiet.all()) / number(checks), "a check"),
-            Limit::AtMost(0.0),
+            0.0,
         )
         .figure("checks", number(checks), ""),
     );
 
     // Unchanged, five minutes apart, the next one overdue.
-    let overdue = Timestamp::now() - SignedDuration::from_hours(1);
     for domain in &domains {
-        let status = json!({ "status": { "nextCheckTime": format!("{overdue:.0}"), "checkPeriodSeconds": null } });
-        patch(client, domain, &status, true).await?;
+        patch(client, domain, &overdue(Timestamp::now()), true).await?;
     }
     let before = Requests::read(client).await?;
     let operator = parts.operator(&["--recheck-period=5m"]).await?;
@@ -108,16 +93,49 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     let slow = Writes::between(&before, &after);
     operator.stop().await?;
     rows.push(
-        Row::new(
-            "writes",
+        row(
             "re-checks unchanged, 5 min apart",
             (number(slow.all()) / number(checks), "a check"),
-            Limit::AtMost(1.0),
+            1.0,
         )
         .figure("checks", number(checks), "")
-        .figure("statuses", number(slow.statuses), ""),
+        .figure("statuses", number(slow.statuses), "")
+        .figure("Events", number(slow.events), "")
+        .figure("VerifiedDomains", number(slow.holdings), "")
+        .figure("organizations' statuses", number(slow.organizations), ""),
+    );
+    // Nothing written is no merit here: it would be a check whose outcome is lost.
+    let told = number(slow.statuses) / number(checks);
+    rows.push(
+        Row::new(
+            "writes",
+            "re-checks told, 5 min apart",
+            (told, "a check"),
+            Limit::AtLeast(1.0),
+        )
+        .guard(Limit::AtLeast(1.0 - SPARE)),
     );
     Ok(rows)
+}
+
+/// Writes are counted, so the guard only leaves room for a few that a busy machine repeats.
+fn row(case: &str, value: (f64, &'static str), most: f64) -> Row {
+    Row::new("writes", case, value, Limit::AtMost(most)).guard(Limit::AtMost(most + SPARE))
+}
+
+/// What the status of a domain says that was verified yesterday and checked last an hour ago. So a
+/// start has nothing of the last minutes to tell once more, and a new proof is news: without that the
+/// row would count the Events of another time and leave the status out.
+fn overdue(now: Timestamp) -> Value {
+    let before = |hours| format!("{:.0}", now - SignedDuration::from_hours(hours));
+    json!({ "status": {
+        "challenge": { "issuedTime": before(25) },
+        "verifiedTime": before(24),
+        "lastProvenTime": before(1),
+        "lastCheck": { "time": before(1) },
+        "nextCheckTime": before(1),
+        "checkPeriodSeconds": null,
+    } })
 }
 
 async fn checked(operator: &super::operator::Operator, count: u64) -> Result<()> {
