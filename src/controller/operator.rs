@@ -359,6 +359,9 @@ where
         }
         operator.metrics.queue_depth(controller, queue.depth());
         operator.metrics.domains(operator.stores.domains().counts());
+        // Where there is nothing to do but to look, nothing else lets the thread go: not to answers
+        // of the DNS, nor to the Lease.
+        tokio::task::coop::consume_budget().await;
     }
 }
 
@@ -368,8 +371,18 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
         return namespace_lane(&key.namespace);
     };
     let held = domain.state() == Some(State::Verified) || domain.is_taking_over();
+    // A start has thousands to look at for the first time. A check that is due does not wait for them,
+    // or all that came due meanwhile would be made at once.
+    let planned = operator.is_some_and(|operator| {
+        let domains = operator.stores.domains();
+        domains.next_check(key, &domain.uid).is_some()
+    });
     Lane {
-        class: if held { Class::Held } else { Class::Pending },
+        class: if held && planned {
+            Class::Held
+        } else {
+            Class::Pending
+        },
         namespace: Arc::clone(&key.namespace),
         organization: (&*domain.organization).into(),
     }

@@ -34,14 +34,12 @@ pub async fn restore(parts: &Parts, sample: &Sample, from: usize, to: usize) -> 
         .map(|chunk| {
             let mut puts = Vec::new();
             for (number, domain) in chunk {
-                let place = i32::try_from(number % 86_400).unwrap_or_default();
                 let target = Target {
                     domain,
                     number: *number,
                     uid: None,
                     version: "",
-                    // A step that has no factor with the day's seconds spreads neighbours.
-                    next_check: now + (RECHECK_PERIOD / 86_400) * (place * 7 % 86_400 + 60),
+                    next_check: now + due_in(*number),
                 };
                 let name = &domain.stated;
                 puts.push(put(
@@ -61,6 +59,13 @@ pub async fn restore(parts: &Parts, sample: &Sample, from: usize, to: usize) -> 
         .buffer_unordered(TRANSACTIONS_AT_ONCE)
         .try_collect()
         .await
+}
+
+/// After which time the next check of a restored domain is due.
+pub fn due_in(number: usize) -> SignedDuration {
+    let place = i32::try_from(number % 86_400).unwrap_or_default();
+    // A step that has no factor with the day's seconds spreads neighbours.
+    (RECHECK_PERIOD / 86_400) * (place * 7 % 86_400 + 60)
 }
 
 fn put(path: &str, object: &str) -> serde_json::Value {
