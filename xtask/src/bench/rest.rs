@@ -68,6 +68,7 @@ pub async fn measure(parts: &Parts, verified: usize) -> Result<Vec<Row>> {
             Limit::AtMost(1.0 + 4.0 / rechecks.max(1.0).sqrt()),
         )
         .figure("writes", number(writes.all()), "")
+        .figure("Events", number(writes.events), "")
         .figure("re-checks by the schedule", rechecks, ""),
     ])
 }
