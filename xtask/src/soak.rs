@@ -60,7 +60,7 @@ struct Hour {
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut signals = EndSignals::new()?;
     if cfg!(debug_assertions) {
-        return bench::optimized().await;
+        return bench::optimized(std::env::args_os().skip(1)).await;
     }
     let hours = tokio::select! {
         biased;

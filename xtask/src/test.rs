@@ -10,7 +10,7 @@ use freehold_testbed::{ControlPlane, Options, Programs, definitions, programs};
 use tokio::process::Command;
 
 use crate::signals::EndSignals;
-use crate::{cargo, image};
+use crate::{bench, cargo, image};
 
 const FORMATTING: [&str; 3] = ["fmt", "--check", "--all"];
 const TEST_THREADS: &str = "8";
@@ -62,6 +62,13 @@ async fn check(with_dns_servers: bool, with_image: bool, arguments: &[String]) -
     }
     if with_image {
         let code = real_image().await?;
+        if code != ExitCode::SUCCESS {
+            return Ok(code);
+        }
+    }
+    if arguments.is_empty() {
+        // Before the tests, so that their summary stays the last thing printed.
+        let code = bench::optimized(["bench", "--check"]).await?;
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }

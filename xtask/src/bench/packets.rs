@@ -83,13 +83,15 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
     let recursive = parts.dns.queries() - before;
     operator.stop().await?;
 
-    let row = |case: &str, value: f64, most: f64| {
+    // The guard leaves room for a few questions that are repeated because the machine was busy.
+    let row = |case: &str, value: f64, most: f64, guard: f64| {
         Row::new("packets", case, (value, "packets"), Limit::AtMost(most))
+            .guard(Limit::AtMost(guard))
     };
     Ok(vec![
-        row("walking from the root, cold", cold, 40.0),
-        row("walking, top-level domain known", sibling, 20.0),
-        row("walking, zone known", warm, 8.0),
-        row("asking one recursive server", number(recursive), 2.0),
+        row("walking from the root, cold", cold, 40.0, 18.0),
+        row("walking, top-level domain known", sibling, 20.0, 12.0),
+        row("walking, zone known", warm, 8.0, 9.0),
+        row("asking one recursive server", number(recursive), 2.0, 3.0),
     ])
 }
