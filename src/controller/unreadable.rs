@@ -11,11 +11,10 @@ use super::operator::Operator;
 use crate::api::reason::Reason;
 use crate::model::lifecycle::{About, Notice};
 
-/// Tells of an unreadable object, by log, metric and Event. What the store has of it stays: it is
+/// Tells of an unreadable object, by log and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
 pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: InvalidObject) {
     let kind = K::kind(&());
-    operator.metrics.unreadable_object(&kind);
     let metadata = object.metadata;
     let subject = Subject {
         kind: kind.into_owned(),

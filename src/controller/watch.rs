@@ -75,6 +75,9 @@ async fn run<S: Sink>(
 ) {
     let mut synced = Some(synced);
     let mut listed = HashSet::new();
+    // Those that are there and cannot be read.
+    let mut broken = HashSet::new();
+    let mut told = 0;
     let api = S::api(&client, scope.as_deref());
     let mut events = watcher(api, S::config(&operator, scope.as_deref()))
         .default_backoff()
@@ -85,7 +88,7 @@ async fn run<S: Sink>(
             Ok(Event::Init) => listed.clear(),
             Ok(Event::InitApply(object)) => {
                 listed.insert(key_of(&object));
-                apply::<S>(&operator, object, true);
+                apply::<S>(&operator, object, true, &mut broken);
             }
             Ok(Event::InitDone) => {
                 for key in S::known(&operator, scope.as_deref()) {
@@ -93,19 +96,18 @@ async fn run<S: Sink>(
                         S::deleted(&operator, &key, None);
                     }
                 }
+                broken.retain(|key| listed.contains(key));
                 listed = HashSet::new();
                 if let Some(synced) = synced.take() {
                     // The receiver goes when the operator is stopped before it was ready.
                     let _ = synced.send(());
                 }
             }
-            Ok(Event::Apply(object)) => apply::<S>(&operator, object, false),
+            Ok(Event::Apply(object)) => apply::<S>(&operator, object, false, &mut broken),
             Ok(Event::Delete(object)) => {
-                S::deleted(
-                    &operator,
-                    &key_of(&object),
-                    metadata(&object).uid.as_deref(),
-                );
+                let key = key_of(&object);
+                broken.remove(&key);
+                S::deleted(&operator, &key, metadata(&object).uid.as_deref());
             }
             Err(error) if is_undefined::<S::Kind>(&error) => {
                 operator.metrics.watch_error(&kind);
@@ -115,6 +117,12 @@ async fn run<S: Sink>(
                 operator.metrics.watch_error(&kind);
                 tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
             }
+        }
+        if broken.len() != told {
+            operator
+                .metrics
+                .unreadable_objects(&kind, told, broken.len());
+            told = broken.len();
         }
     }
 }
@@ -149,11 +157,20 @@ impl Definitions {
     }
 }
 
-fn apply<S: Sink>(operator: &Arc<Operator>, object: DeserializeGuard<S::Kind>, listed: bool) {
+fn apply<S: Sink>(
+    operator: &Arc<Operator>,
+    object: DeserializeGuard<S::Kind>,
+    listed: bool,
+    broken: &mut HashSet<Key>,
+) {
     let key = key_of(&object);
     match object.0 {
-        Ok(object) => S::applied(operator, object, listed),
+        Ok(object) => {
+            broken.remove(&key);
+            S::applied(operator, object, listed);
+        }
         Err(invalid) => {
+            broken.insert(key.clone());
             S::unreadable(operator, key);
             unreadable::report::<S::Kind>(operator, invalid);
         }

@@ -146,7 +146,7 @@ pub struct Metrics {
     checks: Family<VerdictLabel, Counter>,
     notices: Family<ReasonLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
-    unreadable: Family<KindLabel, Counter>,
+    unreadable: Family<KindLabel, Gauge>,
     domains: Family<StateLabel, Gauge>,
     leading: Family<LeaseLabel, Gauge>,
     tasks: Gauge,
@@ -261,7 +261,7 @@ impl Metrics {
         );
         registry.register(
             "freehold_unreadable_objects",
-            "Sightings of objects that cannot be read",
+            "Objects that are there and cannot be read",
             self.unreadable.clone(),
         );
         registry.register(
@@ -407,12 +407,14 @@ impl Metrics {
             .inc();
     }
 
-    pub fn unreadable_object(&self, kind: &str) {
+    /// How many objects one watch of a kind cannot read, after so many.
+    pub fn unreadable_objects(&self, kind: &str, before: usize, now: usize) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
         self.unreadable
             .get_or_create(&KindLabel {
                 kind: kind.to_owned(),
             })
-            .inc();
+            .inc_by(number(now) - number(before));
     }
 
     /// Whether this replica holds the Lease.

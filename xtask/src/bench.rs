@@ -44,7 +44,7 @@ use table::Row;
 const CHECKED: [Name; 4] = [Name::Writes, Name::Packets, Name::Latency, Name::Binary];
 const BACKGROUND: usize = 10_000;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Arguments {
     /// Rows to measure; all when left out
     rows: Vec<Name>,
@@ -88,8 +88,9 @@ enum Name {
     Binary,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Output {
+    #[default]
     Text,
     Json,
 }
@@ -117,6 +118,18 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Measures the part that is checked. It counts and compares answers, for which a client that is not
+/// optimized does as well.
+pub async fn guard() -> Result<()> {
+    let rows = measure(&Arguments {
+        check: true,
+        ..Arguments::default()
+    })
+    .await?;
+    table::print_text(&rows);
+    table::check(&rows)
 }
 
 /// Does the task as a release build. The floor is a client too: not optimized it would be none.

@@ -21,7 +21,7 @@ fn metrics_page() -> String {
     metrics.check(Verdict::Proven);
     metrics.notice(Reason::Verified);
     metrics.watch_error("Organization");
-    metrics.unreadable_object("Organization");
+    metrics.unreadable_objects("Organization", 0, 1);
     metrics.domains(DomainCounts::default());
     metrics.leads("freehold", true);
     let timer = metrics.reconcile_started(Controller::Organization);

@@ -105,6 +105,7 @@ const NOT_RUN: [(&str, &[&str]); 7] = [
             "cargo xtask bench throughput --domains 5000",
             "cargo xtask bench --full",
             "cargo xtask bench --check",
+            "cargo xtask bench throughput --check",
             "cargo xtask bench --output json",
             "cargo xtask bench --plots docs/plots",
             "cargo xtask soak",
