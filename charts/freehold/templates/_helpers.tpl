@@ -1,21 +1,27 @@
-{{/* The name of the objects in the release's namespace. */}}
+{{/*
+The name of the objects in the release's namespace. A Service's has no dots, begins with a letter and, with the longest
+shard behind it, has 63 characters at most; it is cut without shards too, so that the first shard renames nothing.
+*/}}
 {{- define "freehold.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name .Chart.Name }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride }}
+{{- $name = .Values.fullnameOverride }}
+{{- else if regexMatch "^[0-9]" .Release.Name }}
+{{- $name = printf "%s-%s" .Chart.Name .Release.Name }}
 {{- else if contains .Chart.Name .Release.Name }}
-{{- .Release.Name | trunc 53 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 53 | trimSuffix "-" }}
+{{- $name = .Release.Name }}
 {{- end }}
+{{- $name | replace "." "-" | trunc 42 | regexFind "^.*[^-]" }}
 {{- end }}
 
-{{/* The name of the objects outside namespaces: several installs for different namespaces stand side by side. */}}
+{{/* The name of what several installs for different namespaces have side by side. */}}
 {{- define "freehold.clusterName" -}}
-{{- if .Values.watchNamespaces }}
-{{- printf "%s-%s" (include "freehold.fullname" .) .Release.Namespace }}
-{{- else }}
-{{- include "freehold.fullname" . }}
+{{- include "freehold.fullname" . }}{{ include "freehold.ofNamespace" . }}
 {{- end }}
+
+{{/* Behind a colon, which is in no other name: a namespace may be called as a name ends. */}}
+{{- define "freehold.ofNamespace" -}}
+{{- if .Values.watchNamespaces }}:{{ .Release.Namespace }}{{ end }}
 {{- end }}
 
 {{- define "freehold.serviceAccountName" -}}
@@ -42,11 +48,11 @@ sharding.fluxcd.io/key notin ({{ join ", " .Values.shards }})
 
 {{/* A shard's component is another, so that no two Deployments select the same pods. */}}
 {{- define "freehold.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if .Shard }}
 app.kubernetes.io/component: shard
-freehold.dev/shard: {{ .Shard }}
+freehold.dev/shard: {{ .Shard | quote }}
 {{- else }}
 app.kubernetes.io/component: operator
 {{- end }}
@@ -55,8 +61,8 @@ app.kubernetes.io/component: operator
 {{/* All operators of the release, of every shard. */}}
 {{- define "freehold.allSelector" -}}
 matchLabels:
-  app.kubernetes.io/name: {{ .Chart.Name }}
-  app.kubernetes.io/instance: {{ .Release.Name }}
+  app.kubernetes.io/name: {{ .Chart.Name | quote }}
+  app.kubernetes.io/instance: {{ .Release.Name | quote }}
 matchExpressions:
   - key: app.kubernetes.io/component
     operator: In
@@ -67,8 +73,8 @@ matchExpressions:
 {{ include "freehold.selectorLabels" . }}
 app.kubernetes.io/part-of: freehold
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end }}
 
 {{- define "freehold.image" -}}
@@ -82,14 +88,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The settings as the environment that the operator reads: dnsMode is FREEHOLD_DNS_MODE. */}}
 {{- define "freehold.environment" -}}
 - name: FREEHOLD_LISTEN_ADDRESS
-  value: 0.0.0.0:8080
+  # A pod may have IPv6 addresses alone; where it has none, the operator listens on 0.0.0.0.
+  value: "[::]:8080"
 {{- if .Values.leaderElection.enabled }}
 - name: FREEHOLD_LEADER_ELECTION
   value: "true"
 - name: FREEHOLD_LEASE_NAMESPACE
-  value: {{ .Release.Namespace }}
+  value: {{ .Release.Namespace | quote }}
 - name: FREEHOLD_LEASE_NAME
-  value: {{ include "freehold.shardName" . }}
+  value: {{ include "freehold.shardName" . | quote }}
 {{- end }}
 {{- if .Values.shards }}
 - name: FREEHOLD_WATCH_LABEL_SELECTOR

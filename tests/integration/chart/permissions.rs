@@ -144,7 +144,7 @@ fn an_install_for_some_namespaces_has_its_rights_there() {
     let chart = Chart::render("freehold", "own", &values).unwrap();
     let own = chart
         .of_kind("ClusterRole")
-        .find(|role| role["metadata"]["name"] == "freehold-own")
+        .find(|role| role["metadata"]["name"] == "freehold:own")
         .unwrap();
     for rule in own["rules"].as_array().unwrap() {
         let resources = rule["resources"].as_array().unwrap();

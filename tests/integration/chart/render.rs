@@ -10,12 +10,35 @@ use serde_json::{Value, json};
 
 use crate::support::{Chart, Cluster, chart_folder, define, kubectl_takes, random_label};
 
+/// Names of releases, each with how it is in the names of objects: YAML reads some as no text, and a Service
+/// has no dot, no digit first and 63 characters at most.
+const RELEASES: [(&str, &str); 6] = [
+    ("freehold", "freehold"),
+    ("123", "freehold-123"),
+    ("true", "true-freehold"),
+    ("my.freehold", "my-freehold"),
+    ("my.release", "my-release-freehold"),
+    (
+        "a-release-of-as-many-characters-as-helm-allows.at-all",
+        "a-release-of-as-many-characters-as-helm-al",
+    ),
+];
+
 /// The chart's switches, each with what it can be set to; the first is the default.
-fn switches(namespaces: [&str; 2]) -> Vec<Vec<Value>> {
+fn switches(namespaces: [&str; 3]) -> Vec<Vec<Value>> {
+    let [first, second, of_digits] = namespaces;
     let volume = json!({ "name": "dns", "configMap": { "name": "dns" } });
     vec![
-        vec![json!({}), json!({ "watchNamespaces": namespaces })],
-        vec![json!({}), json!({ "shards": ["east", "west"] })],
+        vec![
+            json!({}),
+            json!({ "watchNamespaces": [first, second] }),
+            json!({ "watchNamespaces": [of_digits] }),
+        ],
+        vec![
+            json!({}),
+            json!({ "shards": ["east", "west"] }),
+            json!({ "shards": ["1", "2", "on", "null"] }),
+        ],
         vec![
             json!({}),
             json!({ "crds": { "keep": false } }),
@@ -174,8 +197,7 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
 }
 
 /// A namespace where the API server admits only restricted pods.
-async fn restricted_namespace(cluster: &Cluster) -> String {
-    let name = format!("chart-{}", random_label());
+async fn restricted_namespace(cluster: &Cluster, name: String) -> String {
     let object: Namespace = serde_json::from_value(json!({
         "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } }
     }))
@@ -185,6 +207,13 @@ async fn restricted_namespace(cluster: &Cluster) -> String {
         .await
         .unwrap();
     name
+}
+
+/// A name that YAML would read as a number.
+fn digits() -> String {
+    let label = random_label();
+    let letters = label.bytes().map(|letter| letter.to_string());
+    letters.collect()
 }
 
 /// The API server takes every document, and no part of any is unknown to it.
@@ -228,21 +257,32 @@ async fn every_two_switches_together_render_what_the_api_server_takes() {
         ],
     )
     .await;
-    let release_namespace = restricted_namespace(&cluster).await;
-    let watched = [
-        restricted_namespace(&cluster).await,
-        restricted_namespace(&cluster).await,
-    ];
-    let switches = switches([&watched[0], &watched[1]]);
+    let named = || restricted_namespace(&cluster, format!("chart-{}", random_label()));
+    let release_namespace = named().await;
+    let of_digits = restricted_namespace(&cluster, digits()).await;
+    let watched = [named().await, named().await];
+    let mut switches = switches([&watched[0], &watched[1], &of_digits]);
+    // Not of the values.
+    switches.push(vec![Value::Null; RELEASES.len()]);
     let choices = pairwise(&switches);
     for choice in &choices {
         let mut values = json!({});
-        for (options, &chosen) in switches.iter().zip(choice) {
+        let (&release, of_values) = choice.split_last().unwrap();
+        for (options, &chosen) in switches.iter().zip(of_values) {
             merge(&mut values, &options[chosen]);
         }
-        let chart = Chart::render("freehold", &release_namespace, &values).unwrap();
+        let (release, name) = RELEASES[release];
+        let chart = Chart::render(release, &release_namespace, &values).unwrap();
         let mut kinds = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for document in &chart.documents {
+            let metadata = &document["metadata"];
+            let named = [&document["kind"], &metadata["namespace"], &metadata["name"]];
+            assert!(names.insert(named.map(Value::to_string)), "{named:?}");
+            if values["fullnameOverride"].is_null() && document["kind"] == "Service" {
+                let service = metadata["name"].as_str().unwrap();
+                assert!(service.starts_with(name), "{service} of {release}");
+            }
             *kinds.entry(document["kind"].as_str().unwrap()).or_insert(0) += 1;
             let labels = &document["metadata"]["labels"];
             for label in [
@@ -256,6 +296,7 @@ async fn every_two_switches_together_render_what_the_api_server_takes() {
                 let label = format!("app.kubernetes.io/{label}");
                 assert!(labels[&label].is_string(), "{label} of {document}");
             }
+            assert_eq!(labels["app.kubernetes.io/instance"], release);
             assert_eq!(labels["helm.sh/chart"], "freehold-0.1.0");
         }
         assert_eq!(kinds, expected(&values), "{values}");
@@ -266,6 +307,57 @@ async fn every_two_switches_together_render_what_the_api_server_takes() {
         pod_is_admitted(&cluster, &release_namespace, &chart).await;
     }
     println!("{} sets of values", choices.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_and_its_namespace_may_be_called_what_yaml_reads_as_no_text() {
+    let cluster = Cluster::shared().await;
+    let monitors = ["monitoring.coreos.com_servicemonitors.yaml"];
+    define(&cluster, &monitors).await;
+    let namespace = restricted_namespace(&cluster, digits()).await;
+    for name in ["", "null", "on", "false"] {
+        let values = json!({
+            "fullnameOverride": name, "watchNamespaces": [namespace], "shards": ["1", "y"],
+            "networkPolicy": { "enabled": true },
+            "metrics": { "serviceMonitor": { "enabled": true }, "dashboard": { "enabled": true } }
+        });
+        is_taken(&Chart::render("123", &namespace, &values).unwrap()).await;
+    }
+}
+
+/// The longest names that any release makes, and the shortest.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_shard_of_the_longest_release_is_a_service() {
+    let cluster = Cluster::shared().await;
+    let namespace = restricted_namespace(&cluster, format!("chart-{}", random_label())).await;
+    let shard = "s".repeat(20);
+    let values = json!({ "shards": [shard], "crds": { "enabled": false } });
+    let release = "r".repeat(53);
+    let chart = Chart::render(&release, &namespace, &values).unwrap();
+    is_taken(&chart).await;
+    let names = chart
+        .of_kind("Service")
+        .map(|service| &service["metadata"]["name"]);
+    let names: Vec<&Value> = names.collect();
+    let name = "r".repeat(42);
+    assert_eq!(names, [&json!(name), &json!(format!("{name}-{shard}"))]);
+    // Where it is cut behind hyphens, none is left.
+    let release = format!("{}--{}", "r".repeat(40), "s".repeat(11));
+    is_taken(&Chart::render(&release, &namespace, &values).unwrap()).await;
+}
+
+#[test]
+fn no_two_objects_have_one_name_in_whichever_namespace() {
+    for namespace in ["lease", "view", "freehold", "edit"] {
+        let values = json!({ "watchNamespaces": [namespace, "other"] });
+        let chart = Chart::render("r", namespace, &values).unwrap();
+        let mut names = BTreeSet::new();
+        for document in &chart.documents {
+            let metadata = &document["metadata"];
+            let named = [&document["kind"], &metadata["namespace"], &metadata["name"]];
+            assert!(names.insert(named.map(Value::to_string)), "{named:?}");
+        }
+    }
 }
 
 #[test]
