@@ -9,8 +9,10 @@ use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, ObjectMeta};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::read::path;
 use super::{END, End, FORMAT, HEADER, Header, Kind, PAGE, words};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::model::challenge::Token;
@@ -27,16 +29,22 @@ pub enum ExportError {
     Yaml(#[from] serde_yaml::Error),
 }
 
-/// A holding that is not in the export.
+/// What is not in the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
+    /// It does not fit the definitions of this version, and no import would take it.
+    Unreadable {
+        kind: Kind,
+        name: String,
+        why: String,
+    },
     /// Its holder is gone, so that nobody misses it.
     HolderGone { name: String },
     /// Its holder changed while the export was made, which must be made again.
     HolderChanged { name: String, holder: String },
 }
 
-/// Writes everything that Freehold needs elsewhere; says which holdings it left out.
+/// Writes everything that Freehold needs elsewhere; says what it left out.
 ///
 /// Objects come page by page, each kind as it stood at one moment. Holdings come last: whatever
 /// happened meanwhile, they are the authority, and one whose holder is not in the export is left out.
@@ -54,16 +62,18 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
         time: Timestamp::now(),
         suspended_namespaces: suspended_namespaces(client).await?,
     })?;
-    each_page::<Organization>(client, &mut |object| {
+    let mut left_out = Vec::new();
+    each_page::<Organization>(client, Kind::Organization, &mut left_out, &mut |object| {
         stream.object(Kind::Organization, object, false)
     })
     .await?;
-    each_page::<DomainApproval>(client, &mut |object| {
+    each_page::<DomainApproval>(client, Kind::DomainApproval, &mut left_out, &mut |object| {
         stream.object(Kind::DomainApproval, object, false)
     })
     .await?;
     let mut holders = BTreeMap::new();
-    each_page::<OrganizationDomain>(client, &mut |object| {
+    let kind = Kind::OrganizationDomain;
+    each_page::<OrganizationDomain>(client, kind, &mut left_out, &mut |object| {
         if object.metadata.deletion_timestamp.is_some() {
             return Ok(());
         }
@@ -74,7 +84,7 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
     })
     .await?;
     let mut doubtful = Vec::new();
-    each_page::<VerifiedDomain>(client, &mut |object| {
+    each_page::<VerifiedDomain>(client, Kind::VerifiedDomain, &mut left_out, &mut |object| {
         let name = object.name_any();
         let (key, claim) = claimed(&object);
         if holders.get(&key) == Some(&claim) {
@@ -84,7 +94,6 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
         Ok(())
     })
     .await?;
-    let mut left_out = Vec::new();
     for (name, key) in doubtful {
         left_out.push(why_left_out(client, name, &key).await?);
     }
@@ -161,13 +170,15 @@ async fn why_left_out(
     })
 }
 
-/// Lists a kind page by page, as objects that need not be readable to be kept.
+/// Lists a kind page by page.
 async fn each_page<K>(
     client: &Client,
+    kind: Kind,
+    left_out: &mut Vec<LeftOut>,
     see: &mut impl FnMut(DynamicObject) -> Result<(), ExportError>,
 ) -> Result<(), ExportError>
 where
-    K: Resource<DynamicType = ()>,
+    K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let resource = ApiResource::erase::<K>(&());
     let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
@@ -175,7 +186,14 @@ where
     loop {
         let page = api.list(&params).await?;
         for object in page.items {
-            see(object)?;
+            match object.clone().try_parse::<K>() {
+                Ok(_) => see(object)?,
+                Err(error) => left_out.push(LeftOut::Unreadable {
+                    kind,
+                    name: path(&object),
+                    why: error.to_string(),
+                }),
+            }
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),

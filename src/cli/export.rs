@@ -45,8 +45,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     let mut code = ExitCode::SUCCESS;
-    for holding in left_out {
-        match holding {
+    for left_out in left_out {
+        match left_out {
+            LeftOut::Unreadable { kind, name, why } => {
+                eprintln!(
+                    "freehold: {kind} {name} is left out: it cannot be read: {why}. Correct or delete it, and export again"
+                );
+                code = ExitCode::FAILURE;
+            }
             LeftOut::HolderGone { name } => {
                 eprintln!("freehold: VerifiedDomain {name} is left out: its holder is gone");
             }

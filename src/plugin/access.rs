@@ -1,13 +1,12 @@
 //! The cluster as the caller may use it.
 
-use std::fmt::Debug;
 use std::path::PathBuf;
 
 use clap::Args;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::DeserializeGuard;
 use kube::{Api, Client, Config};
-use serde::de::DeserializeOwned;
 
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cli::cluster;
@@ -156,11 +155,10 @@ impl Access {
     }
 }
 
-/// Lists page by page.
-pub(super) async fn list<K>(api: &Api<K>) -> kube::Result<Vec<K>>
-where
-    K: Clone + Debug + DeserializeOwned,
-{
+/// Lists page by page, with what cannot be read.
+pub(super) async fn list(
+    api: &Api<DeserializeGuard<OrganizationDomain>>,
+) -> kube::Result<Vec<DeserializeGuard<OrganizationDomain>>> {
     let mut params = ListParams::default().limit(PAGE);
     let mut all = Vec::new();
     loop {

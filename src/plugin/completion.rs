@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 use tokio::time::timeout;
 
 use super::access::{Access, Target, list};
@@ -117,6 +117,8 @@ async fn objects(before: &[String]) -> Option<Vec<String>> {
         .ok()?;
     let target = Target::from_arg_matches(&matches).ok()?;
     let access = Access::to(&target).await.ok()?;
-    let domains = list(&access.domains()).await.ok()?;
+    let domains = list(&Api::namespaced(access.client, &access.namespace))
+        .await
+        .ok()?;
     Some(domains.iter().map(ResourceExt::name_any).collect())
 }

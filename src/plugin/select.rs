@@ -2,8 +2,11 @@
 
 use clap::Args;
 use kube::Api;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 
 use super::access::{Access, AccessError, LIST, list};
+use super::text::plain;
 use crate::api::OrganizationDomain;
 
 #[derive(Debug, Args)]
@@ -33,9 +36,29 @@ impl Selection {
         let (api, asked) = if self.all_namespaces {
             (Api::all(access.client.clone()), &everywhere)
         } else {
-            (access.domains(), access)
+            let client = access.client.clone();
+            (Api::namespaced(client, &access.namespace), access)
         };
-        list(&api).await.map_err(|error| asked.why(error, LIST, ""))
+        let listed = list(&api).await;
+        let listed = listed.map_err(|error| asked.why(error, LIST, ""))?;
+        Ok(listed.into_iter().filter_map(readable).collect())
+    }
+}
+
+/// One object that does not fit the definitions hides no others.
+fn readable(object: DeserializeGuard<OrganizationDomain>) -> Option<OrganizationDomain> {
+    match object.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let InvalidObject { metadata, error } = invalid;
+            eprintln!(
+                "kubectl-freehold: {}/{} cannot be read and is left out: {}",
+                metadata.namespace.unwrap_or_default(),
+                metadata.name.unwrap_or_default(),
+                plain(&error)
+            );
+            None
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! What people get wrong is told to them, costs nothing and stops nobody.
 
+use std::collections::BTreeSet;
+
 use freehold::api::State;
 use freehold::api::conditions::{RECONCILING, STALLED};
+use freehold::backup::LeftOut;
 use freehold_testbed::DnsServer;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
+use crate::plugin::Caller;
 use crate::support::{
     OperatorProcess, PrivatePlane, Stated, Tenant, World, condition, eventually, publish,
     ready_message, ready_reason, status,
@@ -560,6 +564,24 @@ async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorP
             .await,
         0
     );
+    let mut exported = Vec::new();
+    let left_out = freehold::backup::export(&tenant.client, &mut exported);
+    let mut names = BTreeSet::new();
+    for left_out in left_out.await.unwrap() {
+        if let LeftOut::Unreadable { name, .. } = left_out {
+            names.insert(name);
+        }
+    }
+    let of = |name| format!("{}/{name}", tenant.namespace);
+    let wanted = broken.iter().map(|(name, _)| of(*name));
+    assert_eq!(names, wanted.chain([of("holder")]).collect());
+    let listed = Caller::with_kubeconfig(tenant, &world.cluster.kubeconfig);
+    let listed = listed.freehold(&["status"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.out.contains("good"), "{listed:?}");
+    let left = listed.error.matches("cannot be read and is left out");
+    assert_eq!(left.count(), 5, "{listed:?}");
+
     // What cannot be read is not called gone; what is gone is.
     assert!(world.holding(&holder.domain).await.is_some());
     let result = holder

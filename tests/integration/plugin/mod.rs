@@ -4,7 +4,7 @@ mod commands;
 mod completion;
 mod rights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use freehold_testbed::kubeconfig_with_token;
@@ -22,10 +22,10 @@ use crate::support::{DEADLINE, Installed, Tenant, eventually, variable};
 
 /// How a command ended, and what it said.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    error: String,
+pub(super) struct Ran {
+    pub(super) code: Option<i32>,
+    pub(super) out: String,
+    pub(super) error: String,
 }
 
 async fn ran(mut command: Command) -> Ran {
@@ -43,7 +43,7 @@ async fn ran(mut command: Command) -> Ran {
 }
 
 /// Somebody with a kubeconfig, in whose PATH the plugin is.
-struct Caller {
+pub(super) struct Caller {
     installed: Installed,
     kubeconfig: PathBuf,
     namespace: String,
@@ -52,9 +52,14 @@ struct Caller {
 
 impl Caller {
     fn administrator(tenant: &Tenant) -> Self {
+        let kubeconfig = PathBuf::from(variable("FREEHOLD_TEST_KUBECONFIG"));
+        Self::with_kubeconfig(tenant, &kubeconfig)
+    }
+
+    pub(super) fn with_kubeconfig(tenant: &Tenant, kubeconfig: &Path) -> Self {
         Self {
             installed: Installed::new(),
-            kubeconfig: variable("FREEHOLD_TEST_KUBECONFIG").into(),
+            kubeconfig: kubeconfig.to_owned(),
             namespace: tenant.namespace.clone(),
             _folder: None,
         }
@@ -124,7 +129,7 @@ impl Caller {
         ran(command).await
     }
 
-    async fn freehold(&self, arguments: &[&str]) -> Ran {
+    pub(super) async fn freehold(&self, arguments: &[&str]) -> Ran {
         self.kubectl(&[&["freehold"], arguments].concat()).await
     }
 
