@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use freehold::model::schedule::{Ladder, parse_duration};
 use serde_json::{Value, json};
 
 use crate::support::{Chart, chart_folder, freehold, helm, page_at};
@@ -29,6 +30,16 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
             "dnsServer",
         ),
         (json!({ "image": { "digest": "latest" } }), "digest"),
+        // A Service begins with a letter.
+        (json!({ "fullnameOverride": "123" }), "fullnameOverride"),
+        (
+            json!({ "podDisruptionBudget": { "maxUnavailable": "abc" } }),
+            "maxUnavailable",
+        ),
+        (
+            json!({ "podDisruptionBudget": { "maxUnavailable": -1 } }),
+            "maxUnavailable",
+        ),
         (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
         (
             json!({ "leaderElection": { "enabled": false } }),
@@ -42,6 +53,59 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
         let refusal = Chart::render("freehold", "default", &values).err();
         let refusal = refusal.unwrap_or_else(|| panic!("{values} is taken"));
         assert!(refusal.contains(words), "{words} in {refusal}");
+    }
+}
+
+#[test]
+fn the_schema_takes_the_durations_that_the_operator_takes() {
+    for text in [
+        "0s",
+        "0d",
+        "0d 0h",
+        "5s 5s",
+        "5m 1h",
+        "99999999999d",
+        "10000d",
+        "5",
+        "",
+        " ",
+        "s",
+        "-5s",
+        "5w1x",
+        "1d",
+        "05s",
+        "5 s",
+        "90s",
+        "1h 30m",
+        "1h0m0s",
+        "1d12h",
+        "1500ms",
+        "3650d",
+        "87600h",
+        "5256000m",
+    ] {
+        let values = json!({ "settings": { "window": text } });
+        let by_schema = Chart::render("freehold", "default", &values).is_ok();
+        assert_eq!(by_schema, parse_duration(text).is_ok(), "{text:?}");
+    }
+    for text in [
+        "1d",
+        "10s:15m,1h",
+        "0s",
+        "0s:15m,1h",
+        "10s:0m,1h",
+        "10s:99999999999d,1h",
+        "10s,1h",
+    ] {
+        let values = json!({ "settings": { "checkLadder": text } });
+        let by_schema = Chart::render("freehold", "default", &values).is_ok();
+        assert_eq!(by_schema, text.parse::<Ladder>().is_ok(), "{text:?}");
+    }
+    for taken in [json!(0), json!(1), json!("50%")] {
+        let values = json!({ "podDisruptionBudget": { "maxUnavailable": taken } });
+        let chart = Chart::render("freehold", "default", &values).unwrap();
+        let budget = chart.of_kind("PodDisruptionBudget").next().unwrap();
+        assert_eq!(budget["spec"]["maxUnavailable"], taken);
     }
 }
 
