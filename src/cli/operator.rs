@@ -1,7 +1,7 @@
 //! `freehold operator`: runs the controllers.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,8 +104,8 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_LEASE_NAMESPACE", value_parser = parse_namespace)]
     lease_namespace: Option<String>,
 
-    /// Address of /livez, /readyz and /metrics.
-    #[arg(long, env = "FREEHOLD_LISTEN_ADDRESS", default_value = "0.0.0.0:8080")]
+    /// Address of /livez, /readyz and /metrics; [::] is every address, of IPv4 too.
+    #[arg(long, env = "FREEHOLD_LISTEN_ADDRESS", default_value = "[::]:8080")]
     listen_address: SocketAddr,
 
     /// Level of the logs, or directives such as info,freehold=debug.
@@ -144,6 +144,15 @@ impl Arguments {
     }
 }
 
+/// What to listen on, the first that can be: where IPv6 is off, every address is 0.0.0.0.
+fn listen_addresses(asked: SocketAddr) -> Vec<SocketAddr> {
+    let mut addresses = vec![asked];
+    if asked.ip() == Ipv6Addr::UNSPECIFIED {
+        addresses.push((Ipv4Addr::UNSPECIFIED, asked.port()).into());
+    }
+    addresses
+}
+
 async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if let Some(contradiction) = arguments.contradiction() {
         return Err(contradiction.into());
@@ -155,7 +164,7 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut watch_config = kubeconfig.clone();
     watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
     let metrics = Arc::new(Metrics::new());
-    let listener = TcpListener::bind(arguments.listen_address)
+    let listener = TcpListener::bind(listen_addresses(arguments.listen_address).as_slice())
         .await
         .map_err(|error| {
             format!(
@@ -276,4 +285,41 @@ fn parse_namespace(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn every_address_is_that_of_ipv4_where_there_is_no_ipv6() {
+        let asked = |text: &str| {
+            let listened = listen_addresses(text.parse().unwrap()).into_iter();
+            listened.map(|address| address.to_string()).collect()
+        };
+        let listened: Vec<String> = asked("[::]:8080");
+        assert_eq!(listened, ["[::]:8080", "0.0.0.0:8080"]);
+        for one in ["[::1]:8080", "127.0.0.1:8080", "0.0.0.0:8080"] {
+            let listened: Vec<String> = asked(one);
+            assert_eq!(listened, [one]);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_is_one_of_ipv4_too() {
+        let addresses = listen_addresses("[::]:0".parse().unwrap());
+        let listener = TcpListener::bind(addresses.as_slice()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .unwrap();
+        // On a machine without IPv6 there is nothing to connect to.
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port))
+                .await
+                .unwrap();
+        }
+    }
 }
