@@ -18,13 +18,15 @@ use crate::support::{
 
 const NAMESPACE: &str = "freehold-system";
 
-/// The commands that the chart shows after an install.
+/// The commands that the chart shows after an install, to the letter: they are pasted.
 fn next_steps(said: &str) -> String {
     let (_, notes) = said.split_once("NOTES:\n").unwrap();
-    let commands = notes.lines().filter_map(|line| line.strip_prefix("  "));
-    let commands: Vec<&str> = commands.collect();
-    assert!(commands.len() > 10, "{notes}");
-    commands.join("\n")
+    let parts = notes
+        .split("\n\n")
+        .filter(|part| part.starts_with("kubectl "));
+    let parts: Vec<&str> = parts.collect();
+    assert_eq!(parts.len(), 2, "{notes}");
+    parts.join("\n")
 }
 
 /// Says of the release's pods what a cluster would that runs them.
@@ -68,6 +70,7 @@ async fn an_install_from_its_first_command_to_its_last() {
         reading @ ..,
         upgrade,
         uninstall,
+        other,
         remove,
     ] = run_by("an_install_from_its_first_command_to_its_last")
     else {
@@ -129,6 +132,11 @@ async fn an_install_from_its_first_command_to_its_last() {
     assert!(operator.terminate().await.success());
     type_in(uninstall).await;
     assert!(deployed(&admin, NAMESPACE).await.is_empty());
+    domain.until_verified().await;
+    // The same name goes on with the definitions that it left, another leaves them alone.
+    type_in(install).await;
+    type_in(uninstall).await;
+    type_in(other).await;
     domain.until_verified().await;
     type_in(remove).await;
     let left = type_in("kubectl get customresourcedefinitions --output name").await;

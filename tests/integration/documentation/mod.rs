@@ -45,6 +45,7 @@ const COMMANDS: [(&str, &[&str]); 5] = [
             "kubectl explain orgdomain.status",
             "helm upgrade freehold charts/freehold --namespace freehold-system --reset-then-reuse-values",
             "helm uninstall freehold --namespace freehold-system",
+            "helm install verifier charts/freehold --namespace verifier-system --create-namespace --set image.repository=YOUR/IMAGE --set crds.enabled=false",
             "kubectl delete -f crds/",
         ],
     ),
