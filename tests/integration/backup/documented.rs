@@ -6,27 +6,32 @@ use freehold::api::{self, OrganizationDomain};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{DynamicObject, PostParams};
+use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::{Export, Old, organization, ran, stream, take_away};
+use super::{Export, Old, organization, ran, stream};
 use crate::support::{
-    Chart, Installed, PrivatePlane, Stated, World, blocks, commands_of, eventually, status,
+    Chart, Installed, PrivatePlane, Stated, Tenant, World, blocks, client_of, commands_of,
+    eventually, status,
 };
 
-/// The chart's Deployment, which nobody runs here.
-async fn deployed(client: &Client) {
+fn deployments(client: &Client) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("apps", "v1", "Deployment");
-    let api = Api::<DynamicObject>::namespaced_with(
-        client.clone(),
-        "freehold-system",
-        &ApiResource::from_gvk(&kind),
-    );
-    for deployment in Chart::installed().of_kind("Deployment") {
+    let resource = ApiResource::from_gvk(&kind);
+    Api::namespaced_with(client.clone(), "freehold-system", &resource)
+}
+
+/// The chart's Deployments, of every shard, which nobody runs here.
+async fn deployed(client: &Client) {
+    let values = json!({ "shards": ["east"] });
+    let chart = Chart::render("freehold", "freehold-system", &values).unwrap();
+    for deployment in chart.of_kind("Deployment") {
         let object = serde_json::from_value(deployment.clone()).unwrap();
-        api.create(&PostParams::default(), &object).await.unwrap();
+        let deployments = deployments(client);
+        let created = deployments.create(&PostParams::default(), &object).await;
+        created.unwrap();
     }
 }
 
@@ -45,10 +50,12 @@ async fn the_commands_of_the_page_move_a_cluster() {
 
     let installed = Installed::new();
     let folder = tempfile::tempdir().unwrap();
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    std::os::unix::fs::symlink(crds, folder.path().join("crds")).unwrap();
+    for name in ["crds", "charts"] {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        std::os::unix::fs::symlink(original, folder.path().join(name)).unwrap();
+    }
     let commands = commands_of("backup.md");
-    let [backup, out, into] = commands.as_slice() else {
+    let [backup, out, into, install] = commands.as_slice() else {
         panic!("{commands:?}")
     };
     for command in [backup, out] {
@@ -57,16 +64,28 @@ async fn the_commands_of_the_page_move_a_cluster() {
         let ran = ran(shell).await;
         assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
     }
-    take_away(&tenant.domains()).await;
-    take_away(&tenant.organizations()).await;
-    take_away(&world.holdings()).await;
-    let mut shell = installed.shell(into, private.plane.kubeconfig());
-    shell.current_dir(folder.path());
-    let ran = ran(shell).await;
-    assert_eq!(ran.code, Some(0), "{into}: {ran:?}");
-    let object: OrganizationDomain = tenant.domains().get("main").await.unwrap();
+    // All shards stand still.
+    let stopped = deployments(client).list(&ListParams::default()).await;
+    let stopped = stopped.unwrap().items;
+    assert_eq!(stopped.len(), 2);
+    for deployment in stopped {
+        assert_eq!(deployment.data["spec"]["replicas"], 0);
+    }
+
+    // One control plane at a time.
+    drop(private);
+    let new = PrivatePlane::start().await;
+    let admin = client_of(new.plane.kubeconfig()).await;
+    let moved = Tenant::named(&admin, &tenant.namespace).await;
+    for command in [into, install] {
+        let mut shell = installed.shell(command, new.plane.kubeconfig());
+        shell.current_dir(folder.path());
+        let ran = ran(shell).await;
+        assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
+    }
+    let object: OrganizationDomain = moved.domains().get("main").await.unwrap();
     assert_eq!(status(&object).challenge.unwrap().token, token);
-    let there = Stated::new(client, &object);
+    let there = Stated::new(&admin, &object);
     assert_eq!(there.holding().await.unwrap().spec.holder.uid, there.uid);
 }
 
