@@ -274,11 +274,11 @@ async fn every_two_switches_together_render_what_the_api_server_takes() {
         let (release, name) = RELEASES[release];
         let chart = Chart::render(release, &release_namespace, &values).unwrap();
         let mut kinds = BTreeMap::new();
-        let mut once = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for document in &chart.documents {
             let metadata = &document["metadata"];
             let named = [&document["kind"], &metadata["namespace"], &metadata["name"]];
-            assert!(once.insert(named.map(Value::to_string)), "{named:?}");
+            assert!(seen.insert(named.map(Value::to_string)), "{named:?}");
             if values["fullnameOverride"].is_null() && document["kind"] == "Service" {
                 let service = metadata["name"].as_str().unwrap();
                 assert!(service.starts_with(name), "{service} of {release}");
@@ -351,11 +351,11 @@ fn no_two_objects_have_one_name_in_whichever_namespace() {
     for namespace in ["lease", "view", "freehold", "edit"] {
         let values = json!({ "watchNamespaces": [namespace, "other"] });
         let chart = Chart::render("r", namespace, &values).unwrap();
-        let mut once = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for document in &chart.documents {
             let metadata = &document["metadata"];
             let named = [&document["kind"], &metadata["namespace"], &metadata["name"]];
-            assert!(once.insert(named.map(Value::to_string)), "{named:?}");
+            assert!(seen.insert(named.map(Value::to_string)), "{named:?}");
         }
     }
 }
