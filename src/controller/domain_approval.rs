@@ -85,8 +85,8 @@ impl Operator {
         if self.shard.is_whole() {
             return Ok(false);
         }
-        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), &target.namespace);
-        let found = self.call(api.get_metadata_opt(&target.name)).await?;
+        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), target.namespace());
+        let found = self.call(api.get_metadata_opt(target.name())).await?;
         Ok(found.is_some())
     }
 
@@ -95,9 +95,9 @@ impl Operator {
     pub(super) async fn refresh_approvals(&self, target: &Key) -> Result<(), CallError> {
         let api = Api::<DeserializeGuard<DomainApproval>>::namespaced(
             self.client.clone(),
-            &target.namespace,
+            target.namespace(),
         );
-        let of_target = format!("spec.organizationDomainRef.name={}", target.name);
+        let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
         let mut live = Vec::new();
         for object in self.call(api.list(&params)).await? {
@@ -137,8 +137,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     }
     let object = DomainApproval {
         metadata: ObjectMeta {
-            name: Some(key.name.to_string()),
-            namespace: Some(key.namespace.to_string()),
+            name: Some(key.name().to_owned()),
+            namespace: Some(key.namespace().to_owned()),
             uid: Some(approval.uid.to_string()),
             resource_version: Some(approval.version.to_string()),
             ..ObjectMeta::default()
@@ -146,7 +146,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         // Ignored on a status, yet part of what the type must say.
         spec: DomainApprovalSpec {
             organization_domain_ref: OrganizationDomainRef {
-                name: approval.target.name.to_string(),
+                name: approval.target.name().to_owned(),
             },
             domain: "-".to_owned(),
             reason: "-".to_owned(),
@@ -154,13 +154,13 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         },
         status: Some(status),
     };
-    let api = Api::<DomainApproval>::namespaced(operator.client.clone(), &key.namespace);
+    let api = Api::<DomainApproval>::namespaced(operator.client.clone(), key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
     };
     match operator
-        .call(api.replace_status(&key.name, &params, &object))
+        .call(api.replace_status(key.name(), &params, &object))
         .await
     {
         Ok(written) => {

@@ -117,8 +117,9 @@ pub async fn live_holder(
     holding: &HoldingView,
 ) -> Result<Option<Domain>, CallError> {
     let holder = &holding.holder;
-    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.key.namespace);
-    match operator.call(api.get(&holder.key.name)).await {
+    let api =
+        Api::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
+    match operator.call(api.get(holder.key.name())).await {
         Ok(object) => {
             let live = Domain::project(object);
             let proved = live
@@ -144,7 +145,7 @@ async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obsta
     if let Some(obstacle) = is_another(operator, domain).await? {
         return Ok(Some(obstacle));
     }
-    if operator.is_suspended_live(&domain.key.namespace).await? {
+    if operator.is_suspended_live(domain.key.namespace()).await? {
         return Ok(Some(Obstacle::Changed));
     }
     Ok(None)
@@ -199,15 +200,15 @@ fn tell_parent(operator: &Operator, name: &str, spec: &VerifiedDomainSpec) {
         return;
     };
     let holder = &parent.holder;
-    if *holder.key.namespace == *spec.holder.namespace
+    if holder.key.namespace() == spec.holder.namespace
         && *holder.organization == *spec.holder.organization
     {
         return;
     }
     let subject = Subject {
         kind: "OrganizationDomain".to_owned(),
-        namespace: holder.key.namespace.to_string(),
-        name: holder.key.name.to_string(),
+        namespace: holder.key.namespace().to_owned(),
+        name: holder.key.name().to_owned(),
         uid: holder.uid.to_string(),
     };
     let notice = Notice {

@@ -38,7 +38,7 @@ impl watch::Sink for Sink {
     }
 
     fn deleted(operator: &Operator, key: &Key, _: Option<&str>) {
-        operator.stores.namespaces_mut().remove(&key.name);
+        operator.stores.namespaces_mut().remove(key.name());
     }
 
     fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {

@@ -138,15 +138,15 @@ impl Operator {
             organizations: Queue::new(
                 most,
                 queue_counters(Controller::Organization),
-                |key: &Key| namespace_lane(&key.namespace),
+                |key: &Key| namespace_lane(key.namespace()),
             ),
             approvals: Queue::new(
                 most,
                 queue_counters(Controller::DomainApproval),
-                |key: &Key| namespace_lane(&key.namespace),
+                |key: &Key| namespace_lane(key.namespace()),
             ),
             orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), |_| {
-                namespace_lane(&"".into())
+                namespace_lane("")
             }),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
@@ -368,7 +368,7 @@ where
 /// Where an organization domain stands in line.
 fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
     let Some(domain) = operator.and_then(|operator| operator.stores.domains().get(key)) else {
-        return namespace_lane(&key.namespace);
+        return namespace_lane(key.namespace());
     };
     let held = domain.state() == Some(State::Verified) || domain.is_taking_over();
     // A start has thousands to look at for the first time. A check that is due does not wait for them,
@@ -383,15 +383,15 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
         } else {
             Class::Pending
         },
-        namespace: Arc::clone(&key.namespace),
-        organization: (&*domain.organization).into(),
+        namespace: key.namespace().into(),
+        organization: domain.organization.name().into(),
     }
 }
 
-fn namespace_lane(namespace: &Arc<str>) -> Lane {
+fn namespace_lane(namespace: &str) -> Lane {
     Lane {
         class: Class::Pending,
-        namespace: Arc::clone(namespace),
+        namespace: namespace.into(),
         organization: "".into(),
     }
 }

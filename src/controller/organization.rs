@@ -83,8 +83,8 @@ impl Operator {
 
     /// Whether the organization is there, read live.
     pub(super) async fn organization_exists_live(&self, key: &Key) -> Result<bool, CallError> {
-        let api = Api::<Organization>::namespaced(self.client.clone(), &key.namespace);
-        let found = self.call(api.get_metadata_opt(&key.name)).await?;
+        let api = Api::<Organization>::namespaced(self.client.clone(), key.namespace());
+        let found = self.call(api.get_metadata_opt(key.name())).await?;
         Ok(found.is_some_and(|found| found.metadata.deletion_timestamp.is_none()))
     }
 
@@ -123,8 +123,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .set_written(key, Instant::now());
     let object = Organization {
         metadata: ObjectMeta {
-            name: Some(key.name.to_string()),
-            namespace: Some(key.namespace.to_string()),
+            name: Some(key.name().to_owned()),
+            namespace: Some(key.namespace().to_owned()),
             uid: Some(organization.uid.to_string()),
             resource_version: Some(organization.version.to_string()),
             ..ObjectMeta::default()
@@ -133,13 +133,13 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         spec: OrganizationSpec::default(),
         status: Some(status),
     };
-    let api = Api::<Organization>::namespaced(operator.client.clone(), &key.namespace);
+    let api = Api::<Organization>::namespaced(operator.client.clone(), key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
     };
     match operator
-        .call(api.replace_status(&key.name, &params, &object))
+        .call(api.replace_status(key.name(), &params, &object))
         .await
     {
         Ok(written) => {

@@ -109,7 +109,7 @@ impl Operator {
         if let Some(before) = before.filter(|before| before.uid != domain.uid) {
             self.look_for_orphans(&before);
         }
-        self.organizations.add(domain.organization_key());
+        self.organizations.add(domain.organization.clone());
         self.look_at_approvals_of(&domain.key);
         self.domains.add(domain.key.clone());
         self.look_at_promoted();
@@ -142,7 +142,7 @@ impl Operator {
     /// The object is not in the store any more.
     fn look_at_those_beside(&self, gone: &Domain) {
         self.look_at_approvals_of(&gone.key);
-        self.organizations.add(gone.organization_key());
+        self.organizations.add(gone.organization.clone());
         self.look_at_promoted();
     }
 
@@ -169,7 +169,7 @@ impl Operator {
     pub(super) async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, CallError> {
         let known = self.stores.domains().get(key);
         match self
-            .call(self.domain_api(&key.namespace).get(&key.name))
+            .call(self.domain_api(key.namespace()).get(key.name()))
             .await
         {
             Ok(object) => {
@@ -218,7 +218,7 @@ impl Operator {
                 .domains_mut()
                 .set_next_check(&key, &holder.uid, Some(now));
             self.domains.add(key);
-        } else if !self.shard.is_whole() && self.watches(&holder.key.namespace) {
+        } else if !self.shard.is_whole() && self.watches(holder.key.namespace()) {
             match holding::live_holder(self, &holding).await {
                 Ok(Some(live)) => self.borrow(live, now),
                 Ok(None) => {}
@@ -335,11 +335,11 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
         let organization_exists = operator
             .stores
             .organizations()
-            .exists(&domain.organization_key());
+            .exists(&domain.organization.clone());
         let now = operator.clock.now();
         let mut snapshot = Snapshot {
             organization_exists,
-            suspended: operator.stores.namespaces().suspended(&key.namespace),
+            suspended: operator.stores.namespaces().suspended(key.namespace()),
             over_quota: operator.stores.domains().is_over_quota(&domain),
             approved_until: operator.approved_until(&domain, now),
             held_by,
@@ -441,7 +441,8 @@ async fn check(
     let begun = Instant::now();
     let evidence = operator.gatherer.gather(challenge).await;
     let judged = verdict::judge(challenge, &evidence);
-    operator.metrics.check(judged.verdict);
+    let state = domain.state().unwrap_or(State::Pending);
+    operator.metrics.check(judged.verdict, state);
     let holding = held(operator, domain)
         .filter(|holding| *holding.holder.uid != *domain.uid)
         .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
@@ -510,7 +511,7 @@ impl Admission {
         let Some(canonical) = &domain.canonical else {
             return None;
         };
-        let namespace = &domain.key.namespace;
+        let namespace = domain.key.namespace();
         if !self.request && lifecycle::has_new_request(now, snapshot) {
             if let Err(wait) = operator.request_limit.take(namespace, canonical) {
                 snapshot.requested = None;
@@ -579,7 +580,7 @@ fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Durat
         && operator
             .stores
             .organizations()
-            .exists(&domain.organization_key());
+            .exists(&domain.organization.clone());
     let next_check = next_check(operator, domain, now).filter(|_| stays)?;
     operator
         .stores
@@ -712,7 +713,7 @@ async fn not_yet_missing(
     operator: &Operator,
     domain: &Domain,
 ) -> Result<Option<Obstacle>, CallError> {
-    let organization = domain.organization_key();
+    let organization = domain.organization.clone();
     if operator.stores.organizations().exists(&organization)
         || !operator.organization_exists_live(&organization).await?
     {
@@ -731,8 +732,8 @@ fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {
         let subject = match notice.about {
             About::OrganizationDomain => Subject {
                 kind: "OrganizationDomain".to_owned(),
-                namespace: domain.key.namespace.to_string(),
-                name: domain.key.name.to_string(),
+                namespace: domain.key.namespace().to_owned(),
+                name: domain.key.name().to_owned(),
                 uid: domain.uid.to_string(),
             },
             About::VerifiedDomain => match held(operator, domain) {

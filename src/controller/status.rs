@@ -22,8 +22,8 @@ pub async fn write(
 ) -> Result<OrganizationDomain, CallError> {
     let object = OrganizationDomain {
         metadata: ObjectMeta {
-            name: Some(domain.key.name.to_string()),
-            namespace: Some(domain.key.namespace.to_string()),
+            name: Some(domain.key.name().to_owned()),
+            namespace: Some(domain.key.namespace().to_owned()),
             uid: Some(domain.uid.to_string()),
             resource_version: Some(domain.version.to_string()),
             ..ObjectMeta::default()
@@ -31,20 +31,20 @@ pub async fn write(
         // Ignored on a status, yet part of what the type must say.
         spec: OrganizationDomainSpec {
             organization_ref: OrganizationRef {
-                name: domain.organization.to_string(),
+                name: domain.organization.name().to_owned(),
             },
             domain: domain.stated.to_string(),
             joinable: false,
         },
         status: Some(status.clone()),
     };
-    let api = operator.domain_api(&domain.key.namespace);
+    let api = operator.domain_api(domain.key.namespace());
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
     operator
-        .call(api.replace_status(&domain.key.name, &params, &object))
+        .call(api.replace_status(domain.key.name(), &params, &object))
         .await
 }
 
@@ -68,7 +68,7 @@ pub async fn write_over(
     let operations = json!([
         { "op": "test", "path": "/metadata/uid", "value": *live.uid },
         { "op": "test", "path": "/spec/domain", "value": *live.stated },
-        { "op": "test", "path": "/spec/organizationRef/name", "value": *live.organization },
+        { "op": "test", "path": "/spec/organizationRef/name", "value": live.organization.name() },
         { "op": "test", "path": "/status", "value": before },
         { "op": "replace", "path": "/status", "value": status },
     ]);
@@ -76,13 +76,13 @@ pub async fn write_over(
         return Ok(None);
     };
     let patch = Patch::<OrganizationDomain>::Json(operations);
-    let api = operator.domain_api(&live.key.namespace);
+    let api = operator.domain_api(live.key.namespace());
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
     let written = operator
-        .call(api.patch_status(&live.key.name, &params, &patch))
+        .call(api.patch_status(live.key.name(), &params, &patch))
         .await;
     match written {
         Ok(written) => Ok(Some(written)),

@@ -44,12 +44,12 @@ impl watch::Sink for Sink {
         let gone = {
             let mut holdings = operator.stores.holdings_mut();
             match uid {
-                Some(uid) => holdings.remove_uid(&key.name, uid),
-                None => holdings.remove(&key.name),
+                Some(uid) => holdings.remove_uid(key.name(), uid),
+                None => holdings.remove(key.name()),
             }
         };
         if gone.is_some() {
-            operator.look_at_all_that_state(&key.name);
+            operator.look_at_all_that_state(key.name());
         }
     }
 
@@ -76,7 +76,7 @@ impl Operator {
             return;
         }
         self.look_at_all_that_state(&holding.name);
-        if self.watches(&holding.holder.key.namespace) && !self.knows_holder(&holding) {
+        if self.watches(holding.holder.key.namespace()) && !self.knows_holder(&holding) {
             self.look_for_holder_later(&holding);
         }
     }
@@ -170,7 +170,7 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
     };
-    if operator.knows_holder(&holding) || !operator.watches(&holding.holder.key.namespace) {
+    if operator.knows_holder(&holding) || !operator.watches(holding.holder.key.namespace()) {
         return Ok(None);
     }
     if holding.importing {
@@ -239,8 +239,9 @@ async fn release_unless_there(
     holding: &HoldingView,
 ) -> Result<Option<Domain>, CallError> {
     let holder = &holding.holder;
-    let api = Api::<OrganizationDomain>::namespaced(operator.client.clone(), &holder.key.namespace);
-    let there = match operator.call(api.get(&holder.key.name)).await {
+    let api =
+        Api::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
+    let there = match operator.call(api.get(holder.key.name())).await {
         Err(CallError::NotFound) => None,
         Err(error) => return Err(error),
         Ok(object) => {

@@ -74,7 +74,9 @@ async fn run<S: Sink>(
     synced: oneshot::Sender<()>,
 ) {
     let mut synced = Some(synced);
-    let mut listed = HashSet::new();
+    // Of a full list under way: what it has not told of yet, of all that was there when its first page
+    // came. What comes into the store meanwhile is newer than the list.
+    let mut unseen = None;
     // Those that are there and cannot be read.
     let mut broken = HashSet::new();
     let mut told = 0;
@@ -85,19 +87,20 @@ async fn run<S: Sink>(
     let kind = S::Kind::kind(&());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listed.clear(),
+            Ok(Event::Init) => unseen = None,
             Ok(Event::InitApply(object)) => {
-                listed.insert(key_of(&object));
+                unseen
+                    .get_or_insert_with(|| known::<S>(&operator, scope.as_deref(), &broken))
+                    .remove(&key_of(&object));
                 apply::<S>(&operator, object, true, &mut broken);
             }
             Ok(Event::InitDone) => {
-                for key in S::known(&operator, scope.as_deref()) {
-                    if !listed.contains(&key) {
-                        S::deleted(&operator, &key, None);
-                    }
+                let gone = unseen.take();
+                for key in gone.unwrap_or_else(|| known::<S>(&operator, scope.as_deref(), &broken))
+                {
+                    broken.remove(&key);
+                    S::deleted(&operator, &key, None);
                 }
-                broken.retain(|key| listed.contains(key));
-                listed = HashSet::new();
                 if let Some(synced) = synced.take() {
                     // The receiver goes when the operator is stopped before it was ready.
                     let _ = synced.send(());
@@ -125,6 +128,12 @@ async fn run<S: Sink>(
             told = broken.len();
         }
     }
+}
+
+/// What is there as far as this process knows, readable or not.
+fn known<S: Sink>(operator: &Operator, scope: Option<&str>, broken: &HashSet<Key>) -> HashSet<Key> {
+    let stored = S::known(operator, scope);
+    stored.into_iter().chain(broken.iter().cloned()).collect()
 }
 
 /// Whether the API server knows no such kind of ours. Of an unknown path it says no more than 404.
@@ -185,9 +194,5 @@ fn metadata<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> &Obj
 }
 
 fn key_of<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> Key {
-    let metadata = metadata(object);
-    Key::new(
-        metadata.namespace.as_deref().unwrap_or_default(),
-        metadata.name.as_deref().unwrap_or_default(),
-    )
+    Key::of_metadata(metadata(object))
 }

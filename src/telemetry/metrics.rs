@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 use crate::api::organization::DomainCounts;
+use crate::api::organization_domain::State;
 use crate::api::reason::Reason;
 use crate::model::verdict::Verdict;
 
@@ -85,8 +86,9 @@ struct ResultLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabel {
+struct CheckLabels {
     verdict: Word,
+    state: Word,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -143,7 +145,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     calls: Family<ResultLabel, Counter>,
     events: Family<ResultLabel, Counter>,
-    checks: Family<VerdictLabel, Counter>,
+    checks: Family<CheckLabels, Counter>,
     notices: Family<ReasonLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
     unreadable: Family<KindLabel, Gauge>,
@@ -248,7 +250,11 @@ impl Metrics {
             "Kubernetes Events by what became of them",
             self.events.clone(),
         );
-        registry.register("freehold_checks", "Checks by verdict", self.checks.clone());
+        registry.register(
+            "freehold_checks",
+            "Checks by verdict and by the state that the domain had",
+            self.checks.clone(),
+        );
         registry.register(
             "freehold_notices",
             "Facts told by Event, by reason",
@@ -377,7 +383,8 @@ impl Metrics {
             .inc();
     }
 
-    pub fn check(&self, verdict: Verdict) {
+    /// A check of a domain that was in this state.
+    pub fn check(&self, verdict: Verdict, state: State) {
         let word = match verdict {
             Verdict::Proven => "proven",
             Verdict::Absent => "absent",
@@ -385,8 +392,9 @@ impl Metrics {
             Verdict::Inconclusive(_) | Verdict::Disagreement => "inconclusive",
         };
         self.checks
-            .get_or_create(&VerdictLabel {
+            .get_or_create(&CheckLabels {
                 verdict: Word(word),
+                state: word_of(state),
             })
             .inc();
     }
@@ -428,13 +436,12 @@ impl Metrics {
 
     pub fn domains(&self, counts: DomainCounts) {
         for (state, count) in [
-            ("Pending", counts.pending),
-            ("Verified", counts.verified),
-            ("Failed", counts.failed),
+            (State::Pending, counts.pending),
+            (State::Verified, counts.verified),
+            (State::Failed, counts.failed),
         ] {
-            self.domains
-                .get_or_create(&StateLabel { state: Word(state) })
-                .set(count);
+            let state = word_of(state);
+            self.domains.get_or_create(&StateLabel { state }).set(count);
         }
     }
 }
@@ -443,6 +450,14 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn word_of(state: State) -> Word {
+    Word(match state {
+        State::Pending => "Pending",
+        State::Verified => "Verified",
+        State::Failed => "Failed",
+    })
 }
 
 /// From a millisecond to half a minute.

@@ -277,7 +277,10 @@ async fn probes_and_metrics_are_served() {
     let controller = "controller=\"organizationdomain\"";
     eventually("the metrics count it", async || {
         let counted = operator
-            .metric("freehold_checks_total", "verdict=\"proven\"")
+            .metric(
+                "freehold_checks_total",
+                "verdict=\"proven\",state=\"Pending\"",
+            )
             .await;
         let verified = operator
             .metric("freehold_organization_domains", "state=\"Verified\"")

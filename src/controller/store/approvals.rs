@@ -40,10 +40,7 @@ impl Approval {
             uid: metadata.uid.unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
-            target: Key {
-                namespace: Arc::clone(&key.namespace),
-                name: spec.organization_domain_ref.name.into(),
-            },
+            target: Key::new(key.namespace(), &spec.organization_domain_ref.name),
             canonical: DomainName::parse(&spec.domain)
                 .ok()
                 .map(|name| name.as_str().into()),
@@ -123,7 +120,7 @@ impl Approvals {
     /// The keys in one namespace, or all.
     #[must_use]
     pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
-        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
         self.entries.keys().filter(inside).cloned().collect()
     }
 }

@@ -33,7 +33,7 @@ pub struct Domain {
     /// The stated domain, as typed.
     pub stated: Arc<str>,
     pub canonical: Option<Arc<str>>,
-    pub organization: Arc<str>,
+    pub organization: Key,
     pub requested: Option<Box<str>>,
     pub kept: Kept,
 }
@@ -48,7 +48,8 @@ pub enum Kept {
 impl Domain {
     #[must_use]
     pub fn project(object: OrganizationDomain) -> Self {
-        let key = Key::of(&object);
+        let key = Key::of(&object).shared();
+        let organization = Key::new(key.namespace(), &object.spec.organization_ref.name).shared();
         let version = version(&object);
         let requested = object
             .annotations()
@@ -72,7 +73,7 @@ impl Domain {
                 .ok()
                 .map(|name| shared(name.as_str())),
             stated: shared(&spec.domain),
-            organization: shared(&spec.organization_ref.name),
+            organization,
             requested,
             kept: Kept::Whole(Box::new(status.unwrap_or_default())),
         }
@@ -111,10 +112,10 @@ impl Domain {
     #[must_use]
     pub fn identity(&self) -> Identity<'_> {
         Identity {
-            namespace: &self.key.namespace,
-            name: &self.key.name,
+            namespace: self.key.namespace(),
+            name: self.key.name(),
             uid: &self.uid,
-            organization: &self.organization,
+            organization: self.organization.name(),
         }
     }
 
@@ -188,14 +189,6 @@ impl Domain {
     fn waits_for_quota(&self) -> bool {
         self.reason() == Some(Reason::QuotaExceeded)
     }
-
-    #[must_use]
-    pub fn organization_key(&self) -> Key {
-        Key {
-            namespace: Arc::clone(&self.key.namespace),
-            name: Arc::clone(&self.organization),
-        }
-    }
 }
 
 /// What became of an object that was handed to the store.
@@ -233,10 +226,9 @@ struct Entry {
 /// An organization's domains, summed up as they change.
 #[derive(Debug, Default)]
 struct Members {
-    names: BTreeSet<Arc<str>>,
     counts: DomainCounts,
-    /// Canonical names, each with the object's own.
-    verified: BTreeSet<(Arc<str>, Arc<str>)>,
+    /// Keys, with the canonical names of those that are relied on.
+    domains: BTreeSet<(Option<Arc<str>>, Key)>,
 }
 
 impl Domains {
@@ -296,11 +288,8 @@ impl Domains {
         self.by_organization
             .get(organization)
             .into_iter()
-            .flat_map(|members| &members.names)
-            .map(|name| Key {
-                namespace: Arc::clone(&organization.namespace),
-                name: Arc::clone(name),
-            })
+            .flat_map(|members| &members.domains)
+            .map(|(_, key)| key.clone())
             .collect()
     }
 
@@ -310,13 +299,18 @@ impl Domains {
         let Some(members) = self.by_organization.get(organization) else {
             return (DomainCounts::default(), Vec::new());
         };
+        let first_verified = (Some("".into()), Key::new("", ""));
         let mut names: Vec<String> = Vec::new();
-        for (name, _) in &members.verified {
+        for name in members
+            .domains
+            .range(first_verified..)
+            .filter_map(|(name, _)| name.as_deref())
+        {
             if names.len() == most {
                 break;
             }
-            if names.last().map(String::as_str) != Some(&**name) {
-                names.push(name.to_string());
+            if names.last().map(String::as_str) != Some(name) {
+                names.push(name.to_owned());
             }
         }
         (members.counts, names)
@@ -470,10 +464,10 @@ impl Domains {
         }
         let members = self
             .by_organization
-            .entry(domain.organization_key())
+            .entry(domain.organization.clone())
             .or_default();
-        members.names.insert(Arc::clone(&domain.key.name));
-        members.count(domain, 1);
+        members.domains.insert(member(domain));
+        count(&mut members.counts, domain, 1);
         count(&mut self.counts, domain, 1);
     }
 
@@ -496,12 +490,11 @@ impl Domains {
             self.quota.leave(key, domain.created);
         }
         count(&mut self.counts, &domain, -1);
-        let organization = domain.organization_key();
-        if let Some(members) = self.by_organization.get_mut(&organization) {
-            members.names.remove(&key.name);
-            members.count(&domain, -1);
-            if members.names.is_empty() {
-                self.by_organization.remove(&organization);
+        if let Some(members) = self.by_organization.get_mut(&domain.organization) {
+            members.domains.remove(&member(&domain));
+            count(&mut members.counts, &domain, -1);
+            if members.domains.is_empty() {
+                self.by_organization.remove(&domain.organization);
             }
         }
         Some(domain)
@@ -510,7 +503,7 @@ impl Domains {
     /// The keys in one namespace, or all.
     #[must_use]
     pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
-        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
         self.entries.keys().filter(inside).cloned().collect()
     }
 
@@ -521,20 +514,9 @@ impl Domains {
     }
 }
 
-impl Members {
-    fn count(&mut self, domain: &Domain, by: i64) {
-        count(&mut self.counts, domain, by);
-        if domain.is_relied_on()
-            && let Some(name) = &domain.canonical
-        {
-            let entry = (Arc::clone(name), Arc::clone(&domain.key.name));
-            if by > 0 {
-                self.verified.insert(entry);
-            } else {
-                self.verified.remove(&entry);
-            }
-        }
-    }
+fn member(domain: &Domain) -> (Option<Arc<str>>, Key) {
+    let name = domain.canonical.as_ref().filter(|_| domain.is_relied_on());
+    (name.cloned(), domain.key.clone())
 }
 
 fn count(counts: &mut DomainCounts, domain: &Domain, by: i64) {
@@ -584,7 +566,7 @@ mod tests {
             deleting: false,
             stated: format!("{name}.example").into(),
             canonical: Some(format!("{name}.example").into()),
-            organization: organization.into(),
+            organization: Key::new("ns", organization),
             requested: None,
             kept: Kept::Whole(Box::new(OrganizationDomainStatus {
                 state,
@@ -725,7 +707,7 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let soon = now + jiff::SignedDuration::from_secs(1);
         for (key, next_check) in [(&due, now), (&later, soon)] {
-            store.upsert(domain(&key.name, "1", 5, "acme", None), false);
+            store.upsert(domain(key.name(), "1", 5, "acme", None), false);
             store.set_next_check(key, "1", Some(next_check));
         }
         store.forget_overdue(now);

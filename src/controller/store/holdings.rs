@@ -48,7 +48,7 @@ impl HoldingView {
                 .creation_timestamp
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             holder: HolderView {
-                key: Key::new(&holder.namespace, &holder.name),
+                key: Key::new(&holder.namespace, &holder.name).shared(),
                 uid: shared(&holder.uid),
                 organization: shared(&holder.organization),
                 token_hash: HEXLOWER
@@ -67,8 +67,8 @@ impl HoldingView {
     pub fn spec(&self) -> VerifiedDomainSpec {
         VerifiedDomainSpec {
             holder: Holder {
-                namespace: self.holder.key.namespace.to_string(),
-                name: self.holder.key.name.to_string(),
+                namespace: self.holder.key.namespace().to_owned(),
+                name: self.holder.key.name().to_owned(),
                 uid: self.holder.uid.to_string(),
                 organization: self.holder.organization.to_string(),
                 token_hash: self.holder.token_hash(),
@@ -187,7 +187,7 @@ mod tests {
         let mut store = Holdings::default();
         store.upsert(holding("acme.com", "a"), false);
         store.upsert(holding("shop.acme.com", "b"), false);
-        let whose = |host: &str| store.covering(host).map(|h| Arc::clone(&h.holder.key.name));
+        let whose = |host: &str| Some(store.covering(host)?.holder.key.name().to_owned());
         assert_eq!(whose("acme.com").as_deref(), Some("a"));
         assert_eq!(whose("www.acme.com").as_deref(), Some("a"));
         assert_eq!(whose("shop.acme.com").as_deref(), Some("b"));

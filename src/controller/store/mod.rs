@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::Resource;
+use kube::core::ObjectMeta;
 
 use approvals::Approvals;
 use domains::Domains;
@@ -21,35 +22,50 @@ use namespaces::Namespaces;
 use organizations::Organizations;
 use shared::shared;
 
-/// The namespace and name of an object.
+/// The namespace and name of an object, as the text `namespace/name`: neither contains a slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    pub namespace: Arc<str>,
-    pub name: Arc<str>,
-}
+pub struct Key(Arc<str>);
 
 impl Key {
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: shared(namespace),
-            name: shared(name),
-        }
+        Self(format!("{namespace}/{name}").into())
     }
 
-    /// The key of a namespaced object.
+    /// The key of an object; the namespace of one without is empty.
     pub fn of(object: &impl Resource) -> Self {
-        let metadata = object.meta();
+        Self::of_metadata(object.meta())
+    }
+
+    /// The key of the object with this metadata.
+    pub fn of_metadata(metadata: &ObjectMeta) -> Self {
         Self::new(
             metadata.namespace.as_deref().unwrap_or_default(),
             metadata.name.as_deref().unwrap_or_default(),
         )
     }
+
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0
+            .split_once('/')
+            .map_or("", |(namespace, _)| namespace)
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+
+    /// With the one copy of its text, for a key that is kept.
+    fn shared(self) -> Self {
+        Self(shared(&self.0))
+    }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
+        f.write_str(&self.0)
     }
 }
 

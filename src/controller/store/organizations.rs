@@ -121,7 +121,7 @@ impl Organizations {
     /// The keys in one namespace, or all.
     #[must_use]
     pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
-        let inside = |key: &&Key| namespace.is_none_or(|namespace| *key.namespace == *namespace);
+        let inside = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
         self.entries
             .keys()
             .chain(&self.unreadable)

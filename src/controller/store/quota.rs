@@ -35,10 +35,7 @@ impl Quota {
     /// A pending domain. One that `waited` by its status stays behind those that did not, so that a
     /// restart changes nobody's place.
     pub fn enter(&mut self, key: &Key, created: Timestamp, waited: bool) {
-        let pending = self
-            .namespaces
-            .entry(Arc::clone(&key.namespace))
-            .or_default();
+        let pending = self.namespaces.entry(key.namespace().into()).or_default();
         if pending.checked.contains(key) || pending.waiting.contains(&(created, key.clone())) {
             return;
         }
@@ -51,22 +48,22 @@ impl Quota {
 
     /// A domain that is pending no longer.
     pub fn leave(&mut self, key: &Key, created: Timestamp) {
-        let Some(pending) = self.namespaces.get_mut(&key.namespace) else {
+        let Some(pending) = self.namespaces.get_mut(key.namespace()) else {
             return;
         };
         pending.waiting.remove(&(created, key.clone()));
         pending.checked.remove(key);
         if pending.checked.is_empty() && pending.waiting.is_empty() {
-            self.namespaces.remove(&key.namespace);
+            self.namespaces.remove(key.namespace());
             return;
         }
-        self.fill(&key.namespace);
+        self.fill(key.namespace());
     }
 
     #[must_use]
     pub fn is_over(&self, key: &Key, created: Timestamp) -> bool {
         self.namespaces
-            .get(&key.namespace)
+            .get(key.namespace())
             .is_some_and(|pending| pending.waiting.contains(&(created, key.clone())))
     }
 
@@ -82,7 +79,7 @@ impl Quota {
         std::mem::take(&mut self.promoted)
     }
 
-    fn fill(&mut self, namespace: &Arc<str>) {
+    fn fill(&mut self, namespace: &str) {
         let Some(pending) = self.namespaces.get_mut(namespace) else {
             return;
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use freehold::api::organization::DomainCounts;
+use freehold::api::organization_domain::State;
 use freehold::api::reason::Reason;
 use freehold::model::verdict::Verdict;
 use freehold::telemetry::metrics::{CallResult, Controller, EventResult, Metrics, ReconcileResult};
@@ -18,7 +19,7 @@ fn metrics_page() -> String {
     metrics.api_calls(CallResult::Success);
     metrics.request("GET", 200, "api");
     metrics.event(EventResult::Published);
-    metrics.check(Verdict::Proven);
+    metrics.check(Verdict::Proven, State::Verified);
     metrics.notice(Reason::Verified);
     metrics.watch_error("Organization");
     metrics.unreadable_objects("Organization", 0, 1);
