@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::{ListParams, ObjectMeta, PostParams};
-use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 
 use super::calls::CallError;
+use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::approvals::Approval;
@@ -28,7 +28,7 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = DomainApproval;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<DomainApproval>> {
+    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<DomainApproval>> {
         match scope {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
@@ -93,10 +93,8 @@ impl Operator {
     /// Reads the approvals of an organization domain live into the store: no name is taken or given
     /// up by hand on the word of a cache.
     pub(super) async fn refresh_approvals(&self, target: &Key) -> Result<(), CallError> {
-        let api = Api::<DeserializeGuard<DomainApproval>>::namespaced(
-            self.client.clone(),
-            target.namespace(),
-        );
+        let api =
+            Api::<Decoded<DomainApproval>>::namespaced(self.client.clone(), target.namespace());
         let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
         let mut live = Vec::new();

@@ -3,6 +3,7 @@
 
 mod calls;
 mod clock;
+mod decode;
 mod domain_approval;
 mod events;
 mod fair;

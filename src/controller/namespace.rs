@@ -1,11 +1,11 @@
 //! Namespaces: a suspension reaches every domain in them.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 
 use super::calls::CallError;
+use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::namespaces::is_suspended;
@@ -17,7 +17,7 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = Namespace;
 
-    fn api(client: &Client, _: Option<&str>) -> Api<DeserializeGuard<Namespace>> {
+    fn api(client: &Client, _: Option<&str>) -> Api<Decoded<Namespace>> {
         Api::all(client.clone())
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
-use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::calls::CallError;
+use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::organizations::OrganizationView;
@@ -30,7 +30,7 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = Organization;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Organization>> {
+    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<Organization>> {
         match scope {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),

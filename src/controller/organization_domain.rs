@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use rand::TryRng;
@@ -12,6 +11,7 @@ use rand::rngs::SysRng;
 use tokio::time::Instant;
 
 use super::calls::CallError;
+use super::decode::Decoded;
 use super::events::Subject;
 use super::holding::{self, Obstacle};
 use super::operator::Operator;
@@ -46,7 +46,7 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = OrganizationDomain;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<OrganizationDomain>> {
+    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<OrganizationDomain>> {
         match scope {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),

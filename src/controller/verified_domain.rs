@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::{DeleteParams, Preconditions};
-use kube::core::DeserializeGuard;
 use kube::{Api, Client};
 
 use super::calls::CallError;
+use super::decode::Decoded;
 use super::operator::Operator;
 use super::organization_domain;
 use super::store::Key;
@@ -32,7 +32,7 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = VerifiedDomain;
 
-    fn api(client: &Client, _: Option<&str>) -> Api<DeserializeGuard<VerifiedDomain>> {
+    fn api(client: &Client, _: Option<&str>) -> Api<Decoded<VerifiedDomain>> {
         Api::all(client.clone())
     }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::unreadable;
@@ -30,7 +30,7 @@ pub type Scope = Option<String>;
 pub trait Sink: Send + Sync + 'static {
     type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<DeserializeGuard<Self::Kind>>;
+    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<Self::Kind>>;
 
     /// What is watched of the kind.
     fn config(_operator: &Operator, _scope: Option<&str>) -> watcher::Config {
@@ -91,7 +91,7 @@ async fn run<S: Sink>(
             Ok(Event::InitApply(object)) => {
                 unseen
                     .get_or_insert_with(|| known::<S>(&operator, scope.as_deref(), &broken))
-                    .remove(&key_of(&object));
+                    .remove(&Key::of(&object));
                 apply::<S>(&operator, object, true, &mut broken);
             }
             Ok(Event::InitDone) => {
@@ -108,9 +108,9 @@ async fn run<S: Sink>(
             }
             Ok(Event::Apply(object)) => apply::<S>(&operator, object, false, &mut broken),
             Ok(Event::Delete(object)) => {
-                let key = key_of(&object);
+                let key = Key::of(&object);
                 broken.remove(&key);
-                S::deleted(&operator, &key, metadata(&object).uid.as_deref());
+                S::deleted(&operator, &key, object.meta().uid.as_deref());
             }
             Err(error) if is_undefined::<S::Kind>(&error) => {
                 operator.metrics.watch_error(&kind);
@@ -168,11 +168,11 @@ impl Definitions {
 
 fn apply<S: Sink>(
     operator: &Arc<Operator>,
-    object: DeserializeGuard<S::Kind>,
+    object: Decoded<S::Kind>,
     listed: bool,
     broken: &mut HashSet<Key>,
 ) {
-    let key = key_of(&object);
+    let key = Key::of(&object);
     match object.0 {
         Ok(object) => {
             broken.remove(&key);
@@ -184,15 +184,4 @@ fn apply<S: Sink>(
             unreadable::report::<S::Kind>(operator, invalid);
         }
     }
-}
-
-fn metadata<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> &ObjectMeta {
-    match &object.0 {
-        Ok(object) => object.meta(),
-        Err(invalid) => &invalid.metadata,
-    }
-}
-
-fn key_of<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> Key {
-    Key::of_metadata(metadata(object))
 }

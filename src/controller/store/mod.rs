@@ -13,7 +13,6 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::Resource;
-use kube::core::ObjectMeta;
 
 use approvals::Approvals;
 use domains::Domains;
@@ -34,11 +33,7 @@ impl Key {
 
     /// The key of an object; the namespace of one without is empty.
     pub fn of(object: &impl Resource) -> Self {
-        Self::of_metadata(object.meta())
-    }
-
-    /// The key of the object with this metadata.
-    pub fn of_metadata(metadata: &ObjectMeta) -> Self {
+        let metadata = object.meta();
         Self::new(
             metadata.namespace.as_deref().unwrap_or_default(),
             metadata.name.as_deref().unwrap_or_default(),
