@@ -106,7 +106,10 @@ impl Operator {
             Upserted::Left(gone) => return self.look_at_those_beside(&gone),
             Upserted::Known => return,
         };
-        if let Some(before) = before.filter(|before| before.uid != domain.uid) {
+        let other = |before: &Arc<Domain>| {
+            (&before.uid, &before.canonical) != (&domain.uid, &domain.canonical)
+        };
+        if let Some(before) = before.filter(other) {
             self.look_for_orphans(&before);
         }
         self.organizations.add(domain.organization.clone());
@@ -155,9 +158,8 @@ impl Operator {
 
     /// The object is gone: what it held is looked at now.
     fn look_for_orphans(&self, gone: &Domain) {
-        let names = self.stores.holdings().held_by(&gone.uid);
-        for name in names {
-            self.orphans.add(name);
+        if let Some(holding) = own(self, gone) {
+            self.orphans.add(Arc::clone(&holding.name));
         }
     }
 
@@ -308,7 +310,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         && let Some(seen) = seen
     {
         let period = operator.settings.recheck_period.unsigned_abs();
-        for name in operator.stores.holdings().held_by(&seen.uid) {
+        if let Some(holding) = own(operator, &seen) {
+            let name = Arc::clone(&holding.name);
             operator.orphans.add_after(name, again.unwrap_or(period));
         }
     }
@@ -655,8 +658,7 @@ async fn apply(
         operator.update(Domain::project(written), ours);
     }
     if decision.holding == Holding::Release
-        && let Some(holding) = held(operator, domain)
-        && *holding.holder.uid == *domain.uid
+        && let Some(holding) = own(operator, domain)
     {
         match operator.delete_holding(&holding).await {
             Err(CallError::Conflict) => {
@@ -706,6 +708,11 @@ fn is_seen_to(operator: &Operator, domain: &Domain, held_by: HeldBy) -> bool {
 
 pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
     operator.stores.holdings().get(domain.canonical.as_deref()?)
+}
+
+/// The holding of its name, where the object itself is the holder.
+fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
+    held(operator, domain).filter(|holding| holding.holder.uid == domain.uid)
 }
 
 /// A name is not given up for want of an organization on the word of a cache.

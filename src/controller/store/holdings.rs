@@ -1,6 +1,6 @@
-//! Holdings, by canonical name and by the holder's uid: a mirror of the `VerifiedDomain`s.
+//! Holdings, by canonical name: a mirror of the `VerifiedDomain`s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -93,8 +93,6 @@ impl HolderView {
 #[derive(Debug, Default)]
 pub struct Holdings {
     entries: BTreeMap<Arc<str>, Arc<HoldingView>>,
-    /// The holder's uid with the name.
-    by_holder: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Holdings {
@@ -112,17 +110,6 @@ impl Holdings {
             .find_map(|name| self.get(name))
     }
 
-    /// The names that the object with this uid holds.
-    #[must_use]
-    pub fn held_by(&self, uid: &str) -> Vec<Arc<str>> {
-        let first = (shared(uid), shared(""));
-        self.by_holder
-            .range(&first..)
-            .take_while(|(holder, _)| *holder == first.0)
-            .map(|(_, name)| Arc::clone(name))
-            .collect()
-    }
-
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {
         self.entries.keys().cloned().collect()
@@ -135,8 +122,6 @@ impl Holdings {
         }) {
             return false;
         }
-        self.remove(&holding.name);
-        self.by_holder.insert(by_holder(&holding));
         self.entries.insert(Arc::clone(&holding.name), holding);
         true
     }
@@ -150,14 +135,8 @@ impl Holdings {
     }
 
     pub fn remove(&mut self, name: &str) -> Option<Arc<HoldingView>> {
-        let holding = self.entries.remove(name)?;
-        self.by_holder.remove(&by_holder(&holding));
-        Some(holding)
+        self.entries.remove(name)
     }
-}
-
-fn by_holder(holding: &HoldingView) -> (Arc<str>, Arc<str>) {
-    (Arc::clone(&holding.holder.uid), Arc::clone(&holding.name))
 }
 
 #[cfg(test)]
@@ -197,16 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn the_holders_index_follows_a_replace() {
+    fn a_newer_holding_is_taken_and_only_the_one_with_the_uid_goes() {
         let mut store = Holdings::default();
         store.upsert(holding("acme.com", "a"), false);
         let mut next = (*holding("acme.com", "b")).clone();
         next.version = 2;
-        store.upsert(Arc::new(next), false);
-        assert!(store.held_by("a").is_empty());
-        assert_eq!(store.held_by("b"), ["acme.com".into()]);
+        assert!(store.upsert(Arc::new(next), false));
+        assert!(!store.upsert(holding("acme.com", "a"), false), "older");
+        assert_eq!(&*store.get("acme.com").unwrap().holder.uid, "b");
         assert!(store.remove_uid("acme.com", "another").is_none());
-        store.remove("acme.com");
-        assert!(store.by_holder.is_empty());
+        assert!(store.remove_uid("acme.com", "uid of acme.com").is_some());
+        assert!(store.get("acme.com").is_none());
     }
 }
