@@ -20,7 +20,8 @@ use crate::model::{provider, report};
 
 /// Ask the DNS whether a domain is proven, as the operator does, and show who answered what.
 ///
-/// Exits with 0 if it is proven, 1 if it is not, 2 if nothing could be found out.
+/// Exits with 0 if it is proven, 1 if it is not, 2 if nothing could be found out. Without a token there is
+/// nothing to prove: 0 if the DNS answered, and 2 otherwise.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The domain, as a bare name such as acme.com.
@@ -129,11 +130,12 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     }
     Ok(match judged.verdict {
         Verdict::Proven => PROVEN,
+        Verdict::Inconclusive(failure) if failure != Failure::NotSigned => NOT_ASKED,
+        _ if !asks_for_token => PROVEN,
         Verdict::Absent
         | Verdict::Mismatch(_)
         | Verdict::Disagreement
-        | Verdict::Inconclusive(Failure::NotSigned) => NOT_PROVEN,
-        Verdict::Inconclusive(_) => NOT_ASKED,
+        | Verdict::Inconclusive(_) => NOT_PROVEN,
     })
 }
 

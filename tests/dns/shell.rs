@@ -20,8 +20,12 @@ async fn run(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// Walks a tree on its loopback addresses, as it is.
 async fn check(tree: &Tree, challenge: &Asked, more: &[&str]) -> Output {
+    look(tree, &[&["--token", challenge.token()], more].concat()).await
+}
+
+/// Walks a tree on its loopback addresses, as it is.
+async fn look(tree: &Tree, more: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let anchor = folder.path().join("root.key");
     tree.write_trust_anchor(&anchor).unwrap();
@@ -32,7 +36,7 @@ async fn check(tree: &Tree, challenge: &Asked, more: &[&str]) -> Output {
         .into_iter()
         .map(|ip| format!("{ip}:{port}"))
         .collect();
-    let mut arguments = vec![DOMAIN, "--token", challenge.token(), "--dns-port", &port];
+    let mut arguments = vec![DOMAIN, "--dns-port", &port];
     arguments.extend(["--dns-allow-cidr", &network, "--dns-timeout", "1s"]);
     for root in &roots {
         arguments.extend(["--dns-root", root]);
@@ -74,6 +78,19 @@ async fn the_exit_code_is_the_verdict() {
     let output = check(&tree, &challenge, &[]).await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("REFUSED"), "{}", text(&output));
+}
+
+#[tokio::test]
+async fn without_a_token_it_counts_whether_the_dns_answers() {
+    let tree = Tree::builder().zone(DOMAIN).start().await.unwrap();
+    let output = look(&tree, &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for host in ["ns1.acme.com", "ns2.acme.com"] {
+        let server = tree.server(host);
+        server.set_behaviour(Behaviour::Rcode(ResponseCode::ServFail));
+    }
+    let output = look(&tree, &[]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
 }
 
 #[tokio::test]

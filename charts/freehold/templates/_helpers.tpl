@@ -54,7 +54,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: shard
 freehold.dev/shard: {{ .Shard | quote }}
 {{- else }}
-app.kubernetes.io/component: operator
+app.kubernetes.io/component: {{ .Component | default "operator" }}
 {{- end }}
 {{- end }}
 
@@ -66,7 +66,7 @@ matchLabels:
 matchExpressions:
   - key: app.kubernetes.io/component
     operator: In
-    values: [operator, shard]
+    values: [operator, shard, test]
 {{- end }}
 
 {{- define "freehold.labels" -}}
@@ -86,6 +86,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{/* The settings as the environment that the operator reads: dnsMode is FREEHOLD_DNS_MODE. */}}
+{{- define "freehold.podSecurity" -}}
+runAsNonRoot: true
+{{- /* OpenShift gives each namespace users of its own, and refuses others. */}}
+{{- if not (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "freehold.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
 {{- define "freehold.environment" -}}
 - name: FREEHOLD_LISTEN_ADDRESS
   # A pod may have IPv6 addresses alone; where it has none, the operator listens on 0.0.0.0.

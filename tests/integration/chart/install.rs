@@ -35,7 +35,9 @@ fn git(arguments: &[&str]) -> Command {
 
 /// The chart as it was released last, or before its last change, as a package.
 fn previous_package(folder: &Path) -> PathBuf {
-    let tag = git(&["describe", "--tags", "--abbrev=0"]).output().unwrap();
+    let tag = git(&["describe", "--tags", "--abbrev=0", "HEAD^"])
+        .output()
+        .unwrap();
     let revision = if tag.status.success() {
         String::from_utf8(tag.stdout).unwrap()
     } else {
@@ -48,6 +50,10 @@ fn previous_package(folder: &Path) -> PathBuf {
         ]))
     };
     let revision = revision.lines().last().unwrap();
+    let unchanged = ["diff", "--quiet", revision, "HEAD", "--", "charts/freehold"];
+    if git(&unchanged).status().unwrap().success() {
+        eprintln!("without the history of the chart, the upgrade is from the chart as it is");
+    }
     let archive = folder.join("previous.tar");
     succeed(
         git(&["archive", "--format=tar", "--output"])
@@ -92,7 +98,10 @@ fn missing(path: &str, live: &Value, rendered: &Value) -> Option<String> {
 }
 
 async fn is_as_rendered(client: &Client, chart: &Chart) {
-    for document in &chart.documents {
+    // What a hook makes is not there until somebody asks for it.
+    let is_hook =
+        |document: &&Value| !document["metadata"]["annotations"]["helm.sh/hook"].is_null();
+    for document in chart.documents.iter().filter(|document| !is_hook(document)) {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let version = text(&document["apiVersion"]);
         let (group, version) = version.split_once('/').unwrap_or(("", &version));

@@ -8,10 +8,8 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Account, Approval, Chart, Cluster, PrivatePlane, Tenant, World, client_of, eventually,
+    Account, Approval, Chart, Cluster, PrivatePlane, Right, Tenant, World, client_of, eventually,
 };
-
-type Right = (String, String, String);
 
 /// Takes domains through all in which the operator writes or reads something of another kind.
 async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart, log: &Path, user: &str) {
@@ -55,9 +53,9 @@ async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart, log: &Path, u
     let busy = world.verified(first, "busy", &world.name("busy")).await;
     tokio::select! {
         () = eventually("a status is patched", async || {
-            let (rights, _) = asked(log, user);
-            let patched = rights.iter().any(|(_, resource, verb)| {
-                resource == "organizationdomains/status" && verb == "patch"
+            let (rights, _) = asked(log, user, &chart.rights());
+            let patched = rights.iter().any(|right| {
+                right.resource == "organizationdomains/status" && right.verb == "patch"
             });
             patched.then_some(()).ok_or("not yet")
         }) => {}
@@ -66,8 +64,9 @@ async fn walk(world: &World, tenants: [&Tenant; 2], chart: &Chart, log: &Path, u
     assert!(operator.terminate().await.success());
 }
 
-/// What an account asked for, and which of it was refused.
-fn asked(log: &Path, user: &str) -> (BTreeSet<Right>, Vec<Value>) {
+/// Which rights an account used, and what it was refused. What the role of a namespace gives uses no
+/// right that goes further.
+fn asked(log: &Path, user: &str, given: &BTreeSet<Right>) -> (BTreeSet<Right>, Vec<Value>) {
     let mut rights = BTreeSet::new();
     let mut refused = Vec::new();
     for line in std::fs::read_to_string(log).unwrap().lines() {
@@ -82,7 +81,14 @@ fn asked(log: &Path, user: &str) -> (BTreeSet<Right>, Vec<Value>) {
             Some(subresource) => format!("{}/{subresource}", text(&object["resource"])),
             None => text(&object["resource"]),
         };
-        rights.insert((text(&object["apiGroup"]), resource, text(&event["verb"])));
+        let mut right = Right {
+            everywhere: false,
+            group: text(&object["apiGroup"]),
+            resource,
+            verb: text(&event["verb"]),
+        };
+        right.everywhere = object["namespace"].is_null() || !given.contains(&right);
+        rights.insert(right);
         if event["responseStatus"]["code"] == 403 {
             refused.push(event);
         }
@@ -119,10 +125,10 @@ async fn every_right_is_used_and_no_request_is_refused() {
         let tenants = [&first, &second];
         walk(&world, tenants, &chart, &log, &user).await;
 
-        let given: BTreeSet<Right> = chart.rights().into_iter().collect();
+        let given = chart.rights();
         // The API server writes a moment after it answers.
         eventually("every right is used", async || {
-            let (rights, _) = asked(&log, &user);
+            let (rights, _) = asked(&log, &user, &given);
             let unused: Vec<_> = given.difference(&rights).collect();
             if unused.is_empty() {
                 Ok(())
@@ -131,7 +137,7 @@ async fn every_right_is_used_and_no_request_is_refused() {
             }
         })
         .await;
-        let (rights, refused) = asked(&log, &user);
+        let (rights, refused) = asked(&log, &user, &given);
         assert_eq!(refused, Vec::<Value>::new());
         assert_eq!(rights, given);
         println!("{release}: {} rights, all used", given.len());

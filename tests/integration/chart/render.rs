@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use crate::support::{Chart, Cluster, chart_folder, define, kubectl_takes, random_label};
+use crate::support::{Chart, Cluster, chart_folder, define, helm, kubectl_takes, random_label};
 
 /// Names of releases, each with how it is in the names of objects: YAML reads some as no text, and a Service
 /// has no dot, no digit first and 63 characters at most.
@@ -169,6 +169,7 @@ fn expected(values: &Value) -> BTreeMap<&'static str, usize> {
     let users = if is("/rbac/userRoles", true) { 3 } else { 0 };
     let mut expected: BTreeMap<_, _> = [
         ("Deployment", shards),
+        ("Pod", 1),
         ("Service", shards),
         ("CustomResourceDefinition", crds),
         ("ClusterRole", own + users),
@@ -382,6 +383,26 @@ fn the_definitions_are_those_of_the_operator() {
         .collect();
     own.sort_by_key(of_name);
     assert!(rendered == own, "run: cargo xtask crds");
+}
+
+#[test]
+fn openshift_chooses_the_user() {
+    let rendered = |more: &[&str]| {
+        let output = helm()
+            .args(["template", "freehold"])
+            .arg(chart_folder())
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let there = rendered(&["--api-versions=security.openshift.io/v1"]);
+    for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+        assert!(rendered(&[]).contains(field));
+        assert!(!there.contains(field), "{field}");
+    }
+    assert!(there.contains("runAsNonRoot: true"));
 }
 
 #[test]

@@ -133,10 +133,15 @@ async fn an_install_from_its_first_command_to_its_last() {
     type_in(uninstall).await;
     assert!(deployed(&admin, NAMESPACE).await.is_empty());
     domain.until_verified().await;
-    // The same name goes on with the definitions that it left, another leaves them alone.
+    // The same name goes on with the definitions that it left, another leaves them alone, or takes them.
     type_in(install).await;
     type_in(uninstall).await;
     type_in(other).await;
+    domain.until_verified().await;
+    type_in("helm uninstall verifier --namespace verifier-system").await;
+    let (command, last_option) = other.rsplit_once("--set ").unwrap();
+    assert_eq!(last_option, "crds.enabled=false");
+    type_in(&format!("{command}--take-ownership")).await;
     domain.until_verified().await;
     type_in(remove).await;
     let left = type_in("kubectl get customresourcedefinitions --output name").await;

@@ -57,7 +57,7 @@ const COMMANDS: [(&str, &[&str]); 5] = [
             "freehold operator --help",
             "freehold operator --dns-mode recursive --dns-server tls://9.9.9.9 --dns-server https://1.1.1.1",
             "kubectl create namespace freehold-system",
-            "helm template freehold charts/freehold --namespace freehold-system --set image.repository=YOUR/IMAGE | kubectl apply --server-side -f -",
+            "helm template freehold charts/freehold --namespace freehold-system --set image.repository=YOUR/IMAGE --skip-tests | kubectl apply --server-side -f -",
             "helm install freehold charts/freehold --namespace freehold-system --create-namespace --set image.repository=YOUR/IMAGE --set settings.dnsMode=recursive --set 'settings.dnsServer={tls://9.9.9.9,https://1.1.1.1}'",
             "helm install freehold charts/freehold --namespace freehold-system --create-namespace --set image.repository=YOUR/IMAGE --set 'watchNamespaces={team-a,team-b}'",
             "helm install freehold charts/freehold --namespace freehold-c --create-namespace --set image.repository=YOUR/IMAGE --set 'watchNamespaces={team-c}' --set crds.enabled=false",
@@ -77,7 +77,7 @@ const COMMANDS: [(&str, &[&str]); 5] = [
 ];
 
 /// What no test runs, by the reason.
-const NOT_RUN: [(&str, &[&str]); 7] = [
+const NOT_RUN: [(&str, &[&str]); 8] = [
     (
         "runs the tests, and this one among them",
         &[
@@ -97,6 +97,10 @@ const NOT_RUN: [(&str, &[&str]); 7] = [
             "gh attestation verify oci://ghcr.io/OWNER/freehold:X.Y.Z --owner OWNER",
             "cargo audit bin",
         ],
+    ),
+    (
+        "needs a cluster that runs pods; the pod is rendered and sent to the API server as a dry run",
+        &["helm test freehold --namespace freehold-system --logs"],
     ),
     (
         "takes from minutes to hours of an otherwise idle machine",
@@ -125,6 +129,7 @@ const NOT_RUN: [(&str, &[&str]); 7] = [
     (
         "is the name of a command, without what one would type",
         &[
+            "helm test",
             "helm upgrade",
             "kubectl diff",
             "kubectl freehold",

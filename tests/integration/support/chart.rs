@@ -1,5 +1,6 @@
 //! The chart as Helm renders it, and the operator's account made from that.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -119,8 +120,8 @@ impl Chart {
             .collect()
     }
 
-    /// What the roles of the operator's own account allow: group, resource and verb.
-    pub fn rights(&self) -> Vec<(String, String, String)> {
+    /// What the roles of the operator's own account allow.
+    pub fn rights(&self) -> BTreeSet<Right> {
         let own: Vec<&Value> = ["ClusterRoleBinding", "RoleBinding"]
             .into_iter()
             .flat_map(|kind| self.of_kind(kind))
@@ -130,8 +131,10 @@ impl Chart {
             let text = |text: &Value| text.as_str().unwrap().to_owned();
             value.as_array().unwrap().iter().map(text).collect()
         };
-        let mut rights = Vec::new();
-        for role in self.of_kind("ClusterRole").chain(self.of_kind("Role")) {
+        let mut rights = BTreeSet::new();
+        let everywhere = self.of_kind("ClusterRole").map(|role| (role, true));
+        let in_namespaces = self.of_kind("Role").map(|role| (role, false));
+        for (role, everywhere) in everywhere.chain(in_namespaces) {
             if !own.contains(&&role["metadata"]["name"]) {
                 continue;
             }
@@ -139,16 +142,29 @@ impl Chart {
                 for group in texts(&rule["apiGroups"]) {
                     for resource in texts(&rule["resources"]) {
                         for verb in texts(&rule["verbs"]) {
-                            rights.push((group.clone(), resource.clone(), verb));
+                            rights.insert(Right {
+                                everywhere,
+                                group: group.clone(),
+                                resource: resource.clone(),
+                                verb,
+                            });
                         }
                     }
                 }
             }
         }
-        rights.sort();
-        rights.dedup();
         rights
     }
+}
+
+/// One thing that an account may do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Not only in the namespaces that have a role of their own for it.
+    pub everywhere: bool,
+    pub group: String,
+    pub resource: String,
+    pub verb: String,
 }
 
 /// The operator's account on a cluster, with exactly the rights of the chart.
