@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
 
 use super::access::{APPROVE, Access};
-use super::select::object_name;
+use super::object_name::object_name;
 use super::text::plain;
 use super::{Failure, Format, print, print_as};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};

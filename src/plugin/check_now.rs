@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
-use super::select::object_name;
+use super::object_name::object_name;
 use super::text::{path, plain, reason, status_of, words};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::access::Access;
-use super::select::object_name;
+use super::object_name::object_name;
 use super::text::{NONE, next_check, path, plain, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
