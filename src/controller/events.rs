@@ -108,6 +108,8 @@ impl Publisher {
 
 async fn write(api: &Api<Event>, event: &Event, calls: &Calls) {
     let metrics = &calls.metrics;
+    // Counted apart: an API server that was away refuses everybody when it is back.
+    let mut forbidden = 0;
     for attempt in 0..ATTEMPTS {
         match calls.make(api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
@@ -119,9 +121,10 @@ async fn write(api: &Api<Event>, event: &Event, calls: &Calls) {
                 tracing::debug!(%error, attempt, "an Event waits");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
             }
-            Err(error @ CallError::Forbidden(_)) if attempt < ATTEMPTS_FORBIDDEN => {
+            Err(error @ CallError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
                 tracing::debug!(%error, attempt, "an Event waits");
-                tokio::time::sleep(Duration::from_secs(1 << attempt)).await;
+                tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
+                forbidden += 1;
             }
             Err(error) => {
                 tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");
@@ -186,9 +189,74 @@ fn namespace_of(subject: &Subject) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::sync::Mutex;
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+
     use super::*;
     use crate::api::reason::Reason;
     use crate::model::lifecycle::About;
+
+    /// An API server that answers so, one request after the other.
+    #[derive(Clone)]
+    struct Answers(Arc<Mutex<VecDeque<u16>>>);
+
+    impl tower::Service<Request<Body>> for Answers {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let code = self.0.lock().unwrap().pop_front().unwrap();
+            let body = match code {
+                201 => json!({ "metadata": {}, "eventTime": null }),
+                403 => json!({ "status": "Failure", "reason": "Forbidden", "code": code }),
+                _ => json!({ "status": "Failure", "code": code }),
+            };
+            let body = Body::from(body.to_string().into_bytes());
+            ready(Ok(Response::builder().status(code).body(body).unwrap()))
+        }
+    }
+
+    /// How one Event ends with an API server that answers so.
+    async fn written(answers: &[u16]) -> String {
+        let answers = Answers(Arc::new(Mutex::new(answers.iter().copied().collect())));
+        let client = Client::new(answers.clone(), "ns");
+        let calls = Calls {
+            metrics: Arc::new(Metrics::new()),
+            deadline: Duration::from_secs(10),
+            tenure: None,
+        };
+        write(&Api::namespaced(client, "ns"), &Event::default(), &calls).await;
+        assert_eq!(answers.0.lock().unwrap().len(), 0, "asked again");
+        let page = calls.metrics.encode().unwrap();
+        let counted = page
+            .lines()
+            .find(|line| line.starts_with("freehold_events_total{"));
+        counted.unwrap().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_was_away_may_refuse_everybody_at_first() {
+        let counted = written(&[503, 503, 503, 503, 503, 403, 403, 403, 201]).await;
+        assert!(counted.contains("published"), "{counted}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_without_the_right_does_not_hold_up_others() {
+        let counted = written(&[403, 403, 403, 403]).await;
+        assert!(counted.contains("dropped"), "{counted}");
+    }
 
     fn name(uid: &str, reason: Reason, fact: &str) -> Option<String> {
         let subject = Subject {
