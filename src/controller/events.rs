@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::PostParams;
 use kube::{Api, Client};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::calls::{CallError, Calls};
 use crate::model::lifecycle::Notice;
@@ -25,8 +25,11 @@ const CONTROLLER: &str = "freehold.dev/operator";
 const MAX_NOTE_OCTETS: usize = 1024;
 /// Events that wait for the API server before further ones are dropped.
 const MAX_WAITING: usize = 16_384;
-/// Events under way at once.
+/// Calls at once.
 const CONCURRENCY: usize = 8;
+/// Events taken from those that wait, of which nearly all wait for another attempt. One tenant's, in
+/// a namespace that takes none, are not to hold up the others'.
+const UNDER_WAY: usize = 1024;
 /// An Event outlives an outage of the API server of some minutes.
 const ATTEMPTS: u32 = 10;
 /// The API server's start is over in seconds; an account without the right must not hold up others.
@@ -95,23 +98,29 @@ impl Publisher {
             instance,
             calls,
         } = self;
+        let slots = Semaphore::new(CONCURRENCY);
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
-            .for_each_concurrent(CONCURRENCY, |(subject, notice)| {
+            .for_each_concurrent(UNDER_WAY, |(subject, notice)| {
                 let api = Api::<Event>::namespaced(client.clone(), namespace_of(&subject));
                 let event = event(&subject, notice, &instance);
-                let calls = &calls;
-                async move { write(&api, &event, calls).await }
+                let (calls, slots) = (&calls, &slots);
+                async move { write(&api, &event, calls, slots).await }
             })
             .await;
     }
 }
 
-async fn write(api: &Api<Event>, event: &Event, calls: &Calls) {
+async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore) {
     let metrics = &calls.metrics;
     // Counted apart: an API server that was away refuses everybody when it is back.
     let mut forbidden = 0;
     for attempt in 0..ATTEMPTS {
-        match calls.make(api.create(&PostParams::default(), event)).await {
+        let written = {
+            // Nobody closes it.
+            let _slot = slots.acquire().await;
+            calls.make(api.create(&PostParams::default(), event)).await
+        };
+        match written {
             Ok(_) => return metrics.event(EventResult::Published),
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
             // A new object meets no other version: a conflict is a store's trouble, which passes.
@@ -203,11 +212,13 @@ mod tests {
     use crate::api::reason::Reason;
     use crate::model::lifecycle::About;
 
-    /// An API server that answers so, one request after the other.
-    #[derive(Clone)]
-    struct Answers(Arc<Mutex<VecDeque<u16>>>);
+    type Answers = Arc<dyn Fn(&str) -> u16 + Send + Sync>;
 
-    impl tower::Service<Request<Body>> for Answers {
+    /// An API server that answers a path so.
+    #[derive(Clone)]
+    struct Server(Answers);
+
+    impl tower::Service<Request<Body>> for Server {
         type Response = Response<Body>;
         type Error = Infallible;
         type Future = Ready<Result<Response<Body>, Infallible>>;
@@ -216,8 +227,8 @@ mod tests {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            let code = self.0.lock().unwrap().pop_front().unwrap();
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let code = (self.0)(request.uri().path());
             let body = match code {
                 201 => json!({ "metadata": {}, "eventTime": null }),
                 403 => json!({ "status": "Failure", "reason": "Forbidden", "code": code }),
@@ -228,21 +239,48 @@ mod tests {
         }
     }
 
-    /// How one Event ends with an API server that answers so.
-    async fn written(answers: &[u16]) -> String {
-        let answers = Answers(Arc::new(Mutex::new(answers.iter().copied().collect())));
-        let client = Client::new(answers.clone(), "ns");
+    fn notice(reason: Reason, fact: &str) -> Notice {
+        Notice {
+            about: About::OrganizationDomain,
+            reason,
+            warning: true,
+            message: "ä".repeat(1000),
+            fact: fact.into(),
+        }
+    }
+
+    fn subject(namespace: &str, uid: &str) -> Subject {
+        Subject {
+            kind: "OrganizationDomain".into(),
+            namespace: namespace.into(),
+            name: "a".into(),
+            uid: uid.into(),
+        }
+    }
+
+    fn events(answers: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Events, Publisher) {
         let calls = Calls {
             metrics: Arc::new(Metrics::new()),
             deadline: Duration::from_secs(10),
             tenure: None,
         };
-        write(&Api::namespaced(client, "ns"), &Event::default(), &calls).await;
-        assert_eq!(answers.0.lock().unwrap().len(), 0, "asked again");
-        let page = calls.metrics.encode().unwrap();
-        let counted = page
-            .lines()
-            .find(|line| line.starts_with("freehold_events_total{"));
+        let client = Client::new(Server(Arc::new(answers)), "default");
+        Events::new(client, "pod".into(), calls)
+    }
+
+    /// How one Event ends with an API server that answers so, one request after the other.
+    async fn written(answers: &[u16]) -> String {
+        let answers = Arc::new(Mutex::new(answers.iter().copied().collect::<VecDeque<_>>()));
+        let left = Arc::clone(&answers);
+        let (events, publisher) = events(move |_| answers.lock().unwrap().pop_front().unwrap());
+        events.publish(&subject("ns", "u"), notice(Reason::Verified, "t"));
+        let metrics = Arc::clone(&events.metrics);
+        drop(events);
+        publisher.run().await;
+        assert_eq!(left.lock().unwrap().len(), 0, "asked again");
+        let page = metrics.encode().unwrap();
+        let mut lines = page.lines();
+        let counted = lines.find(|line| line.starts_with("freehold_events_total{"));
         counted.unwrap().to_owned()
     }
 
@@ -253,26 +291,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_account_without_the_right_does_not_hold_up_others() {
+    async fn what_is_refused_again_and_again_is_dropped() {
         let counted = written(&[403, 403, 403, 403]).await;
         assert!(counted.contains("dropped"), "{counted}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_takes_no_events_holds_up_no_other() {
+        let (told, mut hears) = mpsc::unbounded_channel();
+        let (events, publisher) = events(move |path| {
+            if path.contains("/closed/") {
+                return 403;
+            }
+            told.send(tokio::time::Instant::now()).unwrap();
+            201
+        });
+        for n in 0..100 {
+            events.publish(
+                &subject("closed", &n.to_string()),
+                notice(Reason::Verified, "t"),
+            );
+        }
+        events.publish(&subject("open", "u"), notice(Reason::Verified, "t"));
+        let begun = tokio::time::Instant::now();
+        drop(events);
+        publisher.run().await;
+        let waited = hears.recv().await.unwrap() - begun;
+        assert!(waited < Duration::from_secs(1), "{waited:?}");
+    }
+
     fn name(uid: &str, reason: Reason, fact: &str) -> Option<String> {
-        let subject = Subject {
-            kind: "OrganizationDomain".into(),
-            namespace: "ns".into(),
-            name: "a".into(),
-            uid: uid.into(),
-        };
-        let notice = Notice {
-            about: About::OrganizationDomain,
-            reason,
-            warning: true,
-            message: "ä".repeat(1000),
-            fact: fact.into(),
-        };
-        let event = event(&subject, notice, "pod");
+        let event = event(&subject("ns", uid), notice(reason, fact), "pod");
         assert!(event.note.unwrap().len() <= MAX_NOTE_OCTETS);
         event.metadata.name
     }

@@ -1,5 +1,6 @@
 //! The operator as a whole: what its parts share, its start and its end.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -88,6 +89,8 @@ pub struct Operator {
     pub(super) orphans: Queue<Arc<str>>,
     pub(super) events: Events,
     pub(super) orphan_delay: Duration,
+    /// Whether every store has its first full list.
+    pub(super) synced: AtomicBool,
     pub(super) clock: Clock,
     /// On requests by annotation.
     pub(super) request_limit: Limit,
@@ -145,8 +148,9 @@ impl Operator {
                 queue_counters(Controller::DomainApproval),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
-            orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), |_| {
-                namespace_lane("")
+            orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), {
+                let operator = Weak::clone(operator);
+                move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
             }),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
@@ -155,6 +159,7 @@ impl Operator {
             ),
             events,
             orphan_delay: config.orphan_delay,
+            synced: AtomicBool::new(false),
             clock: Clock::default(),
             definitions: Definitions::default(),
             shard: config.shard,
@@ -184,6 +189,7 @@ impl Operator {
         tracing::info!("all stores are filled; reconciling");
 
         operator.stores.domains_mut().fill_quotas();
+        operator.look_for_missing_holders();
         watches.spawn(clock::watch(Arc::clone(&operator)));
         let mut workers = operator.start_workers(concurrency);
         let outcome = tokio::select! {
@@ -193,10 +199,7 @@ impl Operator {
         };
         let _ = ready.send(false);
         tracing::info!("stopping; finishing what is under way");
-        operator.domains.close();
-        operator.organizations.close();
-        operator.approvals.close();
-        operator.orphans.close();
+        operator.close();
         let finished = tokio::time::timeout(STOP_DEADLINE, async {
             while workers.join_next().await.is_some() {}
         })
@@ -209,6 +212,14 @@ impl Operator {
         drop(operator);
         drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
         outcome
+    }
+
+    /// Lets all workers end after what they have in hand.
+    fn close(&self) {
+        self.domains.close();
+        self.organizations.close();
+        self.approvals.close();
+        self.orphans.close();
     }
 
     /// Makes one call to the API server.
@@ -386,6 +397,15 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
         namespace: key.namespace().into(),
         organization: domain.organization.name().into(),
     }
+}
+
+/// The many that one tenant gives up hold up no other's.
+fn orphan_lane(operator: Option<&Operator>, name: &str) -> Lane {
+    let holding = operator.and_then(|operator| operator.stores.holdings().get(name));
+    let namespace = holding
+        .as_ref()
+        .map(|holding| holding.holder.key.namespace());
+    namespace_lane(namespace.unwrap_or_default())
 }
 
 fn namespace_lane(namespace: &str) -> Lane {

@@ -110,12 +110,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     if organization.deleting || !organization.ours {
         return Ok(None);
     }
+    if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
+        return Ok(Some(rest));
+    }
     let status = summarize(operator, &organization);
     if status == organization.status {
         return Ok(None);
-    }
-    if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
-        return Ok(Some(rest));
     }
     operator
         .stores

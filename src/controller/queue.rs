@@ -130,7 +130,8 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// The key could not be handled; it comes again after a wait that doubles with each failure.
+    /// The key could not be handled; it comes again after a wait that doubles with each failure, and
+    /// what was asked for meanwhile with it.
     pub fn failed(&self, key: &K) {
         self.counters.retries.inc();
         let mut inner = self.lock();

@@ -1,6 +1,7 @@
 //! Holdings: mirrored from `VerifiedDomain`s, and released once their holder is gone for certain.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -76,15 +77,28 @@ impl Operator {
             return;
         }
         self.look_at_all_that_state(&holding.name);
-        if self.watches(holding.holder.key.namespace()) && !self.knows_holder(&holding) {
+        if self.synced.load(Ordering::Relaxed) {
             self.look_for_holder_later(&holding);
+        }
+    }
+
+    /// All stores have their first full list. Before that, nearly every holder seemed to be missing.
+    pub(super) fn look_for_missing_holders(&self) {
+        self.synced.store(true, Ordering::Relaxed);
+        let names = self.stores.holdings().names();
+        for name in names {
+            let holding = self.stores.holdings().get(&name);
+            if let Some(holding) = holding {
+                self.look_for_holder_later(&holding);
+            }
         }
     }
 
     /// A holder that is not in the store is gone, or another shard's: the default shard sees to both.
     /// The many of the other shards are looked at as after a cold start, not all at once.
     fn look_for_holder_later(&self, holding: &HoldingView) {
-        if !self.shard.is_default() {
+        let namespace = holding.holder.key.namespace();
+        if !self.shard.is_default() || !self.watches(namespace) || self.knows_holder(holding) {
             return;
         }
         let mut wait = self.orphan_delay;

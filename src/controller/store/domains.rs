@@ -503,8 +503,15 @@ impl Domains {
     /// The keys in one namespace, or all.
     #[must_use]
     pub fn keys_in(&self, namespace: Option<&str>) -> Vec<Key> {
-        let inside = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
-        self.entries.keys().filter(inside).cloned().collect()
+        let Some(namespace) = namespace else {
+            return self.entries.keys().cloned().collect();
+        };
+        self.entries
+            .range(Key::new(namespace, "")..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace() == namespace)
+            .cloned()
+            .collect()
     }
 
     /// How many there are in each state.
@@ -610,6 +617,19 @@ mod tests {
         store.remove(&Key::new("ns", "a"));
         store.remove(&Key::new("ns", "b"));
         assert!(store.by_name.is_empty() && store.by_organization.is_empty());
+    }
+
+    #[test]
+    fn a_namespace_has_its_own_keys_and_none_of_one_with_a_like_name() {
+        let mut store = Domains::new(10);
+        for namespace in ["team", "team-a", "team.b", "tea", "teams"] {
+            let mut other = (*domain("a", namespace, 5, "acme", None)).clone();
+            other.key = Key::new(namespace, "a");
+            store.upsert(Arc::new(other), false);
+        }
+        assert_eq!(store.keys_in(Some("team")), [Key::new("team", "a")]);
+        assert_eq!(store.keys_in(Some("te")), []);
+        assert_eq!(store.keys_in(None).len(), 5);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Quota {
     namespaces: HashMap<Arc<str>, Pending>,
     /// Those that came in from waiting since somebody last asked.
     promoted: Vec<Key>,
+    /// Whether the first full list is in.
+    filled: bool,
 }
 
 #[derive(Debug, Default)]
@@ -29,17 +31,18 @@ impl Quota {
             most,
             namespaces: HashMap::new(),
             promoted: Vec::new(),
+            filled: false,
         }
     }
 
-    /// A pending domain. One that `waited` by its status stays behind those that did not, so that a
-    /// restart changes nobody's place.
+    /// A pending domain. Of a first full list, one that `waited` by its status stays behind those that
+    /// did not, so that a restart changes nobody's place.
     pub fn enter(&mut self, key: &Key, created: Timestamp, waited: bool) {
         let pending = self.namespaces.entry(key.namespace().into()).or_default();
         if pending.checked.contains(key) || pending.waiting.contains(&(created, key.clone())) {
             return;
         }
-        if waited || pending.checked.len() >= self.most {
+        if (waited && !self.filled) || pending.checked.len() >= self.most {
             pending.waiting.insert((created, key.clone()));
         } else {
             pending.checked.insert(key.clone());
@@ -69,6 +72,7 @@ impl Quota {
 
     /// Lets those in for whom there is room, after a first full list.
     pub fn fill_all(&mut self) {
+        self.filled = true;
         for namespace in self.namespaces.keys().cloned().collect::<Vec<_>>() {
             self.fill(&namespace);
         }
@@ -114,6 +118,17 @@ mod tests {
         assert_eq!(quota.take_promoted(), []);
         quota.leave(&key(3), at(3));
         assert_eq!(quota.take_promoted(), [key(1)]);
+    }
+
+    #[test]
+    fn one_that_waited_in_another_shard_comes_in_where_there_is_room() {
+        let mut quota = Quota::new(1);
+        let (first, second) = (Key::new("ns", "a"), Key::new("ns", "b"));
+        quota.fill_all();
+        quota.enter(&first, Timestamp::UNIX_EPOCH, true);
+        quota.enter(&second, Timestamp::UNIX_EPOCH, true);
+        assert!(!quota.is_over(&first, Timestamp::UNIX_EPOCH));
+        assert!(quota.is_over(&second, Timestamp::UNIX_EPOCH));
     }
 
     #[test]
