@@ -41,7 +41,13 @@ use table::Row;
 
 /// What a machine that does other things too changes little. Throughput is not in it: operator and
 /// floor run one after the other, so that their ratio is also that of the machine's two moments.
-const CHECKED: [Name; 4] = [Name::Writes, Name::Packets, Name::Latency, Name::Binary];
+const CHECKED: [Name; 5] = [
+    Name::Writes,
+    Name::Packets,
+    Name::Latency,
+    Name::Memory,
+    Name::Binary,
+];
 const BACKGROUND: usize = 10_000;
 
 #[derive(Debug, Default, Args)]
@@ -167,10 +173,7 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     }
     if wanted(Name::Throughput) {
         for count in throughput_sizes(arguments) {
-            let parts = Parts::start(&freehold).await?;
-            let sample = Sample::take(&parts).await?;
-            rows.extend(progress(throughput::measure(&parts, &sample, count).await?));
-            parts.stop().await?;
+            rows.extend(progress(throughput::measure(&freehold, count).await?));
         }
     }
     if wanted(Name::Latency) {
@@ -188,10 +191,10 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     if scale.into_iter().any(wanted) {
         let parts = Parts::start(&freehold).await?;
         let sample = Sample::take(&parts).await?;
-        let sizes: &[usize] = if arguments.full {
-            &[1_000, 10_000, 100_000]
-        } else {
-            &[1_000, 10_000]
+        let sizes: &[usize] = match (arguments.full, arguments.check) {
+            (true, _) => &[1_000, 10_000, 100_000],
+            (_, true) => &[1_000, 5_000],
+            _ => &[1_000, 10_000],
         };
         rows.extend(progress(
             scale::measure(&parts, &sample, sizes, wanted).await?,

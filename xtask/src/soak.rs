@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::DynamicObject;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bench::fleet::{self, Domain};
@@ -263,13 +267,47 @@ impl<'a> Tenants<'a> {
         let all =
             |seen: &bench::watch::Progress| keys.iter().all(|key| seen.verified.contains_key(key));
         self.watch.until("every domain is Verified", all).await?;
-        let client = self.parts.client.clone();
-        let holdings = kube::Api::<kinds::Seen>::all_with(client, &kinds::verified_domains());
-        let count = keys.len();
-        until("the holdings are the domains'", DEADLINE, || async {
-            let listed = holdings.list(&kube::api::ListParams::default()).await;
-            Ok(listed.context("listing the holdings")?.items.len() == count)
-        })
+        // The watch keeps who was Verified once; what counts is who is now.
+        let all = |kind| Api::<DynamicObject>::all_with(self.parts.client.clone(), &kind);
+        let (domains, holdings) = (
+            all(kinds::organization_domains()),
+            all(kinds::verified_domains()),
+        );
+        until(
+            "each domain holds its name, and no other does",
+            DEADLINE,
+            || async {
+                let listed = async |api: &Api<DynamicObject>| {
+                    let objects = api.list(&ListParams::default()).await;
+                    anyhow::Ok(objects.context("listing what is held")?.items)
+                };
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                let mut holders: Vec<_> = listed(&holdings)
+                    .await?
+                    .iter()
+                    .map(|holding| {
+                        (
+                            holding.metadata.name.clone(),
+                            text(&holding.data["spec"]["holder"]["uid"]),
+                        )
+                    })
+                    .collect();
+                let mut verified: Vec<_> = listed(&domains)
+                    .await?
+                    .into_iter()
+                    .filter(|domain| domain.data["status"]["state"] == "Verified")
+                    .map(|domain| {
+                        (
+                            text(&domain.data["status"]["canonicalName"]),
+                            domain.metadata.uid,
+                        )
+                    })
+                    .collect();
+                holders.sort();
+                verified.sort();
+                Ok(verified.len() == keys.len() && holders == verified)
+            },
+        )
         .await
     }
 }

@@ -1,13 +1,14 @@
 //! Namespaces, organizations and the domains that they state, made through the API server.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::Client;
+use kube::api::{DeleteParams, ListParams};
 use kube::core::ApiResource;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::calls::post;
-use super::kinds;
+use super::kinds::{self, Seen};
 
 /// The label of every domain, with the run that it belongs to.
 pub const RUN_LABEL: &str = "bench.freehold.dev/run";
@@ -77,6 +78,21 @@ pub async fn state_beside(client: &Client, run: &str, domains: &[Domain]) -> Res
         })
     });
     create_all(client, &kind, objects).await
+}
+
+/// Takes away the domains of a run.
+pub async fn remove(client: &Client, run: &str, domains: &[Domain]) -> Result<()> {
+    let mut namespaces: Vec<&str> = domains.iter().map(|d| &*d.namespace).collect();
+    namespaces.dedup();
+    let of_run = ListParams::default().labels(&format!("{RUN_LABEL}={run}"));
+    for namespace in namespaces {
+        let kind = kinds::organization_domains();
+        let api = Api::<Seen>::namespaced_with(client.clone(), namespace, &kind);
+        api.delete_collection(&DeleteParams::default(), &of_run)
+            .await
+            .context("removing the domains of a run")?;
+    }
+    Ok(())
 }
 
 /// Makes the namespaces and organizations of domains.

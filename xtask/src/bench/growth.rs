@@ -8,11 +8,12 @@ use tokio::time::sleep;
 
 use super::fleet;
 use super::operator::Operator;
-use super::parts::Parts;
+use super::parts::{DEADLINE, Parts, until};
 use super::table::{Limit, Row, number};
 use super::watch::Watch;
 
-const DOMAINS: usize = 1_000;
+/// So many are there afterwards.
+pub const DOMAINS: usize = 1_000;
 const SECOND: Duration = Duration::from_secs(1);
 /// Seconds of processor time in a second of an operator that has nothing to do.
 const IDLE: f64 = 0.03;
@@ -49,13 +50,12 @@ pub async fn cost(parts: &Parts, beside: usize) -> Result<Cost> {
 
 /// After its start an operator looks at every domain once: that is not the new ones' cost.
 async fn settle(operator: &Operator) -> Result<()> {
-    loop {
+    until("the operator has nothing to do", DEADLINE, || async {
         let before = operator.cpu()?;
         sleep(SECOND).await;
-        if operator.cpu()? - before < IDLE {
-            return Ok(());
-        }
-    }
+        Ok(operator.cpu()? - before < IDLE)
+    })
+    .await
 }
 
 pub fn row(costs: &[Cost]) -> Option<Row> {

@@ -33,7 +33,7 @@ pub async fn at(parts: &Parts, domains: usize) -> Result<Use> {
     Ok(Use { domains, memory })
 }
 
-/// What each size costs over the one before, the first being an empty cluster.
+/// What each size costs in all, and over the one before.
 pub fn rows(uses: &[Use]) -> Vec<Row> {
     let total = |used: &Use| {
         Row::new(
@@ -42,6 +42,7 @@ pub fn rows(uses: &[Use]) -> Vec<Row> {
             (used.memory.peak / 1024.0, "MB"),
             Limit::AtMost(200.0),
         )
+        .guard(Limit::AtMost(60.0))
         .with_domains(used.domains)
         .figure("peak", used.memory.peak / 1024.0, "MB")
         .figure("now", used.memory.now / 1024.0, "MB")
@@ -54,6 +55,7 @@ pub fn rows(uses: &[Use]) -> Vec<Row> {
             ((used.memory.peak - before.memory.peak) / domains, "KB"),
             Limit::AtMost(1.5),
         )
+        .guard(Limit::AtMost(3.0))
         .figure(
             "by what is used now",
             (used.memory.now - before.memory.now) / domains,

@@ -19,7 +19,8 @@ pub async fn measure(parts: &Parts, verified: usize) -> Result<Vec<Row>> {
     let client = &parts.client;
     let run = "rest";
     let operator = parts.operator(&[]).await?;
-    fleet::state(client, run, &fleet::domains(run, PENDING)).await?;
+    let pending = fleet::domains(run, PENDING);
+    fleet::state(client, run, &pending).await?;
     until("the pending ones are checked", DEADLINE, || async {
         Ok(operator.checks().await? >= u64::try_from(PENDING)?)
     })
@@ -39,8 +40,10 @@ pub async fn measure(parts: &Parts, verified: usize) -> Result<Vec<Row>> {
     let packets = number(parts.dns.queries() - packets);
     let writes = Writes::between(&before, &Requests::read(client).await?);
     operator.stop().await?;
+    fleet::remove(client, run, &pending).await?;
     let case = |what: &str| format!("{verified} verified, {PENDING} pending, {what}");
     let rechecks = number(verified) / 86_400.0 * seconds;
+    let strays = 4.0 / rechecks.max(1.0).sqrt();
     let implied = rechecks + number(PENDING) / 10.0 * seconds;
     Ok(vec![
         Row::new(
@@ -55,7 +58,7 @@ pub async fn measure(parts: &Parts, verified: usize) -> Result<Vec<Row>> {
             "rest",
             case("checks by the schedule"),
             (checks / implied, "times"),
-            Limit::AtMost(1.1),
+            Limit::Between(0.9, 1.1),
         )
         .figure("checks", checks, "")
         .figure("by the schedule", implied, "")
@@ -65,7 +68,7 @@ pub async fn measure(parts: &Parts, verified: usize) -> Result<Vec<Row>> {
             case("writes a re-check"),
             (number(writes.all()) / rechecks.max(1.0), "times"),
             // One a re-check, and a random spread strays from its mean.
-            Limit::AtMost(1.0 + 4.0 / rechecks.max(1.0).sqrt()),
+            Limit::Between(1.0 - strays, 1.0 + strays),
         )
         .figure("writes", number(writes.all()), "")
         .figure("Events", number(writes.events), "")

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub enum Limit {
     AtLeast(f64),
     AtMost(f64),
+    Between(f64, f64),
 }
 
 impl Limit {
@@ -18,6 +19,7 @@ impl Limit {
         match self {
             Self::AtLeast(limit) => value >= limit,
             Self::AtMost(limit) => value <= limit,
+            Self::Between(least, most) => (least..=most).contains(&value),
         }
     }
 }
@@ -25,8 +27,9 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtLeast(limit) => write!(f, "≥ {limit}"),
-            Self::AtMost(limit) => write!(f, "≤ {limit}"),
+            Self::AtLeast(limit) => write!(f, "≥ {}", short(*limit)),
+            Self::AtMost(limit) => write!(f, "≤ {}", short(*limit)),
+            Self::Between(least, most) => write!(f, "{} to {}", short(*least), short(*most)),
         }
     }
 }

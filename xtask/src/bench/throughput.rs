@@ -1,5 +1,7 @@
 //! Throughput: published domains from new to Verified, against the floor.
 
+use std::path::Path;
+
 use anyhow::Result;
 use tokio::time::Instant;
 
@@ -16,7 +18,9 @@ use super::watch::Watch;
 const LADDER: &str = "--check-ladder=1s";
 const QUOTA: &str = "--max-pending-per-namespace=1000";
 
-pub async fn measure(parts: &Parts, sample: &Sample, count: usize) -> Result<Vec<Row>> {
+/// Each on a control plane of its own, with nothing of the other's in it.
+pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
+    let parts = Parts::start(freehold).await?;
     let client = &parts.client;
     let run = format!("op{count}");
     let domains = fleet::domains(&run, count);
@@ -27,7 +31,7 @@ pub async fn measure(parts: &Parts, sample: &Sample, count: usize) -> Result<Vec
     let mut operator = parts.spawn(&[LADDER, QUOTA])?;
     operator.ready().await?;
     let verified = watch.until_verified(count).await?.duration_since(start);
-    let events = || operator.metric("freehold_events_total", "");
+    let events = || operator.metric("freehold_events_total", "result=\"published\"");
     until("every Event is written", DEADLINE, || async {
         Ok(events().await? >= u64::try_from(2 * count)?)
     })
@@ -38,7 +42,11 @@ pub async fn measure(parts: &Parts, sample: &Sample, count: usize) -> Result<Vec
     operator.stop().await?;
     let writes = Writes::between(&before, &Requests::read(client).await?);
     drop(watch);
+    parts.stop().await?;
 
+    let parts = Parts::start(freehold).await?;
+    let client = &parts.client;
+    let sample = Sample::take(&parts).await?;
     let run = format!("floor{count}");
     let domains = fleet::domains(&run, count);
     fleet::state(client, &run, &domains).await?;
@@ -46,10 +54,12 @@ pub async fn measure(parts: &Parts, sample: &Sample, count: usize) -> Result<Vec
     let summaries = usize::try_from(writes.organizations)?;
     let before = Requests::read(client).await?;
     let start = Instant::now();
-    floor::run(client, sample, &domains, summaries).await?;
+    floor::run(client, &sample, &domains, summaries).await?;
     let floor_written = start.elapsed();
     let floor_verified = watch.until_verified(count).await?.duration_since(start);
     let floor_writes = Writes::between(&before, &Requests::read(client).await?);
+    drop(watch);
+    parts.stop().await?;
 
     let rate = |time: std::time::Duration| number(count) / time.as_secs_f64();
     let each = |count_of: u64| number(count_of) / number(count);
