@@ -41,7 +41,7 @@ pub(super) struct Right {
 }
 
 /// The aggregated roles of the cluster, which the chart adds to.
-const READERS: &str = "the ClusterRole view, edit, admin or freehold-view";
+const READERS: &str = "the ClusterRole view, edit or admin";
 pub(super) const LIST: Right = Right {
     verb: "list",
     resource: "organizationdomains",
@@ -59,7 +59,7 @@ pub(super) const PATCH: Right = Right {
 pub(super) const APPROVE: Right = Right {
     verb: "create",
     resource: "domainapprovals",
-    roles: "the ClusterRole freehold-approve, which is part of no other",
+    roles: "the chart's ClusterRole for approvals, such as freehold-approve, which is part of no other",
 };
 
 /// Why the cluster did not answer as wanted.

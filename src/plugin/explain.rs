@@ -88,7 +88,7 @@ fn last_check(check: &LastCheck) -> String {
         let _ = writeln!(text, "  found \"{}\"", plain(value));
     }
     if let Some(hint) = &check.hint {
-        let _ = writeln!(text, "  {hint}");
+        let _ = writeln!(text, "  {}", plain(hint));
     }
     let rows: Vec<_> = check
         .servers

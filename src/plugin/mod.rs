@@ -139,7 +139,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 /// Writes what programs read.
 fn print_as(format: Format, value: &impl Serialize) -> Result<(), Failure> {
     let text = match format {
-        Format::Json => serde_json::to_string_pretty(value)? + "\n",
+        Format::Json => text::plain_json(&serde_json::to_string_pretty(value)?) + "\n",
         Format::Yaml => serde_yaml::to_string(value)?,
     };
     print(&text)

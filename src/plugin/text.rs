@@ -43,6 +43,21 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
+/// As [`plain`], of JSON, which stays the same value.
+pub(super) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // JSON itself has its ends of lines between values alone.
+        if letter != '\n' && (letter.is_control() || is_unseen(letter)) {
+            // Nothing can go wrong in memory.
+            let _ = write!(plain, "\\u{:04x}", u32::from(letter));
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
 /// Marks of direction, separators and what has no width: none is seen, and some move what is
 /// (Unicode Technical Report 36, section 2.5).
 fn is_unseen(letter: char) -> bool {
@@ -141,6 +156,11 @@ mod tests {
         assert_eq!(table(["X"], &rows), "X\na\\u{1b}[2J\\nb\n");
         let other = "\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}";
         assert_eq!(plain(other), r"\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}");
+        let json = serde_json::to_string_pretty(&[other, "é"]).unwrap();
+        let escaped = plain_json(&json);
+        assert!(escaped.contains(r"\u009b2J \u202emoc"), "{escaped}");
+        let read: [String; 2] = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(read, [other, "é"]);
         let kept = "हिन्दी.example \"é\" it's";
         assert_eq!(plain(kept), kept);
     }

@@ -7,7 +7,7 @@ use freehold_testbed::Options;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -18,6 +18,9 @@ use crate::support::{
 
 /// How long a Lease stands without its holder, as the operator writes it.
 const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(15);
+
+/// Between two renewals.
+const RETRY_PERIOD: SignedDuration = SignedDuration::from_secs(2);
 
 /// A release of the chart for one tenant, with a Lease of its own.
 struct Release {
@@ -155,17 +158,43 @@ async fn who_leads_ends_before_its_lease_where_the_api_server_is_frozen() {
     release.verify("before").await;
 
     private.plane.freeze_api_server().unwrap();
-    // The last renewal was before this.
     let frozen = Instant::now();
     let ended = leader.ended().await;
     let lived = frozen.elapsed();
     assert_eq!(ended.code(), Some(1));
     assert!(!leader.log().contains("panicked"));
-    assert!(lived < LEASE_DURATION.unsigned_abs(), "{lived:?}");
+    // It may have been renewed as long before the freeze as it waits between two renewals.
+    let left = LEASE_DURATION - RETRY_PERIOD;
+    assert!(lived < left.unsigned_abs(), "{lived:?}");
     println!("ended {} ms after the freeze", lived.as_millis());
     standby.check_running();
     private.plane.thaw_api_server().unwrap();
     until_leading(&standby).await;
+    release.verify("after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_its_lease_taken_or_deleted_ends_and_leaves_it_so() {
+    let release = shared().await;
+    let mut first = release.replica().start().await;
+    until_leading(&first).await;
+    let another = json!({ "spec": { "holderIdentity": "another" } });
+    let taken = release
+        .leases
+        .patch("freehold", &PatchParams::default(), &Patch::Merge(&another))
+        .await
+        .unwrap();
+    assert_eq!(first.ended().await.code(), Some(1));
+    assert_eq!(Some(release.lease().await), taken.spec);
+
+    let mut second = release.replica().start().await;
+    until_leading(&second).await;
+    let params = DeleteParams::default();
+    release.leases.delete("freehold", &params).await.unwrap();
+    assert_eq!(second.ended().await.code(), Some(1));
+    assert!(release.leases.get_opt("freehold").await.unwrap().is_none());
+    let third = release.replica().start().await;
+    until_leading(&third).await;
     release.verify("after").await;
 }
 

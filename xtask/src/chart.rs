@@ -82,6 +82,7 @@ fn crds_template(definitions: &[String]) -> Result<String> {
              \x20 {{{{- if .Values.crds.keep }}}}\n\
              \x20 annotations:\n\
              \x20   helm.sh/resource-policy: keep\n\
+             \x20   argocd.argoproj.io/sync-options: Prune=false,Delete=false\n\
              \x20 {{{{- end }}}}\n\
              spec:\n{spec}"
         )?;

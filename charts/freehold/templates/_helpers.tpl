@@ -85,7 +85,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* The settings as the environment that the operator reads: dnsMode is FREEHOLD_DNS_MODE. */}}
 {{- define "freehold.podSecurity" -}}
 runAsNonRoot: true
 {{- /* OpenShift gives each namespace users of its own, and refuses others. */}}
@@ -105,6 +104,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* The settings as the environment that the operator reads: dnsMode is FREEHOLD_DNS_MODE. */}}
 {{- define "freehold.environment" -}}
 - name: FREEHOLD_LISTEN_ADDRESS
   # A pod may have IPv6 addresses alone; where it has none, the operator listens on 0.0.0.0.

@@ -6,13 +6,14 @@ use freehold::api::{
 };
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::fmt::Debug;
 
 use super::{all, json_of, take_away};
 use crate::support::{
-    Approval, History, PrivatePlane, Stated, World, publish, ready_reason, status,
+    Approval, History, PrivatePlane, Stated, World, blocks, page_at, publish, ready_reason, status,
 };
 
 /// As Velero makes an object anew.
@@ -40,6 +41,27 @@ where
     K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {
     Api::namespaced(client.clone(), &object.namespace().unwrap())
+}
+
+#[test]
+fn the_documented_restore_takes_the_holdings_and_the_statuses() {
+    let documents: Vec<Value> = blocks(&page_at("docs/backup.md"), "yaml")
+        .iter()
+        .flat_map(|block| serde_yaml::Deserializer::from_str(block))
+        .map(|document| Value::deserialize(document).unwrap())
+        .collect();
+    let spec = |kind: &str| {
+        let mut of_kind = documents.iter().filter(|document| document["kind"] == kind);
+        &of_kind.next().unwrap()["spec"]
+    };
+    let holdings = json!("verifieddomains.freehold.dev");
+    let saved = &spec("Backup")["includedClusterScopedResources"];
+    assert!(saved.as_array().unwrap().contains(&holdings), "{saved}");
+    let restore = spec("Restore");
+    // Where a namespace is left out, Velero skips what is of none unless it is told otherwise.
+    assert_eq!(restore["includeClusterResources"], true);
+    let statuses = &restore["restoreStatus"]["includedResources"];
+    assert_eq!(*statuses, json!(["organizationdomains.freehold.dev"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

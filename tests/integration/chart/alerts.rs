@@ -17,9 +17,9 @@ fn metrics_page() -> String {
     metrics.queue_waited(Controller::Organization, Duration::ZERO);
     metrics.queue_depth(Controller::Organization, 0);
     metrics.api_calls(CallResult::Success);
-    metrics.request("GET", 200, "api");
+    metrics.request("GET", 403, "api");
     metrics.event(EventResult::Published);
-    metrics.check(Verdict::Proven, State::Verified);
+    metrics.check(Verdict::Disagreement, State::Verified);
     metrics.notice(Reason::Verified);
     metrics.watch_error("Organization");
     metrics.unreadable_objects("Organization", 0, 1);
@@ -67,6 +67,21 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
                 assert!(page.contains(&format!("# TYPE {family} ")), "{word}");
             }
             metrics += 1;
+        }
+        // What the labels are compared with, but for those that Prometheus adds.
+        for (before, after) in expression.match_indices("=\"").map(|(at, mark)| {
+            let (before, after) = expression.split_at(at);
+            (before, &after[mark.len()..])
+        }) {
+            let label = before.rsplit([',', '{', ' ']).next().unwrap();
+            let value = after.split('"').next().unwrap();
+            if !["job", "namespace"].contains(&label.trim_end_matches('!')) {
+                let label = label.trim_end_matches('!');
+                assert!(
+                    page.contains(&format!("{label}=\"{value}\"")),
+                    "{label}={value}"
+                );
+            }
         }
         assert!(metrics > 0, "{expression}");
     }

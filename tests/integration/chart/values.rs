@@ -8,6 +8,15 @@ use serde_json::{Value, json};
 use crate::support::{Chart, chart_folder, freehold, helm, page_at};
 
 #[test]
+fn the_chart_pulls_the_image_of_its_own_operator() {
+    let text = std::fs::read_to_string(chart_folder().join("Chart.yaml")).unwrap();
+    let chart: Value = serde_yaml::from_str(&text).unwrap();
+    for version in ["version", "appVersion"] {
+        assert_eq!(chart[version], env!("CARGO_PKG_VERSION"), "{version}");
+    }
+}
+
+#[test]
 fn the_chart_is_linted_and_wrong_values_are_refused() {
     let output = helm()
         .args(["lint", "--strict"])

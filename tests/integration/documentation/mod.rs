@@ -77,7 +77,7 @@ const COMMANDS: [(&str, &[&str]); 5] = [
 ];
 
 /// What no test runs, by the reason.
-const NOT_RUN: [(&str, &[&str]); 8] = [
+const NOT_RUN: [(&str, &[&str]); 9] = [
     (
         "runs the tests, and this one among them",
         &[
@@ -99,8 +99,15 @@ const NOT_RUN: [(&str, &[&str]); 8] = [
         ],
     ),
     (
-        "needs a cluster that runs pods; the pod is rendered and sent to the API server as a dry run",
-        &["helm test freehold --namespace freehold-system --logs"],
+        "needs a cluster that runs pods; the pod of helm test is rendered and sent to the API server as a dry run",
+        &[
+            "helm test freehold --namespace freehold-system --logs",
+            "kubectl exec --namespace freehold-system deployment/freehold -- /usr/bin/freehold check DOMAIN",
+        ],
+    ),
+    (
+        "compiles the program once more",
+        &["cargo install --locked --path ."],
     ),
     (
         "takes from minutes to hours of an otherwise idle machine",
@@ -129,6 +136,7 @@ const NOT_RUN: [(&str, &[&str]); 8] = [
     (
         "is the name of a command, without what one would type",
         &[
+            "helm template",
             "helm test",
             "helm upgrade",
             "kubectl diff",
