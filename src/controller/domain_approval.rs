@@ -12,7 +12,7 @@ use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::approvals::Approval;
-use super::store::domains::Domain;
+use super::store::domain::Domain;
 use super::watch;
 use crate::api::OrganizationDomain;
 use crate::api::conditions;

@@ -8,7 +8,7 @@ use super::calls::CallError;
 use super::events::Subject;
 use super::operator::Operator;
 use super::organization_domain::held;
-use super::store::domains::Domain;
+use super::store::domain::Domain;
 use super::store::holdings::HoldingView;
 use crate::api::reason::Reason;
 use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};

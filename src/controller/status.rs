@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::calls::CallError;
 use super::operator::Operator;
-use super::store::domains::{Domain, Kept};
+use super::store::domain::{Domain, Kept};
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
 };

@@ -13,7 +13,7 @@ use super::decode::Decoded;
 use super::operator::Operator;
 use super::organization_domain;
 use super::store::Key;
-use super::store::domains::{Domain, Kept};
+use super::store::domain::{Domain, Kept};
 use super::store::holdings::HoldingView;
 use super::watch;
 use crate::api::organization_domain::OrganizationDomain;

@@ -2,6 +2,7 @@
 //! decisions need. Nothing here is an authority; writes are decided by the API server.
 
 pub mod approvals;
+pub mod domain;
 pub mod domains;
 pub mod holdings;
 pub mod namespaces;

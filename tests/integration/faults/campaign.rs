@@ -195,7 +195,9 @@ impl Campaign {
             .every(&format!("{}:36h,1h", self.size.check_period()))
             .with("--recheck-period", &self.size.recheck_period())
             .with("--grace-check-period", &self.size.recheck_period())
-            .with("--api-timeout", "2s");
+            .with("--api-timeout", "2s")
+            // What seems to be nobody's is looked at while the fault lasts.
+            .with("--orphan-delay", "2s");
         self.tenants.iter().fold(settings, |settings, tenant| {
             settings.with("--watch-namespace", &tenant.namespace)
         })

@@ -1,0 +1,47 @@
+//! How many new tokens and requested checks a tenant gets at once.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::controller::operator::Operator;
+use crate::controller::store::domain::Domain;
+use crate::model::lifecycle::{self, Snapshot};
+
+/// What the limits let through in one reconcile, however often it decides.
+#[derive(Default)]
+pub struct Admission {
+    request: bool,
+    challenge: bool,
+}
+
+impl Admission {
+    /// Takes from the limits for what the snapshot asks. Where one is used up the request is left
+    /// for later, and it says how much later.
+    pub fn admit(
+        &mut self,
+        operator: &Operator,
+        now: Timestamp,
+        domain: &Domain,
+        snapshot: &mut Snapshot<'_>,
+    ) -> Option<Duration> {
+        let Some(canonical) = &domain.canonical else {
+            return None;
+        };
+        let namespace = domain.key.namespace();
+        if !self.request && lifecycle::has_new_request(now, snapshot) {
+            if let Err(wait) = operator.request_limit.take(namespace, canonical) {
+                snapshot.requested = None;
+                return Some(wait);
+            }
+            self.request = true;
+        }
+        if !self.challenge && lifecycle::issues_challenge(now, &operator.settings, snapshot) {
+            if let Err(wait) = operator.token_limit.take(namespace, canonical) {
+                return Some(wait);
+            }
+            self.challenge = true;
+        }
+        None
+    }
+}

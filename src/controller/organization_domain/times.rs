@@ -1,0 +1,59 @@
+//! When a domain is checked next, by the store, its status and the schedule.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::controller::operator::Operator;
+use crate::controller::store::domain::{Domain, Kept};
+use crate::model::facts::{Facts, Pace};
+use crate::model::schedule;
+
+impl Operator {
+    /// The next check comes a period later, whatever becomes of this one.
+    pub(super) fn put_off(&self, domain: &Domain, now: Timestamp) {
+        let period = period(self, domain, now);
+        let next = schedule::tick_after(now, period, &domain.uid);
+        self.stores
+            .domains_mut()
+            .set_next_check(&domain.key, &domain.uid, Some(next));
+    }
+}
+
+/// When the schedule wants the next check; after a start, worked out anew from the status.
+pub fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
+    let set = operator
+        .stores
+        .domains()
+        .next_check(&domain.key, &domain.uid);
+    let period = period(operator, domain, now);
+    // Another shard may have seen that its record is missing, and checks are closer since.
+    if let Some(set) = set.filter(|&set| set <= schedule::add(now, period)) {
+        return Some(set);
+    }
+    let promised = match &domain.kept {
+        Kept::AtRest(rest) => Some(rest.next_check),
+        Kept::Whole(status) => {
+            let facts = Facts::read(status, now);
+            facts.challenge.as_ref()?;
+            match facts.pace {
+                Some(Pace::At(time)) => Some(time),
+                Some(Pace::Every(_)) | None => None,
+            }
+        }
+    };
+    Some(schedule::resume(now, promised, period, &domain.uid))
+}
+
+/// How far apart checks are now.
+fn period(operator: &Operator, domain: &Domain, now: Timestamp) -> SignedDuration {
+    match &domain.kept {
+        Kept::AtRest(_) => operator.settings.recheck_period,
+        Kept::Whole(status) => Facts::read(status, now).period(now, &operator.settings),
+    }
+}
+
+/// From now until then, and nothing where that is over.
+pub fn wait(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}
