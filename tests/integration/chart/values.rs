@@ -232,8 +232,9 @@ fn the_memory_is_reasoned_from_what_was_measured() {
             measured("1,000 domains, peak in all")
         ),
         format!(
-            "a domain more is {}:",
-            measured("a domain more, 1,000 to 10,000")
+            "The peak with 100,000 domains is {}, and who meets the limit is killed; a domain more is {}:",
+            measured("100,000 domains, peak in all"),
+            measured("a domain more, 10,000 to 100,000")
         ),
     ] {
         assert!(values.contains(&reason), "{reason}");
