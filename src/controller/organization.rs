@@ -21,8 +21,9 @@ use crate::api::organization::{
 use crate::api::reason::Reason;
 use crate::model::facts::whole_second;
 
-/// Least time between two writes of one summary.
-const COALESCE: Duration = Duration::from_secs(1);
+/// Least time between two writes of one summary. A summary lists up to a hundred names and costs the API
+/// server more than any other write.
+const COALESCE: Duration = Duration::from_secs(5);
 
 /// What the watch of organizations does.
 pub struct Sink;
