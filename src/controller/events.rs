@@ -25,10 +25,10 @@ const CONTROLLER: &str = "freehold.dev/operator";
 const MAX_NOTE_OCTETS: usize = 1024;
 /// Events that wait for the API server before further ones are dropped.
 const MAX_WAITING: usize = 16_384;
-/// Calls at once.
+/// Calls at once, or waits for the end of an outage.
 const CONCURRENCY: usize = 8;
-/// Events taken from those that wait, of which nearly all wait for another attempt. One tenant's, in
-/// a namespace that takes none, are not to hold up the others'.
+/// Events under way, of which nearly all wait for their turn or were refused. One tenant's, in a namespace
+/// that takes none, are not to hold up the others'.
 const UNDER_WAY: usize = 1024;
 /// An Event outlives an outage of the API server of some minutes.
 const ATTEMPTS: u32 = 10;
@@ -115,12 +115,10 @@ async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore
     // Counted apart: an API server that was away refuses everybody when it is back.
     let mut forbidden = 0;
     for attempt in 0..ATTEMPTS {
-        let written = {
-            // Nobody closes it.
-            let _slot = slots.acquire().await;
-            calls.make(api.create(&PostParams::default(), event)).await
-        };
-        match written {
+        // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or it would end
+        // in a storm. A refusal is one namespace's.
+        let slot = slots.acquire().await;
+        match calls.make(api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
             // A new object meets no other version: a conflict is a store's trouble, which passes.
@@ -132,6 +130,7 @@ async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore
             }
             Err(error @ CallError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
                 tracing::debug!(%error, attempt, "an Event waits");
+                drop(slot);
                 tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
                 forbidden += 1;
             }

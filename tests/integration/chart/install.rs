@@ -233,3 +233,62 @@ async fn installed_upgraded_uninstalled_and_installed_again() {
     again.terminate().await;
     assert_eq!(verified(&admin).await, first);
 }
+
+/// The chart, with other words in a definition.
+fn with_other_words(folder: &Path) -> PathBuf {
+    let changed = folder.join("changed");
+    succeed(
+        Command::new("cp")
+            .arg("-r")
+            .arg(chart_folder())
+            .arg(&changed),
+    );
+    let file = changed.join("templates/crds.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = text.replacen("description: The ", "description: Said otherwise, the ", 1);
+    assert_ne!(text, other);
+    std::fs::write(&file, other).unwrap();
+    changed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_pass_from_kubectl_to_helm_and_back_and_change_with_an_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let changed = with_other_words(folder.path());
+    let private = PrivatePlane::start_with(Options {
+        controller_manager: false,
+        ..Options::default()
+    })
+    .await;
+    let apply = async |more: &[&str]| {
+        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+        let mut kubectl = private.plane.kubectl();
+        kubectl.args(["apply", "--server-side", "--filename"]);
+        let applied = kubectl.arg(crds).args(more).output().await.unwrap();
+        assert!(applied.status.success(), "{applied:?}");
+    };
+    let run = |arguments: &[&str], chart: &Path| {
+        let mut helm = helm();
+        helm.args(arguments).arg(chart);
+        helm.args(["--namespace", NAMESPACE])
+            .env("KUBECONFIG", private.plane.kubeconfig());
+        succeed(&mut helm)
+    };
+    let says_otherwise = async || {
+        let mut kubectl = private.plane.kubectl();
+        kubectl.args(["get", "customresourcedefinitions", "--output=yaml"]);
+        let shown = kubectl.output().await.unwrap();
+        String::from_utf8(shown.stdout)
+            .unwrap()
+            .contains("Said otherwise, the ")
+    };
+
+    apply(&[]).await;
+    let take = ["install", "freehold", "--create-namespace"];
+    let take = [&take[..], &["--take-ownership", "--force-conflicts"]].concat();
+    run(&take, &chart_folder());
+    run(&["upgrade", "freehold"], &changed);
+    assert!(says_otherwise().await);
+    apply(&["--force-conflicts"]).await;
+    assert!(!says_otherwise().await);
+}
