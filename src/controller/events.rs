@@ -114,10 +114,10 @@ async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore
     let metrics = &calls.metrics;
     // Counted apart: an API server that was away refuses everybody when it is back.
     let mut forbidden = 0;
+    // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or there would be a
+    // storm. A refusal is one namespace's.
+    let mut slot = slots.acquire().await;
     for attempt in 0..ATTEMPTS {
-        // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or it would end
-        // in a storm. A refusal is one namespace's.
-        let slot = slots.acquire().await;
         match calls.make(api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
@@ -133,6 +133,7 @@ async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore
                 drop(slot);
                 tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
                 forbidden += 1;
+                slot = slots.acquire().await;
             }
             Err(error) => {
                 tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");

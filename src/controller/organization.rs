@@ -118,10 +118,6 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     if status == organization.status {
         return Ok(None);
     }
-    operator
-        .stores
-        .organizations_mut()
-        .set_written(key, Instant::now());
     let object = Organization {
         metadata: ObjectMeta {
             name: Some(key.name().to_owned()),
@@ -145,6 +141,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     {
         Ok(written) => {
             operator.remember_organization(written, false);
+            let mut organizations = operator.stores.organizations_mut();
+            organizations.set_written(key, Instant::now());
             Ok(None)
         }
         // The watch brings the change, and with it this key again.

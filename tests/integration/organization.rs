@@ -128,7 +128,7 @@ async fn an_organization_back_within_the_grace_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_organization_is_summed_up_at_most_once_a_second() {
+async fn an_organization_is_summed_up_at_most_once_in_five_seconds() {
     const DOMAINS: usize = 40;
     let world = World::new().await;
     let tenant = world.tenant().await;
@@ -177,7 +177,7 @@ async fn an_organization_is_summed_up_at_most_once_a_second() {
     #[allow(clippy::cast_precision_loss)]
     let rate = writes as f64;
     assert!(
-        writes > 0 && rate <= seconds + 1.0,
+        writes > 0 && rate <= seconds / 5.0 + 1.0,
         "{writes} in {seconds} s"
     );
 

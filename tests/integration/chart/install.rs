@@ -284,11 +284,19 @@ async fn definitions_pass_from_kubectl_to_helm_and_back_and_change_with_an_upgra
     };
 
     apply(&[]).await;
-    let take = ["install", "freehold", "--create-namespace"];
-    let take = [&take[..], &["--take-ownership", "--force-conflicts"]].concat();
+    let take = [
+        "install",
+        "freehold",
+        "--create-namespace",
+        "--take-ownership",
+    ];
     run(&take, &chart_folder());
-    run(&["upgrade", "freehold"], &changed);
+    // kubectl has applied them too, until Helm takes them over.
+    run(&["upgrade", "freehold", "--force-conflicts"], &changed);
     assert!(says_otherwise().await);
+    run(&["upgrade", "freehold"], &chart_folder());
+    assert!(!says_otherwise().await);
+    run(&["upgrade", "freehold"], &changed);
     apply(&["--force-conflicts"]).await;
     assert!(!says_otherwise().await);
 }

@@ -141,7 +141,7 @@ async fn an_install_from_its_first_command_to_its_last() {
     type_in("helm uninstall verifier --namespace verifier-system").await;
     let (command, last_option) = other.rsplit_once("--set ").unwrap();
     assert_eq!(last_option, "crds.enabled=false");
-    type_in(&format!("{command}--take-ownership --force-conflicts")).await;
+    type_in(&format!("{command}--take-ownership")).await;
     domain.until_verified().await;
     type_in(remove).await;
     let left = type_in("kubectl get customresourcedefinitions --output name").await;
