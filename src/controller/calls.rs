@@ -59,7 +59,8 @@ impl From<kube::Error> for CallError {
             Self::Conflict
         } else if status.is_forbidden() {
             Self::Forbidden(error)
-        } else if status.code == 429 || status.code >= 500 {
+        } else if matches!(status.code, 401 | 408 | 429) || status.code >= 500 {
+            // A starting API server may know no account yet (401), and a token is renewed by and by.
             Self::Unavailable(error)
         } else {
             Self::Refused(error)
@@ -95,5 +96,30 @@ impl Calls {
         };
         self.metrics.api_calls(counted);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_is_refused_for_good() {
+        for (code, passes) in [
+            (400, false),
+            (401, true),
+            (405, false),
+            (408, true),
+            (422, false),
+            (429, true),
+            (500, true),
+            (503, true),
+        ] {
+            let status = Status::failure("no", "Reason").with_code(code);
+            let error = CallError::from(kube::Error::Api(Box::new(status)));
+            assert_eq!(error.can_pass(), passes, "{code}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::calls::CallError;
 use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
-use super::store::approvals::Approval;
+use super::store::approvals::{Approval, Approvals};
 use super::store::domain::Domain;
 use super::watch;
 use crate::api::OrganizationDomain;
@@ -90,25 +90,26 @@ impl Operator {
         Ok(found.is_some())
     }
 
-    /// Reads the approvals of an organization domain live into the store: no name is taken or given
-    /// up by hand on the word of a cache.
-    pub(super) async fn refresh_approvals(&self, target: &Key) -> Result<(), CallError> {
+    /// Until when an organization domain is approved by a live read: no name is taken or given up by
+    /// hand on the word of a cache. The store is left to the watch, which may know better by then.
+    pub(super) async fn approved_until_live(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, CallError> {
+        let target = &domain.key;
         let api =
             Api::<Decoded<DomainApproval>>::namespaced(self.client.clone(), target.namespace());
         let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
-        let mut live = Vec::new();
+        let mut live = Approvals::default();
         for object in self.call(api.list(&params)).await? {
             if let Ok(object) = object.0 {
-                live.push(Key::of(&object));
-                <Sink as watch::Sink>::applied(self, object, false);
+                live.upsert(Arc::new(Approval::project(object)), true);
             }
         }
-        let known = self.stores.approvals().naming(target);
-        for gone in known.iter().filter(|known| !live.contains(&known.key)) {
-            <Sink as watch::Sink>::deleted(self, &gone.key, Some(&gone.uid));
-        }
-        Ok(())
+        let canonical = domain.canonical.as_deref();
+        Ok(canonical.and_then(|canonical| live.until(target, canonical, now)))
     }
 }
 
@@ -162,10 +163,8 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            operator
-                .stores
-                .approvals_mut()
-                .upsert(Arc::new(Approval::project(written)), false);
+            let written = Arc::new(Approval::project(written));
+            operator.stores.approvals_mut().update(written);
             Ok(expires)
         }
         // The watch brings the change, and with it this key again.

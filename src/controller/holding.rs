@@ -51,7 +51,6 @@ pub async fn take(
     {
         Ok(created) => {
             operator.remember_holding(HoldingView::project(created), false);
-            tell_parent(operator, canonical, spec);
             Ok(None)
         }
         Err(CallError::AlreadyExists) => {
@@ -103,11 +102,7 @@ pub async fn hand_over(
         handed_over_from: from,
         ..spec.clone()
     };
-    let obstacle = replace(operator, &holding, spec.clone()).await?;
-    if obstacle.is_none() {
-        tell_parent(operator, &holding.name, &spec);
-    }
-    Ok(obstacle)
+    replace(operator, &holding, spec).await
 }
 
 /// The holder as a live read shows it; none where it is gone, or its token is not the one that was
@@ -192,16 +187,16 @@ async fn replace(
 }
 
 /// The holder of the nearest name above hears that another organization proved a name below it.
-fn tell_parent(operator: &Operator, name: &str, spec: &VerifiedDomainSpec) {
-    let Some((_, above)) = name.split_once('.') else {
+pub fn tell_parent(operator: &Operator, of: &HoldingView) {
+    let Some((_, above)) = of.name.split_once('.') else {
         return;
     };
     let Some(parent) = operator.stores.holdings().covering(above) else {
         return;
     };
     let holder = &parent.holder;
-    if holder.key.namespace() == spec.holder.namespace
-        && *holder.organization == *spec.holder.organization
+    if holder.key.namespace() == of.holder.key.namespace()
+        && holder.organization == of.holder.organization
     {
         return;
     }
@@ -215,8 +210,8 @@ fn tell_parent(operator: &Operator, name: &str, spec: &VerifiedDomainSpec) {
         about: About::OrganizationDomain,
         reason: Reason::SubdomainVerified,
         warning: true,
-        message: message::subdomain_verified(name),
-        fact: format!("{name} {}", spec.holder.token_hash),
+        message: message::subdomain_verified(&of.name),
+        fact: format!("{} {}", of.name, of.holder.token_hash()),
     };
     operator.metrics.notice(notice.reason);
     operator.events.publish(&subject, notice);

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::store::Key;
-
 /// Buckets that are full again are dropped once there are this many.
 const MAX_BUCKETS: usize = 10_000;
 
@@ -17,7 +15,7 @@ const MAX_BUCKETS: usize = 10_000;
 pub struct Limit {
     burst: u32,
     refill: Duration,
-    buckets: Mutex<HashMap<Key, Bucket>>,
+    buckets: Mutex<HashMap<(String, String), Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +42,7 @@ impl Limit {
         if buckets.len() >= MAX_BUCKETS {
             buckets.retain(|_, bucket| bucket.full_at > now);
         }
-        let key = Key::new(namespace, registrable(domain));
+        let key = (namespace.to_owned(), registrable(domain).to_owned());
         let full_at = buckets
             .get(&key)
             .map_or(now, |bucket| bucket.full_at.max(now));

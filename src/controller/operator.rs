@@ -120,8 +120,7 @@ impl Operator {
             },
         );
         let concurrency = config.concurrency.max(1);
-        // What one namespace cannot have leaves room for the others.
-        let most = concurrency - concurrency / 4;
+        let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
         let queue_counters = {
             let metrics = Arc::clone(&metrics);
@@ -139,12 +138,12 @@ impl Operator {
                 move |key| lane(operator.upgrade().as_deref(), key)
             }),
             organizations: Queue::new(
-                most,
+                share(organization_workers(concurrency)),
                 queue_counters(Controller::Organization),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
             approvals: Queue::new(
-                most,
+                1,
                 queue_counters(Controller::DomainApproval),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
@@ -304,7 +303,7 @@ impl Operator {
                 .await;
             });
         }
-        for _ in 0..concurrency.div_ceil(8) {
+        for _ in 0..organization_workers(concurrency) {
             let operator = Arc::clone(self);
             workers.spawn(async move {
                 work(
@@ -338,6 +337,16 @@ impl Operator {
         });
         workers
     }
+}
+
+/// Organizations are written less often than their domains by far.
+fn organization_workers(concurrency: usize) -> usize {
+    concurrency.div_ceil(8)
+}
+
+/// How many of these workers one namespace may have: what it cannot have leaves room for the others.
+fn share(workers: usize) -> usize {
+    workers - workers / 4
 }
 
 /// One worker: takes keys until the queue closes.

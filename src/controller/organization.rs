@@ -1,4 +1,4 @@
-//! Organizations: their domains summed up, at most once a second.
+//! Organizations: their domains summed up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,8 +140,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            operator.remember_organization(written, false);
+            let written = OrganizationView::project(written, organization.ours);
             let mut organizations = operator.stores.organizations_mut();
+            organizations.update(Arc::new(written));
             organizations.set_written(key, Instant::now());
             Ok(None)
         }

@@ -21,12 +21,14 @@ use self::times::next_check;
 pub use self::times::wait;
 use super::calls::CallError;
 use super::events::Subject;
+use super::holding;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::domain::{Domain, Kept};
 use super::store::holdings::HoldingView;
 use crate::api::Strategy;
 use crate::api::organization_domain::State;
+use crate::api::reason::Reason;
 use crate::model::challenge::{TOKEN_OCTETS, Token};
 use crate::model::lifecycle::{self, About, Decision, HeldBy, Holding, Notice, Snapshot};
 
@@ -148,10 +150,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
         if is_seen_to(operator, &domain, held_by) {
             return Ok(None);
         }
-        let organization_exists = operator
-            .stores
-            .organizations()
-            .exists(&domain.organization.clone());
+        let organization_exists = operator.stores.organizations().exists(&domain.organization);
         let now = operator.clock.now();
         let mut snapshot = Snapshot {
             organization_exists,
@@ -219,7 +218,6 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
                     .stores
                     .domains_mut()
                     .set_next_check(key, &domain.uid, decision.next_check);
-                publish(operator, &domain, decision.notices);
                 if decision.check_holder {
                     operator.check_holder_of(&domain, now).await;
                 }
@@ -255,10 +253,7 @@ fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Durat
     let stays = !domain.deleting
         && rest.lasts(now, &operator.settings, held_by)
         && operator.approved_until(domain, now).is_none()
-        && operator
-            .stores
-            .organizations()
-            .exists(&domain.organization.clone());
+        && operator.stores.organizations().exists(&domain.organization);
     let next_check = next_check(operator, domain, now).filter(|_| stays)?;
     operator
         .stores
@@ -286,8 +281,7 @@ async fn changed_approval(
     now: Timestamp,
     decided_on: Option<Timestamp>,
 ) -> Result<bool, CallError> {
-    operator.refresh_approvals(&domain.key).await?;
-    Ok(operator.approved_until(domain, now) != decided_on)
+    Ok(operator.approved_until_live(domain, now).await? != decided_on)
 }
 
 /// Whether others see to the object: an import that holds the name for it and has yet to write its
@@ -313,6 +307,12 @@ fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
 
 fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {
     for notice in notices {
+        // With the domain's own, which is told once more where an answer or the process was lost.
+        if matches!(notice.reason, Reason::Verified | Reason::Approved)
+            && let Some(holding) = own(operator, domain)
+        {
+            holding::tell_parent(operator, &holding);
+        }
         operator.metrics.notice(notice.reason);
         let subject = match notice.about {
             About::OrganizationDomain => Subject {

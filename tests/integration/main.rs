@@ -23,6 +23,7 @@ mod holdings;
 mod image;
 mod leader;
 mod lifecycle;
+mod lost_answer;
 mod matching;
 mod namespaces;
 mod organization;

@@ -1,5 +1,6 @@
 //! A name is given up when its holder is gone for certain, and never else.
 
+use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::PostParams;
 use serde_json::json;
@@ -143,6 +144,28 @@ async fn an_operator_for_fewer_namespaces_releases_nothing() {
         kept.holding().await.unwrap().metadata.uid,
         before[0].metadata.uid
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_many_that_one_tenant_gives_up_hold_up_no_other_s() {
+    let world = World::new().await;
+    let (big, small) = (world.tenant().await, world.tenant().await);
+    let many = async |n: usize| orphan(&world, &big.namespace, &format!("big-{n}")).await;
+    let many = join_all((0..60).map(many)).await;
+    let one = orphan(&world, &small.namespace, "small").await;
+    // All are found at the start, and ten are released in a second.
+    let _operator = world
+        .operator(&[&big, &small])
+        .with("--orphan-delay", "1s")
+        .start()
+        .await;
+    world.until_released(&one).await;
+    let left = join_all(many.iter().map(|name| world.holding(name))).await;
+    let left = left.iter().flatten().count();
+    assert!(left >= 30, "only {left} of 60 wait");
+    for name in &many {
+        world.until_released(name).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::check::Checked;
-use super::{held, own};
+use super::{held, own, publish};
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::controller::calls::CallError;
@@ -84,6 +84,8 @@ pub async fn apply(
         let ours = operator.shard.takes(written.labels());
         operator.update(Domain::project(written), ours);
     }
+    // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
+    publish(operator, domain, decision.notices.clone());
     if decision.holding == Holding::Release
         && let Some(holding) = own(operator, domain)
     {

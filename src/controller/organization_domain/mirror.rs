@@ -79,7 +79,11 @@ impl Operator {
     fn follow(&self, domain: &Domain, upserted: Upserted) {
         let before = match upserted {
             Upserted::Taken { before } => before,
-            Upserted::Left(gone) => return self.look_at_those_beside(&gone),
+            Upserted::Left(gone) => {
+                // The watch will not tell of it: it is out of the store by then.
+                self.look_for_orphans(&gone);
+                return self.look_at_those_beside(&gone);
+            }
             Upserted::Known => return,
         };
         let other = |before: &Arc<Domain>| {

@@ -106,6 +106,15 @@ impl Approvals {
         true
     }
 
+    /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
+    /// watch would tell of its end.
+    pub fn update(&mut self, approval: Arc<Approval>) {
+        let here = self.entries.get(&approval.key);
+        if here.is_some_and(|here| here.uid == approval.uid) {
+            self.upsert(approval, false);
+        }
+    }
+
     pub fn remove(&mut self, key: &Key) -> Option<Arc<Approval>> {
         let approval = self.entries.remove(key)?;
         if let Some(keys) = self.by_target.get_mut(&approval.target) {

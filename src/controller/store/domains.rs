@@ -214,12 +214,14 @@ impl Domains {
     /// Takes a newer version in of an object that is here, or lets it go where it is not `ours` any
     /// more. One that left meanwhile is not taken in: no watch would tell what becomes of it.
     pub fn update(&mut self, domain: Arc<Domain>, ours: bool) -> Upserted {
-        let Some(borrowed) = self.entries.get(&domain.key).map(|entry| entry.borrowed) else {
+        let Some(here) = self.entries.get(&domain.key) else {
             return Upserted::Known;
         };
-        if self.knows(&domain, false) {
+        // Also one of an earlier uid, whose answer comes after the news of the next one.
+        if here.domain.version >= domain.version {
             return Upserted::Known;
         }
+        let borrowed = here.borrowed;
         if !ours && !borrowed {
             return self
                 .remove(&domain.key)
@@ -513,6 +515,16 @@ mod tests {
         let left = store.update(domain("a", "1", 6, "acme", None), false);
         assert!(matches!(left, Upserted::Left(_)), "{left:?}");
         assert_eq!((store.get(&key), store.counts().total), (None, 0));
+    }
+
+    #[test]
+    fn a_late_answer_of_an_object_that_was_made_again_is_no_news() {
+        let mut store = Domains::new(10);
+        let key = Key::new("ns", "a");
+        store.upsert(domain("a", "2", 7, "acme", None), false);
+        let late = store.update(domain("a", "1", 6, "acme", None), true);
+        assert_eq!(late, Upserted::Known);
+        assert_eq!(&*store.get(&key).unwrap().uid, "2");
     }
 
     #[test]

@@ -108,6 +108,15 @@ impl Organizations {
         true
     }
 
+    /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
+    /// watch would tell of its end.
+    pub fn update(&mut self, organization: Arc<OrganizationView>) {
+        let here = self.get(&organization.key);
+        if here.is_some_and(|here| here.uid == organization.uid) {
+            self.upsert(organization, false);
+        }
+    }
+
     /// Knows of one that cannot be read.
     pub fn insert_unreadable(&mut self, key: Key) {
         self.unreadable.insert(key);
@@ -128,5 +137,43 @@ impl Organizations {
             .filter(inside)
             .cloned()
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::ObjectMeta;
+
+    use super::*;
+    use crate::api::organization::OrganizationSpec;
+
+    fn organization(uid: &str, version: &str) -> Arc<OrganizationView> {
+        let object = Organization {
+            metadata: ObjectMeta {
+                namespace: Some("ns".to_owned()),
+                name: Some("acme".to_owned()),
+                uid: Some(uid.to_owned()),
+                resource_version: Some(version.to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: OrganizationSpec::default(),
+            status: None,
+        };
+        Arc::new(OrganizationView::project(object, true))
+    }
+
+    #[test]
+    fn what_was_written_of_one_that_is_gone_does_not_bring_it_back() {
+        let mut store = Organizations::default();
+        let key = Key::new("ns", "acme");
+        store.upsert(organization("1", "5"), false);
+        store.update(organization("1", "6"));
+        assert_eq!(store.get(&key).unwrap().version, 6);
+        store.remove(&key);
+        store.update(organization("1", "7"));
+        assert!(!store.exists(&key));
+        store.upsert(organization("2", "8"), false);
+        store.update(organization("1", "9"));
+        assert_eq!(&*store.get(&key).unwrap().uid, "2");
     }
 }

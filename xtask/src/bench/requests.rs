@@ -1,23 +1,36 @@
 //! What the API server itself counted.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use kube::Client;
 
-/// Requests by kind, sub-resource and verb.
+/// Requests by kind, sub-resource and verb, and the processor time that all took.
 #[derive(Debug, Clone)]
-pub struct Requests(Vec<(String, u64)>);
+pub struct Requests {
+    counts: Vec<(String, u64)>,
+    seconds: f64,
+}
 
 impl Requests {
     pub async fn read(client: &Client) -> Result<Self> {
         let request = http::Request::get("/metrics").body(Vec::new())?;
         let page = client.request_text(request).await?;
-        Ok(Self(
-            page.lines()
-                .filter_map(|line| line.strip_prefix("apiserver_request_total{"))
-                .filter_map(|line| line.split_once("} "))
-                .filter_map(|(labels, value)| Some((labels.to_owned(), value.parse().ok()?)))
-                .collect(),
-        ))
+        let seconds = page
+            .lines()
+            .find_map(|line| line.strip_prefix("process_cpu_seconds_total "))
+            .context("the API server does not tell its processor time")?
+            .parse()?;
+        let counts = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("apiserver_request_total{"))
+            .filter_map(|line| line.split_once("} "))
+            .filter_map(|(labels, value)| Some((labels.to_owned(), value.parse().ok()?)))
+            .collect();
+        Ok(Self { counts, seconds })
+    }
+
+    /// Seconds of the API server's processor time since another reading.
+    pub fn cpu_since(&self, before: &Self) -> f64 {
+        self.seconds - before.seconds
     }
 
     /// The sum of the counters that have all these labels.
@@ -26,7 +39,7 @@ impl Requests {
             .iter()
             .map(|(label, value)| format!("{label}=\"{value}\""))
             .collect();
-        self.0
+        self.counts
             .iter()
             .filter(|(labels, _)| wanted.iter().all(|wanted| labels.contains(wanted)))
             .map(|(_, count)| count)

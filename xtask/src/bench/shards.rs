@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::fleet::{self, Domain};
 use super::parts::Parts;
+use super::requests::Requests;
 use super::table::{Limit, Row, number};
 use super::watch::Watch;
 
@@ -20,6 +21,8 @@ struct Cost {
     rate: f64,
     /// Milliseconds of processor time a domain, of all operators together.
     cpu: f64,
+    /// Of the API server.
+    server: f64,
     /// Peak of the largest, in MB.
     memory: f64,
 }
@@ -42,6 +45,8 @@ pub async fn measure(freehold: &Path) -> Result<Vec<Row>> {
             .figure("one", one.rate, "domains/s")
             .figure("CPU of all shards", many.cpu, "ms/domain")
             .figure("CPU of one", one.cpu, "ms/domain")
+            .figure("API server's", many.server, "ms/domain")
+            .figure("API server's with one", one.server, "ms/domain")
             .figure("peak of a shard", many.memory, "MB")
             .figure("peak of one", one.memory, "MB"),
         );
@@ -63,6 +68,7 @@ async fn cost(freehold: &Path, shards: usize) -> Result<Cost> {
         .collect();
     fleet::state(&parts.client, &run, &domains).await?;
     let watch = Watch::start(&parts.client, &run, Some(parts.dns.clone())).await?;
+    let before = Requests::read(&parts.client).await?;
     let start = Instant::now();
     let mut operators = Vec::new();
     for n in 0..shards {
@@ -77,11 +83,13 @@ async fn cost(freehold: &Path, shards: usize) -> Result<Cost> {
         memory = memory.max(operator.memory()?.peak);
         operator.stop().await?;
     }
+    let server = Requests::read(&parts.client).await?.cpu_since(&before);
     drop(watch);
     parts.stop().await?;
     Ok(Cost {
         rate: number(DOMAINS) / time.as_secs_f64(),
         cpu: cpu * 1000.0 / number(DOMAINS),
+        server: server * 1000.0 / number(DOMAINS),
         memory: memory / 1024.0,
     })
 }

@@ -40,7 +40,9 @@ pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
     let cpu = operator.cpu()?;
     let packets = parts.dns.queries() - packets;
     operator.stop().await?;
-    let writes = Writes::between(&before, &Requests::read(client).await?);
+    let after = Requests::read(client).await?;
+    let writes = Writes::between(&before, &after);
+    let server_cpu = after.cpu_since(&before);
     drop(watch);
     parts.stop().await?;
 
@@ -57,12 +59,15 @@ pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
     floor::run(client, &sample, &domains, summaries).await?;
     let floor_written = start.elapsed();
     let floor_verified = watch.until_verified(count).await?.duration_since(start);
-    let floor_writes = Writes::between(&before, &Requests::read(client).await?);
+    let after = Requests::read(client).await?;
+    let floor_writes = Writes::between(&before, &after);
+    let floor_cpu = after.cpu_since(&before);
     drop(watch);
     parts.stop().await?;
 
     let rate = |time: std::time::Duration| number(count) / time.as_secs_f64();
     let each = |count_of: u64| number(count_of) / number(count);
+    let milliseconds = |cpu: f64| cpu * 1000.0 / number(count);
     let case = |what: &str| format!("{count} domains, new to {what}, of the floor's");
     let verified = Row::new(
         "throughput",
@@ -74,7 +79,9 @@ pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
     .with_domains(count)
     .figure("operator", rate(verified), "domains/s")
     .figure("floor", rate(floor_verified), "domains/s")
-    .figure("operator's CPU", cpu * 1000.0 / number(count), "ms/domain")
+    .figure("operator's CPU", milliseconds(cpu), "ms/domain")
+    .figure("API server's", milliseconds(server_cpu), "ms/domain")
+    .figure("with the floor", milliseconds(floor_cpu), "ms/domain")
     .figure("DNS packets", each(packets), "a domain");
     let written = Row::new(
         "throughput",

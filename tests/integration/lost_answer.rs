@@ -1,0 +1,57 @@
+//! A call is carried out or not, and its answer never comes.
+
+use axum::http::Method;
+
+use crate::support::{At, HttpProxy, World, publish};
+
+const TIMEOUT: (&str, &str) = ("--api-timeout", "2s");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_record_is_told_though_the_release_fails_at_first() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = world
+        .operator(&[&tenant])
+        .every("1s")
+        .with("--recheck-period", "1s")
+        .with("--grace", "3s")
+        .with("--grace-check-period", "1s")
+        .with(TIMEOUT.0, TIMEOUT.1)
+        .kubeconfig(proxy.kubeconfig())
+        .start()
+        .await;
+    let domain = world.verified(&tenant, "main", &world.name("main")).await;
+    let release = proxy.hold(At::Request, Method::DELETE, &domain.domain);
+    let record = &domain.challenge().await.records[0];
+    world.dns.remove(&record.name);
+    release.came().await;
+    domain.until_reason("RecordLost").await;
+    world.until_released(&domain.domain).await;
+    domain.until_event("RecordLost").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_holder_above_hears_of_a_name_whose_taking_was_not_answered() {
+    let world = World::new().await;
+    let (first, second) = (world.tenant().await, world.tenant().await);
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = world
+        .operator(&[&first, &second])
+        .every("1s")
+        .with(TIMEOUT.0, TIMEOUT.1)
+        .kubeconfig(proxy.kubeconfig())
+        .start()
+        .await;
+    let above = world.name("above");
+    let parent = world.verified(&first, "parent", &above).await;
+    let below = format!("below.{above}");
+    let child = second.state("child", &below).await;
+    let record = child.challenge().await.records[0].clone();
+    let taking = proxy.hold(At::Answer, Method::POST, "/verifieddomains");
+    publish(&world.dns, &record);
+    taking.came().await;
+    child.until_verified().await;
+    let event = parent.until_event("SubdomainVerified").await;
+    assert!(event.note.unwrap().contains(&below));
+}
