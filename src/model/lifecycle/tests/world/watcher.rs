@@ -219,6 +219,8 @@ impl Watcher {
             writes <= long_checks + 24,
             "{writes} writes for {long_checks} checks: {api:?}"
         );
+        // What happens at one moment, one thing after the other, makes work each time.
+        self.second.1 = 0;
         self.keeps &= self.holder_found(api, dns);
     }
 
