@@ -104,8 +104,14 @@ impl Operator {
         let params = ListParams::default().fields(&of_target);
         let mut live = Approvals::default();
         for object in self.call(api.list(&params)).await? {
-            if let Ok(object) = object.0 {
-                live.upsert(Arc::new(Approval::project(object)), true);
+            let key = Key::of(&object);
+            let approval = match object.0 {
+                Ok(object) => Some(Arc::new(Approval::project(object))),
+                // As for the watch, it is what it was when it could be read.
+                Err(_) => self.stores.approvals().get(&key),
+            };
+            if let Some(approval) = approval {
+                live.upsert(approval, true);
             }
         }
         let canonical = domain.canonical.as_deref();

@@ -308,9 +308,13 @@ fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
 fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {
     for notice in notices {
         // With the domain's own, which is told once more where an answer or the process was lost.
-        if matches!(notice.reason, Reason::Verified | Reason::Approved)
-            && let Some(holding) = own(operator, domain)
-        {
+        let became_verified = match notice.reason {
+            Reason::Verified => true,
+            // Also told of a domain that had been proved before.
+            Reason::Approved => domain.state() != Some(State::Verified),
+            _ => false,
+        };
+        if became_verified && let Some(holding) = own(operator, domain) {
             holding::tell_parent(operator, &holding);
         }
         operator.metrics.notice(notice.reason);

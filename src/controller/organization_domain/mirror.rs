@@ -91,6 +91,7 @@ impl Operator {
         };
         if let Some(before) = before.filter(other) {
             self.look_for_orphans(&before);
+            self.organizations.add(before.organization.clone());
         }
         self.organizations.add(domain.organization.clone());
         self.look_at_approvals_of(&domain.key);
