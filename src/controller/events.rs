@@ -151,6 +151,7 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
         message,
         fact,
         about: _,
+        becomes_verified: _,
     } = notice;
     let digest = Sha256::digest(format!("{}\n{reason}\n{fact}", subject.uid).as_bytes());
     let hash: String = HEXLOWER.encode(&digest).chars().take(16).collect();
@@ -246,6 +247,7 @@ mod tests {
             warning: true,
             message: "ä".repeat(1000),
             fact: fact.into(),
+            becomes_verified: false,
         }
     }
 

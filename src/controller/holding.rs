@@ -212,6 +212,7 @@ pub fn tell_parent(operator: &Operator, of: &HoldingView) {
         warning: true,
         message: message::subdomain_verified(&of.name),
         fact: format!("{} {}", of.name, of.holder.token_hash()),
+        becomes_verified: false,
     };
     operator.metrics.notice(notice.reason);
     operator.events.publish(&subject, notice);

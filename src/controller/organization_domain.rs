@@ -4,6 +4,7 @@ mod admission;
 mod apply;
 mod check;
 mod mirror;
+mod notices;
 mod times;
 
 use std::sync::Arc;
@@ -17,20 +18,18 @@ use self::admission::Admission;
 use self::apply::{Applied, apply};
 use self::check::{Checked, check};
 pub use self::mirror::Sink;
+use self::notices::publish_untold;
 use self::times::next_check;
 pub use self::times::wait;
 use super::calls::CallError;
-use super::events::Subject;
-use super::holding;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::domain::{Domain, Kept};
 use super::store::holdings::HoldingView;
 use crate::api::Strategy;
 use crate::api::organization_domain::State;
-use crate::api::reason::Reason;
 use crate::model::challenge::{TOKEN_OCTETS, Token};
-use crate::model::lifecycle::{self, About, Decision, HeldBy, Holding, Notice, Snapshot};
+use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
 
 /// Reads and decisions before a key that others keep changing waits its turn again.
 const ATTEMPTS: usize = 8;
@@ -160,6 +159,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             held_by,
             ..domain.snapshot(status)
         };
+        publish_untold(operator, &domain, status, now, &snapshot);
         if !organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }
@@ -190,14 +190,6 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             token()?,
         );
         let approved_until = snapshot.approved_until;
-        let inherited = operator
-            .stores
-            .domains_mut()
-            .take_inherited(key, &domain.uid);
-        if inherited {
-            let recent = lifecycle::recent(now, &operator.settings, &snapshot);
-            publish(operator, &domain, recent);
-        }
         if by_hand(operator, &domain, &decision)
             && changed_approval(operator, &domain, now, approved_until).await?
         {
@@ -208,9 +200,6 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             // What the check found is not lost: it is made again with the next try.
             let mut domains = operator.stores.domains_mut();
             domains.set_next_check(key, &domain.uid, Some(now));
-        }
-        if matches!(applied, Err(_) | Ok(Applied::Changed)) {
-            operator.stores.domains_mut().tell_again(key, &domain.uid);
         }
         match applied? {
             Applied::Done => {
@@ -243,11 +232,15 @@ fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Durat
     let Kept::AtRest(rest) = &domain.kept else {
         return None;
     };
-    // Its Event may not have been told.
-    if rest.verified_within(lifecycle::RECENT, now)
-        && operator.stores.domains().is_inherited(&domain.key)
     {
-        return None;
+        let domains = operator.stores.domains();
+        let inherited = domains.is_inherited(&domain.key);
+        // Its Event may not have been told.
+        if domains.may_be_untold(&domain.key)
+            || inherited && rest.verified_within(lifecycle::RECENT, now)
+        {
+            return None;
+        }
     }
     let held_by = seen_by(domain, held(operator, domain).as_deref());
     let stays = !domain.deleting
@@ -303,40 +296,6 @@ pub(super) fn held(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingVi
 /// The holding of its name, where the object itself is the holder.
 fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
     held(operator, domain).filter(|holding| holding.holder.uid == domain.uid)
-}
-
-fn publish(operator: &Operator, domain: &Domain, notices: Vec<Notice>) {
-    for notice in notices {
-        // With the domain's own, which is told once more where an answer or the process was lost.
-        let became_verified = match notice.reason {
-            Reason::Verified => true,
-            // Also told of a domain that had been proved before.
-            Reason::Approved => domain.state() != Some(State::Verified),
-            _ => false,
-        };
-        if became_verified && let Some(holding) = own(operator, domain) {
-            holding::tell_parent(operator, &holding);
-        }
-        operator.metrics.notice(notice.reason);
-        let subject = match notice.about {
-            About::OrganizationDomain => Subject {
-                kind: "OrganizationDomain".to_owned(),
-                namespace: domain.key.namespace().to_owned(),
-                name: domain.key.name().to_owned(),
-                uid: domain.uid.to_string(),
-            },
-            About::VerifiedDomain => match held(operator, domain) {
-                Some(holding) => Subject {
-                    kind: "VerifiedDomain".to_owned(),
-                    namespace: String::new(),
-                    name: holding.name.to_string(),
-                    uid: holding.uid.to_string(),
-                },
-                None => continue,
-            },
-        };
-        operator.events.publish(&subject, notice);
-    }
 }
 
 /// A token in reserve, from the operating system.

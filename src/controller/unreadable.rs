@@ -40,6 +40,7 @@ pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: I
                 object.error
             ),
             fact: metadata.generation.unwrap_or_default().to_string(),
+            becomes_verified: false,
         },
     );
 }

@@ -183,6 +183,8 @@ pub struct Notice {
     pub warning: bool,
     pub message: String,
     pub fact: String,
+    /// Whether the domain is Verified by that and was not before.
+    pub becomes_verified: bool,
 }
 
 /// Which object an Event is about.
@@ -296,6 +298,19 @@ pub fn decide(
 #[must_use]
 pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
     notices::recent(&step(now, settings, snapshot, &accept(snapshot, settings)))
+}
+
+/// What became so since the object said `told`, in however many steps and whoever wrote them.
+#[must_use]
+pub fn untold(
+    now: Timestamp,
+    settings: &Settings,
+    snapshot: &Snapshot<'_>,
+    told: &OrganizationDomainStatus,
+) -> Vec<Notice> {
+    let accepted = accept(snapshot, settings);
+    let step = step(now, settings, snapshot, &accepted);
+    notices::of(&step, &step.facts, &Facts::read(told, now))
 }
 
 fn step<'a>(

@@ -9,9 +9,8 @@ use freehold::api::{State, Strategy};
 use freehold_testbed::tree::Behaviour;
 use freehold_testbed::{ResponseCode, Tree};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
 use crate::support::{History, World, condition, eventually, publish, ready_reason, status};
@@ -191,17 +190,7 @@ async fn nothing_in_a_suspended_namespace_becomes_verified() {
     let _operator = world.operator(&[&tenant]).every("1s").start().await;
     let domain = tenant.state("main", &world.name("suspended")).await;
     let challenge = domain.challenge().await;
-    let namespace = domain.get().await.metadata.namespace.unwrap();
-    let namespaces = Api::<Namespace>::all(world.cluster.client.clone());
-    let label = async |value: Option<&str>| {
-        let change = json!({ "metadata": { "labels": { "freehold.dev/suspended": value } } });
-        let params = PatchParams::default();
-        namespaces
-            .patch(&namespace, &params, &Patch::Merge(change))
-            .await
-            .unwrap();
-    };
-    label(Some("true")).await;
+    tenant.suspend(true).await;
     domain.until_reason("NamespaceSuspended").await;
     publish(&world.dns, &challenge.records[0]);
     let asked = world.dns.queries();
@@ -213,7 +202,7 @@ async fn nothing_in_a_suspended_namespace_becomes_verified() {
         .await;
     assert_eq!(status(&domain.get().await).state, Some(State::Pending));
     assert_eq!(world.dns.queries(), asked, "nothing is asked meanwhile");
-    label(None).await;
+    tenant.suspend(false).await;
     domain.until_verified().await;
 }
 

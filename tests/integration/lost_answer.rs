@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 
-use crate::support::{At, HttpProxy, World, publish};
+use crate::support::{Approval, At, HttpProxy, World, publish};
 
 const TIMEOUT: (&str, &str) = ("--api-timeout", "2s");
 
@@ -52,6 +52,52 @@ async fn the_holder_above_hears_of_a_name_whose_taking_was_not_answered() {
     publish(&world.dns, &record);
     taking.came().await;
     child.until_verified().await;
+    let event = parent.until_event("SubdomainVerified").await;
+    assert!(event.note.unwrap().contains(&below));
+}
+
+/// No time in such a status says since when: only who wrote it knows that it is news.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_without_an_answer_is_told() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = world
+        .operator(&[&tenant])
+        .every("1h")
+        .with(TIMEOUT.0, TIMEOUT.1)
+        .kubeconfig(proxy.kubeconfig())
+        .start()
+        .await;
+    let domain = tenant.state("main", &world.name("main")).await;
+    domain.challenge().await;
+    domain.until_event("ChallengeIssued").await;
+    let status = proxy.hold(At::Answer, Method::PUT, "/organizationdomains/main/status");
+    tenant.suspend(true).await;
+    status.came().await;
+    domain.until_event("NamespaceSuspended").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_holder_above_hears_of_an_approval_whose_status_was_not_answered() {
+    let world = World::new().await;
+    let (first, second) = (world.tenant().await, world.tenant().await);
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = world
+        .operator(&[&first, &second])
+        .every("1s")
+        .with(TIMEOUT.0, TIMEOUT.1)
+        .kubeconfig(proxy.kubeconfig())
+        .start()
+        .await;
+    let above = world.name("above");
+    let parent = world.verified(&first, "parent", &above).await;
+    let below = format!("below.{above}");
+    let child = second.state("child", &below).await;
+    child.until_reason("RecordAbsent").await;
+    let status = proxy.hold(At::Answer, Method::PUT, "/organizationdomains/child/status");
+    Approval::of(&second, "approval", "child", &below, None).await;
+    status.came().await;
     let event = parent.until_event("SubdomainVerified").await;
     assert!(event.note.unwrap().contains(&below));
 }

@@ -6,7 +6,8 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::check::Checked;
-use super::{held, own, publish};
+use super::notices::publish;
+use super::{held, own};
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::controller::calls::CallError;
@@ -65,6 +66,8 @@ pub async fn apply(
     }
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
     if decision.status != *status && !text_only {
+        let domains = || operator.stores.domains_mut();
+        domains().keep_told(&domain.key, &domain.uid, status);
         let written = match status::write(operator, domain, &decision.status).await {
             Ok(written) => written,
             Err(CallError::Conflict | CallError::NotFound) => {
@@ -82,6 +85,7 @@ pub async fn apply(
             Err(error) => return Err(error),
         };
         let ours = operator.shard.takes(written.labels());
+        domains().forget_told(&domain.key, &domain.uid);
         operator.update(Domain::project(written), ours);
     }
     // Before the release: once the status tells of the loss, a second try finds nothing new to tell.

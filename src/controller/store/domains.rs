@@ -9,7 +9,7 @@ use super::domain::Domain;
 use super::quota::Quota;
 use super::{Key, shared};
 use crate::api::organization::DomainCounts;
-use crate::api::organization_domain::State;
+use crate::api::organization_domain::{OrganizationDomainStatus, State};
 
 /// What became of an object that was handed to the store.
 #[derive(Debug, PartialEq)]
@@ -39,6 +39,8 @@ struct Entry {
     next_check: Option<Timestamp>,
     /// Not yet looked at by this process, which found it made and perhaps written to.
     inherited: bool,
+    /// What the object said before writes of which nobody knows yet whether they were carried out.
+    told: Option<Box<OrganizationDomainStatus>>,
     /// Another shard's, taken in for one look.
     borrowed: bool,
 }
@@ -145,11 +147,7 @@ impl Domains {
     }
 
     pub fn set_next_check(&mut self, key: &Key, uid: &str, next_check: Option<Timestamp>) {
-        if let Some(entry) = self
-            .entries
-            .get_mut(key)
-            .filter(|entry| *entry.domain.uid == *uid)
-        {
+        if let Some(entry) = self.of_uid(key, uid) {
             entry.next_check = next_check;
         }
     }
@@ -169,22 +167,47 @@ impl Domains {
 
     /// Whether this is the first look at an object that was there when this process started.
     pub fn take_inherited(&mut self, key: &Key, uid: &str) -> bool {
-        self.entries
-            .get_mut(key)
-            .filter(|entry| *entry.domain.uid == *uid)
+        self.of_uid(key, uid)
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
-    /// What the object says of the last minutes is told at the next look, as at the first one: a
-    /// write whose answer was lost, or another's, may be in it that nobody told of.
-    pub fn tell_again(&mut self, key: &Key, uid: &str) {
-        if let Some(entry) = self
-            .entries
-            .get_mut(key)
-            .filter(|entry| *entry.domain.uid == *uid)
-        {
-            entry.inherited = true;
+    /// Before a write: of all that the object says up to this status was told.
+    pub fn keep_told(&mut self, key: &Key, uid: &str, status: &OrganizationDomainStatus) {
+        if let Some(entry) = self.of_uid(key, uid) {
+            entry.told.get_or_insert_with(|| Box::new(status.clone()));
         }
+    }
+
+    /// After a write that was answered: it is known what is to be told.
+    pub fn forget_told(&mut self, key: &Key, uid: &str) {
+        if let Some(entry) = self.of_uid(key, uid) {
+            entry.told = None;
+        }
+    }
+
+    /// What the object said when all of it had been told, where it says something else by now. That may
+    /// come late: a write whose answer was lost is carried out whenever the API server gets to it.
+    pub fn take_told(
+        &mut self,
+        key: &Key,
+        uid: &str,
+        status: &OrganizationDomainStatus,
+    ) -> Option<Box<OrganizationDomainStatus>> {
+        let told = &mut self.of_uid(key, uid)?.told;
+        told.take_if(|told| **told != *status)
+    }
+
+    /// Whether it is unknown what of the object was told.
+    #[must_use]
+    pub fn may_be_untold(&self, key: &Key) -> bool {
+        self.entries
+            .get(key)
+            .is_some_and(|entry| entry.told.is_some())
+    }
+
+    fn of_uid(&mut self, key: &Key, uid: &str) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(key)?;
+        (*entry.domain.uid == *uid).then_some(entry)
     }
 
     /// Whether the store already has this version of the object, or a newer one.
@@ -252,11 +275,13 @@ impl Domains {
         let mut next_check = None;
         // One that comes with a status was another shard's, which may have ended before it told.
         let mut inherited = listed || !domain.is_new();
+        let mut told = None;
         let before = self.get(&domain.key);
-        if let Some(entry) = self.entries.get(&domain.key) {
+        if let Some(entry) = self.entries.get_mut(&domain.key) {
             if entry.domain.uid == domain.uid {
                 next_check = entry.next_check;
                 inherited = entry.inherited;
+                told = entry.told.take();
             }
             // One that stays pending keeps its place in the quota.
             let stays = entry.domain.uid == domain.uid && domain.is_pending() && !borrowed;
@@ -273,6 +298,7 @@ impl Domains {
             domain,
             next_check,
             inherited,
+            told,
             borrowed,
         };
         self.entries.insert(entry.domain.key.clone(), entry);
@@ -494,6 +520,33 @@ mod tests {
         // Not for what this process writes itself.
         store.update(domain("new", "1", 7, "acme", Some(State::Pending)), true);
         assert!(!store.take_inherited(&new, "1"));
+    }
+
+    #[test]
+    fn what_was_told_is_known_until_the_object_says_something_else() {
+        let mut store = Domains::new(10);
+        let key = Key::new("ns", "a");
+        let status = |domain: &Domain| match &domain.kept {
+            Kept::Whole(status) => (**status).clone(),
+            Kept::AtRest(_) => panic!("whole"),
+        };
+        let pending = domain("a", "1", 5, "acme", Some(State::Pending));
+        let verified = domain("a", "1", 6, "acme", Some(State::Verified));
+        let (first, second) = (status(&pending), status(&verified));
+        store.upsert(pending, false);
+        store.keep_told(&key, "1", &first);
+        // A second try finds what the first one left.
+        store.keep_told(&key, "1", &second);
+        assert_eq!(store.take_told(&key, "1", &first), None);
+        store.upsert(verified, false);
+        assert!(store.may_be_untold(&key));
+        let told = store.take_told(&key, "1", &second);
+        assert_eq!(told.as_deref(), Some(&first));
+        assert!(!store.may_be_untold(&key));
+        // Nothing of an earlier object of the name.
+        store.keep_told(&key, "1", &second);
+        store.upsert(domain("a", "2", 7, "acme", None), false);
+        assert!(!store.may_be_untold(&key));
     }
 
     #[test]

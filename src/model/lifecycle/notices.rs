@@ -64,6 +64,7 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
 pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {
     let text = message::of(facts, &step.words);
     let mut notices = Vec::new();
+    let verifies = facts.state == State::Verified && before.state != State::Verified;
     let mut tell = |reason, warning, message: &str, fact: String| {
         notices.push(Notice {
             about: About::OrganizationDomain,
@@ -71,6 +72,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
             warning,
             message: message.to_owned(),
             fact,
+            becomes_verified: verifies && matches!(reason, Reason::Verified | Reason::Approved),
         });
     };
     if facts.state != State::Failed
@@ -79,13 +81,9 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
     {
         tell(Reason::ChallengeIssued, false, &text, token(facts));
     } else if (facts.state, facts.reason) != (before.state, before.reason) {
-        let moment = match facts.reason {
-            Reason::ProofStale => facts.last_proven,
-            _ => facts.paused,
-        };
-        let moment = moment.or(facts.verified).unwrap_or(step.now).to_string();
+        let moment = moment(step, facts).to_string();
         match facts.reason {
-            Reason::Verified if before.state != State::Verified => {
+            Reason::Verified if verifies => {
                 tell(
                     Reason::Verified,
                     false,
@@ -158,9 +156,24 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
             warning: true,
             message: message::held_by_approval(&step.words),
             fact: token(facts),
+            becomes_verified: false,
         });
     }
     notices
+}
+
+/// When it came to the reason, as far as the status says so: whoever tells of it names the same Event.
+fn moment(step: &Step<'_>, facts: &Facts) -> Timestamp {
+    let said = match facts.reason {
+        Reason::ProofStale => facts.last_proven,
+        // Back to waiting: the window opened anew.
+        Reason::HoldingLost | Reason::ApprovalEnded => {
+            let issued = facts.challenge.as_ref();
+            issued.and_then(|issued| issued.opened)
+        }
+        _ => facts.paused,
+    };
+    said.or(facts.verified).unwrap_or(step.now)
 }
 
 /// Since when the condition has been true. Of a domain that was verified by a clock that was ahead it

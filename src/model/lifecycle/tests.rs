@@ -248,8 +248,13 @@ impl Subject {
 
     /// Decides and does it.
     fn step(&mut self, verdict: Option<Verdict>) -> Decision {
+        let told = self.status.clone();
         let decision = self.decide(verdict);
         self.apply(&decision);
+        // Whoever finds the status later and knows the one before tells the same.
+        let later = schedule::add(self.now, hours(1));
+        let found = untold(later, &self.settings, &self.snapshot(), &told);
+        assert_eq!(facts(&found), facts(&decision.notices));
         decision
     }
 
@@ -312,6 +317,14 @@ fn message(status: &OrganizationDomainStatus) -> &str {
     &conditions::find(&status.conditions, conditions::READY)
         .unwrap()
         .message
+}
+
+/// What makes an Event the same one.
+fn facts(notices: &[Notice]) -> Vec<(Reason, &str, bool)> {
+    notices
+        .iter()
+        .map(|notice| (notice.reason, notice.fact.as_str(), notice.becomes_verified))
+        .collect()
 }
 
 fn reasons(decision: &Decision) -> Vec<Reason> {

@@ -1,12 +1,13 @@
 //! The operator's clock jumps by a day while it works, and comes back.
 
+use axum::http::Method;
 use freehold_testbed::{Clock, Packages};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::campaign::Campaign;
-use crate::support::{Approval, Cluster, World, publish, ready_reason, status};
+use crate::support::{Approval, At, Cluster, HttpProxy, World, publish, ready_reason, status};
 
 fn clock() -> Clock {
     Clock::new(&Packages::from_environment().unwrap()).unwrap()
@@ -26,6 +27,32 @@ async fn the_clock_jumps_a_day_ahead_and_a_day_behind() {
             }
         })
         .await;
+    operator.check_running();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "not run: it needs libfaketime, which cargo xtask test --with-dns-servers brings"]
+async fn what_was_written_without_an_answer_before_a_jump_is_told() {
+    let clock = clock();
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let mut operator = world
+        .operator(&[&tenant])
+        .every("1s")
+        .with("--api-timeout", "2s")
+        .kubeconfig(proxy.kubeconfig())
+        .clock(&clock)
+        .start()
+        .await;
+    let domain = tenant.state("main", &world.name("main")).await;
+    let challenge = domain.challenge().await;
+    domain.until_reason("RecordAbsent").await;
+    let status = proxy.hold(At::Answer, Method::PUT, "/organizationdomains/main/status");
+    publish(&world.dns, &challenge.records[0]);
+    status.came().await;
+    clock.set(2).unwrap();
+    domain.until_event("Verified").await;
     operator.check_running();
 }
 

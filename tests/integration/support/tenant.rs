@@ -5,8 +5,9 @@ use freehold::api::{Organization, OrganizationDomain, OrganizationDomainSpec, Or
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{ListParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use serde_json::json;
 
 use super::stated::Stated;
 use super::world::random_label;
@@ -43,6 +44,20 @@ impl Tenant {
             client: client.clone(),
             namespace,
         }
+    }
+
+    /// Suspends the namespace, or no longer.
+    pub async fn suspend(&self, suspended: bool) {
+        let value = suspended.then_some("true");
+        let change = json!({ "metadata": { "labels": { "freehold.dev/suspended": value } } });
+        Api::<Namespace>::all(self.client.clone())
+            .patch(
+                &self.namespace,
+                &PatchParams::default(),
+                &Patch::Merge(change),
+            )
+            .await
+            .unwrap();
     }
 
     pub fn organizations(&self) -> Api<Organization> {
