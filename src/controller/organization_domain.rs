@@ -112,6 +112,7 @@ async fn look(
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
     let again = look_at(operator, key).await?;
+    operator.stores.domains_mut().forget_told(key);
     if operator.shard.is_whole() {
         return Ok(again);
     }
@@ -159,7 +160,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             held_by,
             ..domain.snapshot(status)
         };
-        publish_untold(operator, &domain, status, now, &snapshot);
+        publish_untold(operator, &domain, now, &snapshot);
         if !organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }

@@ -300,17 +300,16 @@ pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> V
     notices::recent(&step(now, settings, snapshot, &accept(snapshot, settings)))
 }
 
-/// What became so since the object said `told`, in however many steps and whoever wrote them.
+/// What became so since these were the facts, in however many steps and whoever wrote them.
 #[must_use]
 pub fn untold(
     now: Timestamp,
     settings: &Settings,
     snapshot: &Snapshot<'_>,
-    told: &OrganizationDomainStatus,
+    told: &Facts,
 ) -> Vec<Notice> {
     let accepted = accept(snapshot, settings);
-    let step = step(now, settings, snapshot, &accepted);
-    notices::of(&step, &step.facts, &Facts::read(told, now))
+    notices::untold(&step(now, settings, snapshot, &accepted), told)
 }
 
 fn step<'a>(
@@ -341,7 +340,8 @@ fn step<'a>(
 }
 
 /// Reads the facts of the status, without a token that was issued for another object.
-fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
+#[must_use]
+pub fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
     let mut facts = Facts::read(snapshot.status, now);
     let theirs = facts
         .challenge

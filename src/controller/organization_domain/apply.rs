@@ -66,8 +66,6 @@ pub async fn apply(
     }
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
     if decision.status != *status && !text_only {
-        let domains = || operator.stores.domains_mut();
-        domains().keep_told(&domain.key, &domain.uid, status);
         let written = match status::write(operator, domain, &decision.status).await {
             Ok(written) => written,
             Err(CallError::Conflict | CallError::NotFound) => {
@@ -85,7 +83,7 @@ pub async fn apply(
             Err(error) => return Err(error),
         };
         let ours = operator.shard.takes(written.labels());
-        domains().forget_told(&domain.key, &domain.uid);
+        operator.stores.domains_mut().forget_told(&domain.key);
         operator.update(Domain::project(written), ours);
     }
     // Before the release: once the status tells of the loss, a second try finds nothing new to tell.

@@ -3,25 +3,26 @@
 use jiff::Timestamp;
 
 use super::{held, own};
-use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::controller::events::Subject;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
 use crate::controller::store::domain::Domain;
 use crate::model::lifecycle::{self, About, Notice, Snapshot};
 
-/// Publishes what the object says that nobody may have told of: what is in it by a write whose answer was
-/// lost or by another replica's, and at the first look what is a few minutes old.
+/// Publishes what the object says that nobody may have told of: what came into it while a look was under way
+/// or failed, by a write whose answer was lost or by another replica's; and at the first look what is a
+/// few minutes old.
 pub fn publish_untold(
     operator: &Operator,
     domain: &Domain,
-    status: &OrganizationDomainStatus,
     now: Timestamp,
     snapshot: &Snapshot<'_>,
 ) {
+    let facts = lifecycle::read(now, snapshot);
     let (told, inherited) = {
         let mut domains = operator.stores.domains_mut();
-        let told = domains.take_told(&domain.key, &domain.uid, status);
+        let told = domains.take_told(&domain.key, &domain.uid, &facts);
+        domains.keep_told(&domain.key, &domain.uid, &facts);
         (told, domains.take_inherited(&domain.key, &domain.uid))
     };
     if let Some(told) = told {

@@ -9,7 +9,8 @@ use super::domain::Domain;
 use super::quota::Quota;
 use super::{Key, shared};
 use crate::api::organization::DomainCounts;
-use crate::api::organization_domain::{OrganizationDomainStatus, State};
+use crate::api::organization_domain::State;
+use crate::model::facts::Facts;
 
 /// What became of an object that was handed to the store.
 #[derive(Debug, PartialEq)]
@@ -39,8 +40,9 @@ struct Entry {
     next_check: Option<Timestamp>,
     /// Not yet looked at by this process, which found it made and perhaps written to.
     inherited: bool,
-    /// What the object said before writes of which nobody knows yet whether they were carried out.
-    told: Option<Box<OrganizationDomainStatus>>,
+    /// What the object said before a look that has not come to its end: a write of which nobody knows
+    /// whether it was carried out may be part of it.
+    told: Option<Box<Facts>>,
     /// Another shard's, taken in for one look.
     borrowed: bool,
 }
@@ -171,30 +173,25 @@ impl Domains {
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
-    /// Before a write: of all that the object says up to this status was told.
-    pub fn keep_told(&mut self, key: &Key, uid: &str, status: &OrganizationDomainStatus) {
+    /// As a look begins: all that the object says was told. It stays so until the look comes to its end,
+    /// in however many tries.
+    pub fn keep_told(&mut self, key: &Key, uid: &str, facts: &Facts) {
         if let Some(entry) = self.of_uid(key, uid) {
-            entry.told.get_or_insert_with(|| Box::new(status.clone()));
+            entry.told.get_or_insert_with(|| Box::new(facts.clone()));
         }
     }
 
-    /// After a write that was answered: it is known what is to be told.
-    pub fn forget_told(&mut self, key: &Key, uid: &str) {
-        if let Some(entry) = self.of_uid(key, uid) {
+    /// A look came to its end, or its write was answered: it is known what is to be told.
+    pub fn forget_told(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
             entry.told = None;
         }
     }
 
-    /// What the object said when all of it had been told, where it says something else by now. That may
-    /// come late: a write whose answer was lost is carried out whenever the API server gets to it.
-    pub fn take_told(
-        &mut self,
-        key: &Key,
-        uid: &str,
-        status: &OrganizationDomainStatus,
-    ) -> Option<Box<OrganizationDomainStatus>> {
+    /// What the object said when all of it had been told, where it says something else by now.
+    pub fn take_told(&mut self, key: &Key, uid: &str, facts: &Facts) -> Option<Box<Facts>> {
         let told = &mut self.of_uid(key, uid)?.told;
-        told.take_if(|told| **told != *status)
+        told.take_if(|told| **told != *facts)
     }
 
     /// Whether it is unknown what of the object was told.
@@ -526,24 +523,25 @@ mod tests {
     fn what_was_told_is_known_until_the_object_says_something_else() {
         let mut store = Domains::new(10);
         let key = Key::new("ns", "a");
-        let status = |domain: &Domain| match &domain.kept {
-            Kept::Whole(status) => (**status).clone(),
-            Kept::AtRest(_) => panic!("whole"),
+        let first = Facts::new(None);
+        let second = Facts {
+            state: State::Verified,
+            ..first.clone()
         };
-        let pending = domain("a", "1", 5, "acme", Some(State::Pending));
-        let verified = domain("a", "1", 6, "acme", Some(State::Verified));
-        let (first, second) = (status(&pending), status(&verified));
-        store.upsert(pending, false);
+        store.upsert(domain("a", "1", 5, "acme", Some(State::Pending)), false);
         store.keep_told(&key, "1", &first);
         // A second try finds what the first one left.
         store.keep_told(&key, "1", &second);
         assert_eq!(store.take_told(&key, "1", &first), None);
-        store.upsert(verified, false);
+        store.upsert(domain("a", "1", 6, "acme", Some(State::Verified)), false);
         assert!(store.may_be_untold(&key));
         let told = store.take_told(&key, "1", &second);
         assert_eq!(told.as_deref(), Some(&first));
         assert!(!store.may_be_untold(&key));
         // Nothing of an earlier object of the name.
+        store.keep_told(&key, "1", &second);
+        store.forget_told(&key);
+        assert!(!store.may_be_untold(&key));
         store.keep_told(&key, "1", &second);
         store.upsert(domain("a", "2", 7, "acme", None), false);
         assert!(!store.may_be_untold(&key));

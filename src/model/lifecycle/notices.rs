@@ -28,7 +28,7 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
         };
         changes.push((then, Facts::new(None)));
     }
-    if facts.verified.is_some_and(is_recent) {
+    if facts.verified.is_some_and(is_recent) && is_held(step) {
         let before = Facts {
             state: State::Pending,
             reason: Reason::ChallengeIssued,
@@ -59,6 +59,26 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
         .iter()
         .flat_map(|(facts, before)| of(step, facts, before))
         .collect()
+}
+
+/// What became so since these were the facts.
+pub(super) fn untold(step: &Step<'_>, told: &Facts) -> Vec<Notice> {
+    let facts = &step.facts;
+    let is_unfounded = match facts.state {
+        State::Verified => !is_held(step),
+        State::Pending => facts.challenge.is_none() && told.challenge.is_some(),
+        State::Failed => false,
+    };
+    if is_unfounded {
+        // No operator left it so; what becomes of it is decided next.
+        return Vec::new();
+    }
+    of(step, facts, told)
+}
+
+/// Whether the holding says so too: a status can be edited.
+fn is_held(step: &Step<'_>) -> bool {
+    matches!(step.snapshot.held_by, HeldBy::Us { .. })
 }
 
 pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {

@@ -248,14 +248,17 @@ impl Subject {
 
     /// Decides and does it.
     fn step(&mut self, verdict: Option<Verdict>) -> Decision {
-        let told = self.status.clone();
+        let told = read(self.now, &self.snapshot());
         let decision = self.decide(verdict);
         self.apply(&decision);
-        // Whoever finds the status later and knows the one before tells the same.
-        let later = schedule::add(self.now, hours(1));
-        let found = untold(later, &self.settings, &self.snapshot(), &told);
-        assert_eq!(facts(&found), facts(&decision.notices));
+        self.assert_tells_the_same(&told, &decision);
         decision
+    }
+
+    /// Whoever finds the status and knows the one before tells the same.
+    fn assert_tells_the_same(&self, told: &Facts, decision: &Decision) {
+        let found = untold(self.now, &self.settings, &self.snapshot(), told);
+        assert_eq!(facts(&found), facts(&decision.notices));
     }
 
     fn apply(&mut self, decision: &Decision) {

@@ -309,8 +309,7 @@ proptest! {
         for round in 0..8 {
             subject.after(hours(1)).requested = Some(format!("round {round}"));
             let verdict = subject.due().map(|_| Verdict::Proven);
-            let decision = subject.decide(verdict);
-            subject.apply(&decision);
+            subject.step(verdict);
         }
         prop_assert_eq!(subject.state(), State::Verified);
         prop_assert_eq!(subject.condition(READY), "True");
@@ -333,9 +332,7 @@ proptest! {
         for _ in 0..24 * 20 {
             subject.after(hours(1));
             let verdict = subject.due().map(|_| Verdict::Absent);
-            let decision = subject.decide(verdict);
-            subject.apply(&decision);
-            if decision.holding == Holding::Release {
+            if matches!(subject.step(verdict).holding, Holding::Release) {
                 break;
             }
         }
