@@ -137,6 +137,10 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
     let mut checked: Option<Checked> = None;
     let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
+    if operator.stores.domains().may_be_untold(key) {
+        // The look before this one failed: its write may be in the object and not yet in the store.
+        whole = operator.refresh(key).await?;
+    }
     for _ in 0..ATTEMPTS {
         let domain = match look(operator, key, whole.take(), checked.is_some()).await? {
             Looked::Gone => return Ok(None),

@@ -64,16 +64,35 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
 /// What became so since these were the facts.
 pub(super) fn untold(step: &Step<'_>, told: &Facts) -> Vec<Notice> {
     let facts = &step.facts;
-    let is_unfounded = match facts.state {
-        State::Verified => !is_held(step),
-        State::Pending => facts.challenge.is_none() && told.challenge.is_some(),
-        State::Failed => false,
+    let token_is_lost = facts.challenge.is_none() && told.challenge.is_some();
+    let is_edited = match facts.state {
+        State::Verified => token_is_lost || !is_held(step),
+        State::Pending => token_is_lost,
+        State::Failed => is_held(step) && facts.reason != Reason::RecordLost,
     };
-    if is_unfounded {
+    if is_edited {
         // No operator left it so; what becomes of it is decided next.
         return Vec::new();
     }
+    let had_nothing = told.state == State::Pending && told.challenge.is_none();
+    if had_nothing && !is_a_beginning(facts.reason) {
+        // Imported with all that it says, most of it old.
+        return recent(step);
+    }
     of(step, facts, told)
+}
+
+/// Whether one decision can lead there from nothing.
+fn is_a_beginning(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ChallengeIssued
+            | Reason::Approved
+            | Reason::NameRefused
+            | Reason::OrganizationMissing
+            | Reason::NamespaceSuspended
+            | Reason::QuotaExceeded
+    )
 }
 
 /// Whether the holding says so too: a status can be edited.

@@ -8,6 +8,7 @@ mod properties;
 mod requests;
 mod simulation;
 mod transitions;
+mod untold;
 mod world;
 
 use jiff::SignedDuration;
@@ -255,7 +256,7 @@ impl Subject {
         decision
     }
 
-    /// Whoever finds the status and knows the one before tells the same.
+    /// Whoever finds the status and knows the one before tells the same, unless somebody edited that one.
     fn assert_tells_the_same(&self, told: &Facts, decision: &Decision) {
         let found = untold(self.now, &self.settings, &self.snapshot(), told);
         assert_eq!(facts(&found), facts(&decision.notices));

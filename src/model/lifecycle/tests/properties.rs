@@ -309,7 +309,8 @@ proptest! {
         for round in 0..8 {
             subject.after(hours(1)).requested = Some(format!("round {round}"));
             let verdict = subject.due().map(|_| Verdict::Proven);
-            subject.step(verdict);
+            let decision = subject.decide(verdict);
+            subject.apply(&decision);
         }
         prop_assert_eq!(subject.state(), State::Verified);
         prop_assert_eq!(subject.condition(READY), "True");
@@ -332,7 +333,9 @@ proptest! {
         for _ in 0..24 * 20 {
             subject.after(hours(1));
             let verdict = subject.due().map(|_| Verdict::Absent);
-            if matches!(subject.step(verdict).holding, Holding::Release) {
+            let decision = subject.decide(verdict);
+            subject.apply(&decision);
+            if decision.holding == Holding::Release {
                 break;
             }
         }
