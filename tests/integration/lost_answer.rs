@@ -2,23 +2,26 @@
 
 use axum::http::Method;
 
-use crate::support::{Approval, At, HttpProxy, World, publish};
+use crate::support::{Approval, At, HttpProxy, OperatorSettings, Tenant, World, publish};
 
-const TIMEOUT: (&str, &str) = ("--api-timeout", "2s");
+/// An operator that waits two seconds for what the proxy holds.
+fn operator(world: &World, tenants: &[&Tenant], proxy: &HttpProxy) -> OperatorSettings {
+    world
+        .operator(tenants)
+        .with("--api-timeout", "2s")
+        .kubeconfig(proxy.kubeconfig())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_record_is_told_though_the_release_fails_at_first() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&tenant])
+    let _operator = operator(&world, &[&tenant], &proxy)
         .every("1s")
         .with("--recheck-period", "1s")
         .with("--grace", "3s")
         .with("--grace-check-period", "1s")
-        .with(TIMEOUT.0, TIMEOUT.1)
-        .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
     let domain = world.verified(&tenant, "main", &world.name("main")).await;
@@ -36,11 +39,8 @@ async fn the_holder_above_hears_of_a_name_whose_taking_was_not_answered() {
     let world = World::new().await;
     let (first, second) = (world.tenant().await, world.tenant().await);
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&first, &second])
+    let _operator = operator(&world, &[&first, &second], &proxy)
         .every("1s")
-        .with(TIMEOUT.0, TIMEOUT.1)
-        .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
     let above = world.name("above");
@@ -62,11 +62,8 @@ async fn what_was_written_without_an_answer_is_told() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&tenant])
+    let _operator = operator(&world, &[&tenant], &proxy)
         .every("1h")
-        .with(TIMEOUT.0, TIMEOUT.1)
-        .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
     let domain = tenant.state("main", &world.name("main")).await;
@@ -83,11 +80,8 @@ async fn the_holder_above_hears_of_an_approval_whose_status_was_not_answered() {
     let world = World::new().await;
     let (first, second) = (world.tenant().await, world.tenant().await);
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&first, &second])
+    let _operator = operator(&world, &[&first, &second], &proxy)
         .every("1s")
-        .with(TIMEOUT.0, TIMEOUT.1)
-        .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
     let above = world.name("above");
