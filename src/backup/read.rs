@@ -13,6 +13,7 @@ use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomai
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{HeldBy, Identity};
 use crate::model::name::DomainName;
+use crate::model::uid::Uid;
 
 /// The API version of the objects.
 const OBJECTS: &str = "freehold.dev/v1alpha1";
@@ -175,7 +176,8 @@ impl Backup {
             let Some(domain) = domains.get(&key) else {
                 return refuse("the export does not have its holder");
             };
-            let us = identity(domain);
+            let uid = domain.metadata.uid.as_deref().unwrap_or_default().into();
+            let us = identity(domain, &uid);
             if DomainName::parse(&domain.spec.domain).map(|name| name.to_string())
                 != Ok(name.clone())
             {
@@ -206,12 +208,12 @@ pub(super) fn token(domain: &OrganizationDomain) -> Option<(Token, &str)> {
     Some((Token::parse(&challenge.token)?, &challenge.issued_for))
 }
 
-fn identity(domain: &OrganizationDomain) -> Identity<'_> {
+fn identity<'a>(domain: &'a OrganizationDomain, uid: &'a Uid) -> Identity<'a> {
     let metadata = &domain.metadata;
     Identity {
         namespace: metadata.namespace.as_deref().unwrap_or_default(),
         name: metadata.name.as_deref().unwrap_or_default(),
-        uid: metadata.uid.as_deref().unwrap_or_default(),
+        uid,
         organization: &domain.spec.organization_ref.name,
     }
 }

@@ -21,6 +21,7 @@ use crate::api::domain_approval::{
 };
 use crate::model::approval::{self, Seen, Target};
 use crate::model::facts::whole_second;
+use crate::model::uid::Uid;
 
 /// What the watch of approvals does.
 pub struct Sink;
@@ -52,11 +53,11 @@ impl watch::Sink for Sink {
         }
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
         let gone = {
             let mut approvals = operator.stores.approvals_mut();
             match (approvals.get(key), uid) {
-                (Some(known), Some(uid)) if *known.uid != *uid => return,
+                (Some(known), Some(uid)) if known.uid != *uid => return,
                 _ => approvals.remove(key),
             }
         };

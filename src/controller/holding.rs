@@ -120,7 +120,7 @@ pub async fn live_holder(
             let proved = live
                 .token()
                 .is_some_and(|token| token.hash() == holder.token_hash());
-            let there = *live.uid == *holder.uid && !live.deleting;
+            let there = live.uid == holder.uid && !live.deleting;
             Ok(Some(live).filter(|_| there && proved))
         }
         Err(CallError::NotFound) => {

@@ -16,6 +16,7 @@ use super::events::Events;
 use super::fair::{Class, Lane};
 use super::lease::Tenure;
 use super::limits::Limit;
+use super::namespace::LiveReads;
 use super::queue::Queue;
 use super::shard::Shard;
 use super::store::{Key, Stores};
@@ -87,6 +88,7 @@ pub struct Operator {
     pub(super) approvals: Queue<Key>,
     /// Canonical names whose holder may be gone.
     pub(super) orphans: Queue<Arc<str>>,
+    pub(super) live_namespaces: LiveReads,
     pub(super) events: Events,
     pub(super) orphan_delay: Duration,
     /// Whether every store has its first full list.
@@ -99,7 +101,7 @@ pub struct Operator {
     pub(super) definitions: Definitions,
     pub(super) shard: Shard,
     namespaces: Vec<String>,
-    calls: Calls,
+    pub(super) calls: Calls,
 }
 
 impl Operator {
@@ -151,6 +153,7 @@ impl Operator {
                 let operator = Weak::clone(operator);
                 move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
             }),
+            live_namespaces: LiveReads::default(),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
                 u32::try_from(config.max_pending).unwrap_or(u32::MAX),

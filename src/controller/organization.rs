@@ -20,6 +20,7 @@ use crate::api::organization::{
 };
 use crate::api::reason::Reason;
 use crate::model::facts::whole_second;
+use crate::model::uid::Uid;
 
 /// Least time between two writes of one summary. A summary lists up to a hundred names and costs the API
 /// server more than any other write.
@@ -42,10 +43,10 @@ impl watch::Sink for Sink {
         operator.remember_organization(object, listed);
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
         let mut organizations = operator.stores.organizations_mut();
         match (organizations.get(key), uid) {
-            (Some(known), Some(uid)) if *known.uid != *uid => return,
+            (Some(known), Some(uid)) if known.uid != *uid => return,
             _ => organizations.remove(key),
         };
         drop(organizations);

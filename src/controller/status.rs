@@ -66,7 +66,7 @@ pub async fn write_over(
         return Ok(None);
     }
     let operations = json!([
-        { "op": "test", "path": "/metadata/uid", "value": *live.uid },
+        { "op": "test", "path": "/metadata/uid", "value": live.uid.to_string() },
         { "op": "test", "path": "/spec/domain", "value": *live.stated },
         { "op": "test", "path": "/spec/organizationRef/name", "value": live.organization.name() },
         { "op": "test", "path": "/status", "value": before },

@@ -20,6 +20,7 @@ use crate::api::organization_domain::OrganizationDomain;
 use crate::api::verified_domain::VerifiedDomain;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
+use crate::model::uid::Uid;
 
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -41,7 +42,7 @@ impl watch::Sink for Sink {
         operator.remember_holding(HoldingView::project(object), listed);
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
         let gone = {
             let mut holdings = operator.stores.holdings_mut();
             match uid {
@@ -166,7 +167,7 @@ impl Operator {
             .domains()
             .get_own(&holding.holder.key)
             .is_some_and(|domain| {
-                *domain.uid == *holding.holder.uid && !domain.deleting && states(&domain, holding)
+                domain.uid == holding.holder.uid && !domain.deleting && states(&domain, holding)
             })
     }
 
@@ -270,7 +271,7 @@ async fn release_unless_there(
                 ),
                 HeldBy::Restored { .. }
             );
-            let same = *live.uid == *holder.uid || restored;
+            let same = live.uid == holder.uid || restored;
             Some(live).filter(|live| !live.deleting && same && states(live, holding))
         }
     };

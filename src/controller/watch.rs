@@ -19,6 +19,7 @@ use super::operator::Operator;
 use super::store::Key;
 use super::unreadable;
 use crate::api::OrganizationDomain;
+use crate::model::uid::Uid;
 
 /// How often it is said that definitions are missing.
 const REMINDER: Duration = Duration::from_mins(1);
@@ -44,7 +45,7 @@ pub trait Sink: Send + Sync + 'static {
     fn unreadable(_operator: &Operator, _key: Key) {}
 
     /// The object with this key and, where it is known, this uid is gone.
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>);
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>);
 
     /// What the store has of the scope.
     fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key>;
@@ -110,7 +111,8 @@ async fn run<S: Sink>(
             Ok(Event::Delete(object)) => {
                 let key = Key::of(&object);
                 broken.remove(&key);
-                S::deleted(&operator, &key, object.meta().uid.as_deref());
+                let uid = object.meta().uid.as_deref().map(Uid::from);
+                S::deleted(&operator, &key, uid.as_ref());
             }
             Err(error) if is_undefined::<S::Kind>(&error) => {
                 operator.metrics.watch_error(&kind);

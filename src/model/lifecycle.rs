@@ -25,6 +25,7 @@ use crate::api::organization_domain::{
 };
 use crate::api::reason::Reason;
 use crate::api::verified_domain::VerifiedDomainSpec;
+use crate::model::uid::Uid;
 
 /// Everything a decision is made from.
 // Each is a fact of its own; together they make no state.
@@ -55,7 +56,7 @@ pub struct Snapshot<'a> {
 pub struct Identity<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
-    pub uid: &'a str,
+    pub uid: &'a Uid,
     pub organization: &'a str,
 }
 
@@ -105,11 +106,14 @@ impl HeldBy {
         if holder.namespace != us.namespace || holder.name != us.name {
             return Self::Another {
                 manual: strategy == Strategy::Manual,
-                from_us: spec.handed_over_from.as_deref() == Some(us.uid),
+                from_us: spec
+                    .handed_over_from
+                    .as_deref()
+                    .is_some_and(|from| *us.uid == *from),
             };
         }
         let token_known = token.is_some_and(|token| token.hash() == holder.token_hash);
-        if holder.uid == us.uid {
+        if *us.uid == *holder.uid {
             Self::Us {
                 since,
                 strategy,

@@ -15,4 +15,5 @@ pub mod report;
 pub mod schedule;
 pub mod service;
 pub mod settings;
+pub mod uid;
 pub mod verdict;

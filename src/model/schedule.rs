@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::uid::Uid;
+
 /// Below this period neither the time of a check nor of the next one is written to a status.
 pub const WRITTEN_FROM: SignedDuration = SignedDuration::from_mins(5);
 
@@ -109,7 +111,7 @@ const MAX_DURATION: SignedDuration = SignedDuration::from_hours(24 * 3650);
 
 /// The first time after `after` at which an object of this uid is due, once in each `period`.
 #[must_use]
-pub fn tick_after(after: Timestamp, period: SignedDuration, uid: &str) -> Timestamp {
+pub fn tick_after(after: Timestamp, period: SignedDuration, uid: &Uid) -> Timestamp {
     let period = millis(period);
     let phase = phase(uid, period);
     let passed = (after.as_millisecond() - phase).rem_euclid(period);
@@ -123,7 +125,7 @@ pub fn resume(
     now: Timestamp,
     promised: Option<Timestamp>,
     period: SignedDuration,
-    uid: &str,
+    uid: &Uid,
 ) -> Timestamp {
     match promised {
         Some(time) if time > now && time <= add(now, period) => time,
@@ -146,8 +148,8 @@ fn millis(duration: SignedDuration) -> i64 {
 }
 
 /// Where in a period this object's checks lie.
-fn phase(uid: &str, period_millis: i64) -> i64 {
-    let digest: [u8; 32] = Sha256::digest(uid.as_bytes()).into();
+fn phase(uid: &Uid, period_millis: i64) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(uid.to_string()).into();
     let (head, _) = digest.split_at(8);
     let number = head.iter().fold(0_i64, |n, &b| (n << 8) | i64::from(b));
     number.rem_euclid(period_millis)
@@ -216,16 +218,16 @@ mod tests {
     #[test]
     fn after_a_start_the_promise_holds_or_the_checks_spread() {
         let day = SignedDuration::from_hours(24);
-        assert_eq!(resume(at(0), Some(at(500)), day, "u"), at(500));
-        let late = resume(at(0), Some(at(-500)), day, "u");
+        assert_eq!(resume(at(0), Some(at(500)), day, &"u".into()), at(500));
+        let late = resume(at(0), Some(at(-500)), day, &"u".into());
         assert!(late > at(0) && late <= at(3600));
         // Promised while the clock was a day ahead, or by nobody.
         for nonsense in [86_401, 172_000, 10_000_000] {
-            let nonsense = resume(at(0), Some(at(nonsense)), day, "u");
+            let nonsense = resume(at(0), Some(at(nonsense)), day, &"u".into());
             assert!(nonsense > at(0) && nonsense <= at(3600));
         }
         let spread: std::collections::BTreeSet<_> = (0..1000)
-            .map(|n| resume(at(0), None, day, &format!("uid-{n}")).as_second() / 60)
+            .map(|n| resume(at(0), None, day, &format!("uid-{n}").as_str().into()).as_second() / 60)
             .collect();
         assert_eq!(
             spread.len(),
@@ -238,6 +240,7 @@ mod tests {
         #[test]
         fn ticks_come_once_a_period(start in 0i64..1_000_000, period in 1i64..100_000, uid in "[a-f0-9]{8}") {
             let period = SignedDuration::from_secs(period);
+            let uid = Uid::from(uid.as_str());
             let first = tick_after(at(start), period, &uid);
             prop_assert!(first > at(start) && first <= add(at(start), period));
             prop_assert_eq!(tick_after(first, period, &uid), add(first, period));
@@ -251,7 +254,7 @@ mod tests {
         #[test]
         fn extreme_times_do_not_panic(seconds in prop::num::i64::ANY, period in 1i64..i64::MAX / 2000) {
             if let Ok(time) = Timestamp::from_second(seconds) {
-                let _ = tick_after(time, SignedDuration::from_secs(period), "u");
+                let _ = tick_after(time, SignedDuration::from_secs(period), &"u".into());
             }
         }
     }

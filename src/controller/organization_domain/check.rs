@@ -38,7 +38,7 @@ pub async fn check(
     let state = domain.state().unwrap_or(State::Pending);
     operator.metrics.check(judged.verdict, state);
     let holding = held(operator, domain)
-        .filter(|holding| *holding.holder.uid != *domain.uid)
+        .filter(|holding| holding.holder.uid != domain.uid)
         .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
     let holder = match &holding {
         Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,

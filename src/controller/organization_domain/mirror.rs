@@ -15,6 +15,7 @@ use crate::controller::store::Key;
 use crate::controller::store::domain::Domain;
 use crate::controller::store::domains::Upserted;
 use crate::controller::watch;
+use crate::model::uid::Uid;
 
 /// What the watch of organization domains does.
 pub struct Sink;
@@ -42,7 +43,7 @@ impl watch::Sink for Sink {
         operator.remember(Domain::project(object), listed);
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&str>) {
+    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
         operator.forget(key, uid);
     }
 
@@ -108,12 +109,12 @@ impl Operator {
     }
 
     /// Takes an organization domain that is gone out of the store.
-    fn forget(&self, key: &Key, uid: Option<&str>) {
+    fn forget(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
             let mut domains = self.stores.domains_mut();
             match (domains.get(key), uid) {
                 // Made again under the same name before this news came.
-                (Some(known), Some(uid)) if *known.uid != *uid => return,
+                (Some(known), Some(uid)) if known.uid != *uid => return,
                 _ => domains.remove(key),
             }
         };

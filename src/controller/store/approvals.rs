@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use super::{Key, version};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalStatus};
 use crate::model::name::DomainName;
+use crate::model::uid::Uid;
 
 /// What is kept of an approval.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Approval {
     pub key: Key,
-    pub uid: Box<str>,
+    pub uid: Uid,
     pub version: u64,
     pub generation: i64,
     pub deleting: bool,
@@ -37,7 +38,7 @@ impl Approval {
         } = object;
         Self {
             version,
-            uid: metadata.uid.unwrap_or_default().into(),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             target: Key::new(key.namespace(), &spec.organization_domain_ref.name),

@@ -16,12 +16,13 @@ use crate::model::challenge::Token;
 use crate::model::lifecycle::{HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::settings::Settings;
+use crate::model::uid::Uid;
 
 /// What is kept of an organization domain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domain {
     pub key: Key,
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub version: u64,
     pub generation: i64,
     pub created: Timestamp,
@@ -60,7 +61,7 @@ impl Domain {
         Self {
             key,
             version,
-            uid: shared(metadata.uid.as_deref().unwrap_or_default()),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             created: metadata
                 .creation_timestamp

@@ -11,6 +11,7 @@ use super::{Key, shared};
 use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::State;
 use crate::model::facts::Facts;
+use crate::model::uid::Uid;
 
 /// What became of an object that was handed to the store.
 #[derive(Debug, PartialEq)]
@@ -141,14 +142,14 @@ impl Domains {
     }
 
     #[must_use]
-    pub fn next_check(&self, key: &Key, uid: &str) -> Option<Timestamp> {
+    pub fn next_check(&self, key: &Key, uid: &Uid) -> Option<Timestamp> {
         self.entries
             .get(key)
-            .filter(|entry| *entry.domain.uid == *uid)?
+            .filter(|entry| entry.domain.uid == *uid)?
             .next_check
     }
 
-    pub fn set_next_check(&mut self, key: &Key, uid: &str, next_check: Option<Timestamp>) {
+    pub fn set_next_check(&mut self, key: &Key, uid: &Uid, next_check: Option<Timestamp>) {
         if let Some(entry) = self.of_uid(key, uid) {
             entry.next_check = next_check;
         }
@@ -168,14 +169,14 @@ impl Domains {
     }
 
     /// Whether this is the first look at an object that was there when this process started.
-    pub fn take_inherited(&mut self, key: &Key, uid: &str) -> bool {
+    pub fn take_inherited(&mut self, key: &Key, uid: &Uid) -> bool {
         self.of_uid(key, uid)
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
     /// As a look begins: all that the object says was told. It stays so until the look comes to its end,
     /// in however many tries.
-    pub fn keep_told(&mut self, key: &Key, uid: &str, facts: &Facts) {
+    pub fn keep_told(&mut self, key: &Key, uid: &Uid, facts: &Facts) {
         if let Some(entry) = self.of_uid(key, uid) {
             entry.told.get_or_insert_with(|| Box::new(facts.clone()));
         }
@@ -189,7 +190,7 @@ impl Domains {
     }
 
     /// What the object said when all of it had been told, where it says something else by now.
-    pub fn take_told(&mut self, key: &Key, uid: &str, facts: &Facts) -> Option<Box<Facts>> {
+    pub fn take_told(&mut self, key: &Key, uid: &Uid, facts: &Facts) -> Option<Box<Facts>> {
         let told = &mut self.of_uid(key, uid)?.told;
         told.take_if(|told| **told != *facts)
     }
@@ -202,9 +203,9 @@ impl Domains {
             .is_some_and(|entry| entry.told.is_some())
     }
 
-    fn of_uid(&mut self, key: &Key, uid: &str) -> Option<&mut Entry> {
+    fn of_uid(&mut self, key: &Key, uid: &Uid) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(key)?;
-        (*entry.domain.uid == *uid).then_some(entry)
+        (entry.domain.uid == *uid).then_some(entry)
     }
 
     /// Whether the store already has this version of the object, or a newer one.
@@ -486,7 +487,7 @@ mod tests {
         let (acme, key) = (Key::new("ns", "acme"), Key::new("ns", "a"));
         let now = Timestamp::UNIX_EPOCH;
         store.borrow(domain("a", "1", 5, "acme", None), now);
-        assert_eq!(store.next_check(&key, "1"), Some(now));
+        assert_eq!(store.next_check(&key, &"1".into()), Some(now));
         store.update(domain("a", "1", 6, "acme", Some(State::Verified)), false);
         assert_eq!(store.get(&key).unwrap().version, 6);
         assert_eq!(store.get_own(&key), None);
@@ -512,11 +513,11 @@ mod tests {
         let (new, moved) = (Key::new("ns", "new"), Key::new("ns", "moved"));
         store.upsert(domain("new", "1", 5, "acme", None), false);
         store.upsert(domain("moved", "2", 6, "acme", Some(State::Pending)), false);
-        assert!(!store.take_inherited(&new, "1"));
-        assert!(store.take_inherited(&moved, "2"));
+        assert!(!store.take_inherited(&new, &"1".into()));
+        assert!(store.take_inherited(&moved, &"2".into()));
         // Not for what this process writes itself.
         store.update(domain("new", "1", 7, "acme", Some(State::Pending)), true);
-        assert!(!store.take_inherited(&new, "1"));
+        assert!(!store.take_inherited(&new, &"1".into()));
     }
 
     #[test]
@@ -529,20 +530,20 @@ mod tests {
             ..first.clone()
         };
         store.upsert(domain("a", "1", 5, "acme", Some(State::Pending)), false);
-        store.keep_told(&key, "1", &first);
+        store.keep_told(&key, &"1".into(), &first);
         // A second try finds what the first one left.
-        store.keep_told(&key, "1", &second);
-        assert_eq!(store.take_told(&key, "1", &first), None);
+        store.keep_told(&key, &"1".into(), &second);
+        assert_eq!(store.take_told(&key, &"1".into(), &first), None);
         store.upsert(domain("a", "1", 6, "acme", Some(State::Verified)), false);
         assert!(store.may_be_untold(&key));
-        let told = store.take_told(&key, "1", &second);
+        let told = store.take_told(&key, &"1".into(), &second);
         assert_eq!(told.as_deref(), Some(&first));
         assert!(!store.may_be_untold(&key));
         // Nothing of an earlier object of the name.
-        store.keep_told(&key, "1", &second);
+        store.keep_told(&key, &"1".into(), &second);
         store.forget_told(&key);
         assert!(!store.may_be_untold(&key));
-        store.keep_told(&key, "1", &second);
+        store.keep_told(&key, &"1".into(), &second);
         store.upsert(domain("a", "2", 7, "acme", None), false);
         assert!(!store.may_be_untold(&key));
     }
@@ -575,7 +576,7 @@ mod tests {
         store.upsert(domain("a", "2", 7, "acme", None), false);
         let late = store.update(domain("a", "1", 6, "acme", None), true);
         assert_eq!(late, Upserted::Known);
-        assert_eq!(&*store.get(&key).unwrap().uid, "2");
+        assert_eq!(store.get(&key).unwrap().uid, Uid::from("2"));
     }
 
     #[test]
@@ -597,13 +598,16 @@ mod tests {
         let mut store = Domains::new(10);
         let key = Key::new("ns", "a");
         store.upsert(domain("a", "1", 5, "acme", None), false);
-        store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
+        store.set_next_check(&key, &"1".into(), Some(Timestamp::UNIX_EPOCH));
         store.upsert(domain("a", "1", 6, "acme", None), false);
-        assert_eq!(store.next_check(&key, "1"), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            store.next_check(&key, &"1".into()),
+            Some(Timestamp::UNIX_EPOCH)
+        );
         store.upsert(domain("a", "2", 7, "acme", None), false);
-        assert_eq!(store.next_check(&key, "2"), None);
-        store.set_next_check(&key, "1", Some(Timestamp::UNIX_EPOCH));
-        assert_eq!(store.next_check(&key, "2"), None);
+        assert_eq!(store.next_check(&key, &"2".into()), None);
+        store.set_next_check(&key, &"1".into(), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(store.next_check(&key, &"2".into()), None);
     }
 
     #[test]
@@ -614,10 +618,10 @@ mod tests {
         let soon = now + jiff::SignedDuration::from_secs(1);
         for (key, next_check) in [(&due, now), (&later, soon)] {
             store.upsert(domain(key.name(), "1", 5, "acme", None), false);
-            store.set_next_check(key, "1", Some(next_check));
+            store.set_next_check(key, &"1".into(), Some(next_check));
         }
         store.forget_overdue(now);
-        assert_eq!(store.next_check(&due, "1"), None);
-        assert_eq!(store.next_check(&later, "1"), Some(soon));
+        assert_eq!(store.next_check(&due, &"1".into()), None);
+        assert_eq!(store.next_check(&later, &"1".into()), Some(soon));
     }
 }

@@ -9,17 +9,18 @@ use jiff::Timestamp;
 use super::{Key, shared, version};
 use crate::api::organization_domain::Strategy;
 use crate::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
+use crate::model::uid::Uid;
 
 /// What is kept of a `VerifiedDomain`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HoldingView {
     pub name: Arc<str>,
-    pub uid: Box<str>,
+    pub uid: Uid,
     pub version: u64,
     pub since: Timestamp,
     pub holder: HolderView,
     pub strategy: Strategy,
-    handed_over_from: Option<Box<str>>,
+    handed_over_from: Option<Box<Uid>>,
     /// Whether an import has yet to make the holder.
     pub importing: bool,
 }
@@ -28,7 +29,7 @@ pub struct HoldingView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct HolderView {
     pub key: Key,
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub organization: Arc<str>,
     /// None where what stands there is no hash.
     token_hash: Option<[u8; 32]>,
@@ -43,13 +44,13 @@ impl HoldingView {
         Self {
             name: shared(metadata.name.as_deref().unwrap_or_default()),
             version,
-            uid: metadata.uid.unwrap_or_default().into(),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             since: metadata
                 .creation_timestamp
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             holder: HolderView {
                 key: Key::new(&holder.namespace, &holder.name).shared(),
-                uid: shared(&holder.uid),
+                uid: holder.uid.as_str().into(),
                 organization: shared(&holder.organization),
                 token_hash: HEXLOWER
                     .decode(holder.token_hash.as_bytes())
@@ -57,7 +58,9 @@ impl HoldingView {
                     .and_then(|hash| hash.try_into().ok()),
             },
             strategy: spec.strategy,
-            handed_over_from: spec.handed_over_from.map(Into::into),
+            handed_over_from: spec
+                .handed_over_from
+                .map(|from| Box::new(from.as_str().into())),
             importing: spec.importing,
         }
     }
@@ -74,7 +77,7 @@ impl HoldingView {
                 token_hash: self.holder.token_hash(),
             },
             strategy: self.strategy,
-            handed_over_from: self.handed_over_from.as_deref().map(Into::into),
+            handed_over_from: self.handed_over_from.as_deref().map(Uid::to_string),
             importing: self.importing,
         }
     }
@@ -127,10 +130,10 @@ impl Holdings {
     }
 
     /// Takes the holding out, if it is still the one with this uid.
-    pub fn remove_uid(&mut self, name: &str, uid: &str) -> Option<Arc<HoldingView>> {
+    pub fn remove_uid(&mut self, name: &str, uid: &Uid) -> Option<Arc<HoldingView>> {
         self.entries
             .get(name)
-            .filter(|holding| *holding.uid == *uid)?;
+            .filter(|holding| holding.uid == *uid)?;
         self.remove(name)
     }
 
@@ -146,7 +149,7 @@ mod tests {
     fn holding(name: &str, holder: &str) -> Arc<HoldingView> {
         Arc::new(HoldingView {
             name: name.into(),
-            uid: format!("uid of {name}").into(),
+            uid: format!("uid of {name}").as_str().into(),
             version: 1,
             since: Timestamp::UNIX_EPOCH,
             holder: HolderView {
@@ -183,9 +186,13 @@ mod tests {
         next.version = 2;
         assert!(store.upsert(Arc::new(next), false));
         assert!(!store.upsert(holding("acme.com", "a"), false), "older");
-        assert_eq!(&*store.get("acme.com").unwrap().holder.uid, "b");
-        assert!(store.remove_uid("acme.com", "another").is_none());
-        assert!(store.remove_uid("acme.com", "uid of acme.com").is_some());
+        assert_eq!(store.get("acme.com").unwrap().holder.uid, Uid::from("b"));
+        assert!(store.remove_uid("acme.com", &"another".into()).is_none());
+        assert!(
+            store
+                .remove_uid("acme.com", &"uid of acme.com".into())
+                .is_some()
+        );
         assert!(store.get("acme.com").is_none());
     }
 }

@@ -7,12 +7,13 @@ use tokio::time::Instant;
 
 use super::{Key, version};
 use crate::api::organization::{Organization, OrganizationStatus};
+use crate::model::uid::Uid;
 
 /// What is kept of an organization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrganizationView {
     pub key: Key,
-    pub uid: Box<str>,
+    pub uid: Uid,
     pub version: u64,
     pub generation: i64,
     pub deleting: bool,
@@ -34,7 +35,7 @@ impl OrganizationView {
         Self {
             key,
             version,
-            uid: metadata.uid.unwrap_or_default().into(),
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             ours,
@@ -174,6 +175,6 @@ mod tests {
         assert!(!store.exists(&key));
         store.upsert(organization("2", "8"), false);
         store.update(organization("1", "9"));
-        assert_eq!(&*store.get(&key).unwrap().uid, "2");
+        assert_eq!(store.get(&key).unwrap().uid, Uid::from("2"));
     }
 }

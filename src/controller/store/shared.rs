@@ -1,4 +1,4 @@
-//! One copy of each text that several objects repeat: keys, uids, domain names.
+//! One copy of each text that several objects repeat: keys and domain names.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -579,7 +579,7 @@ impl Step<'_> {
             holder: Holder {
                 namespace: us.namespace.to_owned(),
                 name: us.name.to_owned(),
-                uid: us.uid.to_owned(),
+                uid: us.uid.to_string(),
                 organization: us.organization.to_owned(),
                 token_hash: token_hash.unwrap_or_default(),
             },

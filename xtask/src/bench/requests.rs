@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use kube::Client;
 
+use super::kinds;
+
 /// Requests by kind, sub-resource and verb, and the processor time that all took.
 #[derive(Debug, Clone)]
 pub struct Requests {
@@ -31,6 +33,16 @@ impl Requests {
     /// Seconds of the API server's processor time since another reading.
     pub fn cpu_since(&self, before: &Self) -> f64 {
         self.seconds - before.seconds
+    }
+
+    /// Reads of single objects of the watched kinds since another reading.
+    pub fn reads_since(&self, before: &Self) -> u64 {
+        let of =
+            |requests: &Self, kind: &str| requests.with(&[("verb", "GET"), ("resource", kind)]);
+        kinds::watched()
+            .iter()
+            .map(|kind| of(self, &kind.plural) - of(before, &kind.plural))
+            .sum()
     }
 
     /// The sum of the counters that have all these labels.

@@ -1,4 +1,4 @@
-//! Writes of a domain's whole way and of re-checks, as the API server counts them.
+//! Writes and reads of a domain's whole way and of re-checks, as the API server counts them.
 
 use std::time::Duration;
 
@@ -47,6 +47,12 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
         row("statuses, new to Verified", per(way.statuses), 2.0),
         row("VerifiedDomains, new to Verified", per(way.holdings), 1.0),
         row("Events, new to Verified", per(way.events), 2.0),
+        // The object and its namespace, before its name is taken.
+        row(
+            "reads, new to Verified",
+            per(after.reads_since(&before)),
+            2.0,
+        ),
         Row::new(
             "writes",
             "organizations' statuses, new to Verified",

@@ -1,11 +1,12 @@
 //! The API server: objects with uid and resource version, and writes that carry preconditions.
 
 use super::*;
+use crate::model::uid::Uid;
 
 #[derive(Clone, Debug)]
 pub struct Object {
     pub n: usize,
-    pub uid: String,
+    pub uid: Uid,
     pub version: u64,
     pub deleting: bool,
     pub requested: Option<String>,
@@ -87,7 +88,7 @@ impl Api {
         let version = self.next();
         self.objects[n] = Some(Object {
             n,
-            uid: format!("uid-{version}"),
+            uid: format!("uid-{version}").as_str().into(),
             version,
             deleting: false,
             requested: None,
@@ -159,6 +160,6 @@ impl Api {
     pub fn holder(&self) -> Option<usize> {
         let held = self.held.as_ref()?;
         let object = self.objects[held.place()].as_ref()?;
-        (object.uid == held.spec.holder.uid).then_some(object.n)
+        (object.uid == *held.spec.holder.uid).then_some(object.n)
     }
 }

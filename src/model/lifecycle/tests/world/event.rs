@@ -173,7 +173,7 @@ impl World {
             Edit::TokenHash => held.spec.holder.token_hash = token(0).hash(),
             Edit::Holder(n) => {
                 if let Some(object) = &self.api.objects[n] {
-                    object.uid.clone_into(&mut held.spec.holder.uid);
+                    held.spec.holder.uid = object.uid.to_string();
                     api::namespace(n).clone_into(&mut held.spec.holder.namespace);
                 }
             }

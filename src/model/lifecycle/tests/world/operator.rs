@@ -277,7 +277,7 @@ impl World {
         let live = seen
             .held
             .as_ref()
-            .filter(|held| asked && held.spec.holder.uid != seen.object.uid)
+            .filter(|held| asked && seen.object.uid != *held.spec.holder.uid)
             .and_then(|held| self.live_holder(held));
         let holder = live.and_then(|live| {
             let theirs = Challenge {
@@ -308,7 +308,7 @@ impl World {
     /// The holder as a live read shows it, if its token is the one that was proved.
     fn live_holder(&self, held: &Held) -> Option<Object> {
         let live = self.api.objects[held.place()].clone()?;
-        let same = live.uid == held.spec.holder.uid && !live.deleting;
+        let same = live.uid == *held.spec.holder.uid && !live.deleting;
         let token = live.token()?;
         (same && token.hash() == held.spec.holder.token_hash).then_some(live)
     }
@@ -376,7 +376,7 @@ impl World {
         self.apply_status(who, seen, &decision.status)?;
         if decision.holding == Holding::Release
             && let Some(held) = &seen.held
-            && held.spec.holder.uid == seen.object.uid
+            && seen.object.uid == *held.spec.holder.uid
         {
             self.write(who)?;
             self.release(who, held)?;
@@ -455,7 +455,7 @@ impl World {
         let gone = self.api.objects[held.place()].as_ref().is_none_or(|live| {
             let token = live.token().map(|token| token.hash());
             let same = token.as_ref() == Some(&held.spec.holder.token_hash);
-            live.deleting || (live.uid != held.spec.holder.uid && !same)
+            live.deleting || (live.uid != *held.spec.holder.uid && !same)
         });
         if gone {
             self.write(who)?;
@@ -482,7 +482,7 @@ impl World {
         };
         let there = stores.objects[held.place()]
             .as_ref()
-            .is_some_and(|object| object.uid == held.spec.holder.uid && !object.deleting);
+            .is_some_and(|object| object.uid == *held.spec.holder.uid && !object.deleting);
         if !there && matches!(self.release_if_gone(who, &held), Err(Obstacle::Dead)) {
             self.crash = None;
             self.leader = Operator::new();

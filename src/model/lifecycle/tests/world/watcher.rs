@@ -161,12 +161,12 @@ impl Watcher {
         let holder = &held.spec.holder;
         let gone = before.objects[n]
             .as_ref()
-            .is_none_or(|live| live.deleting || live.uid != holder.uid);
+            .is_none_or(|live| live.deleting || live.uid != *holder.uid);
         let approved = before.approvals[n].is_some_and(|end| end > clock);
         let ended = held.spec.strategy == Strategy::Manual && !approved;
         // Why the status says so was looked at when it was written.
         let lost = before.objects[n].as_ref().is_some_and(|live| {
-            live.uid == holder.uid && reason(&live.status) == Reason::RecordLost
+            live.uid == *holder.uid && reason(&live.status) == Reason::RecordLost
         });
         let lost = lost && (!self.tampered[n] || self.denied(time, &holder.token_hash));
         let caused = gone || ended || lost || !before.organizations[n];

@@ -1,0 +1,64 @@
+//! Which object it is: no two ever have the same uid, not even of one name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// A uid as the API server gave it. All that the API promises is a text, and what it gives is a UUID
+/// (RFC 9562), which is kept as its 16 octets: there are three for each domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uid {
+    Uuid(Uuid),
+    Text(Arc<str>),
+}
+
+impl From<&str> for Uid {
+    fn from(text: &str) -> Self {
+        // A UUID can be written in several ways; the very text must come back.
+        match Uuid::try_parse(text) {
+            Ok(uuid) if *uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == *text => {
+                Self::Uuid(uuid)
+            }
+            _ => Self::Text(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(uuid) => uuid.hyphenated().fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+impl PartialEq<str> for Uid {
+    fn eq(&self, text: &str) -> bool {
+        *self == Self::from(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_very_text_comes_back() {
+        for (text, small) in [
+            ("0f8fad5b-d9cb-469f-a165-70867728950e", true),
+            ("0F8FAD5B-D9CB-469F-A165-70867728950E", false),
+            ("0f8fad5bd9cb469fa16570867728950e", false),
+            ("{0f8fad5b-d9cb-469f-a165-70867728950e}", false),
+            ("uid-1", false),
+            ("", false),
+        ] {
+            let uid = Uid::from(text);
+            assert_eq!(uid.to_string(), text);
+            assert_eq!(matches!(uid, Uid::Uuid(_)), small, "{text}");
+            assert!(uid == *text);
+            assert!(uid != *"0f8fad5b-d9cb-469f-a165-70867728950f");
+        }
+    }
+}
