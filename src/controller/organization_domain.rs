@@ -111,7 +111,15 @@ async fn look(
 
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
-    let again = look_at(operator, key).await?;
+    let mut checked = None;
+    let looked = look_at(operator, key, &mut checked).await;
+    if let Some(checked) = checked
+        && looked.as_ref().is_err_and(CallError::can_pass)
+    {
+        // What the check found is not lost: it is made again with the next try.
+        operator.due_now(key, &checked.uid);
+    }
+    let again = looked?;
     operator.stores.domains_mut().forget_told(key);
     if operator.shard.is_whole() {
         return Ok(again);
@@ -133,8 +141,11 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     Ok(None)
 }
 
-async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
-    let mut checked: Option<Checked> = None;
+async fn look_at(
+    operator: &Operator,
+    key: &Key,
+    checked: &mut Option<Checked>,
+) -> Result<Option<Duration>, CallError> {
     let mut whole: Option<Arc<Domain>> = None;
     let mut admission = Admission::default();
     if operator.stores.domains().may_be_untold(key) {
@@ -178,7 +189,7 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
         if checked.is_none()
             && let Some(challenge) = lifecycle::due(now, &operator.settings, &snapshot, next_check)
         {
-            checked = Some(check(operator, &domain, &challenge).await?);
+            *checked = Some(check(operator, &domain, &challenge).await?);
             // Where nothing can be written, the next check comes at its time all the same.
             operator.put_off(&domain, now);
             whole = Some(domain);
@@ -200,13 +211,8 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
         {
             continue;
         }
-        let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await;
-        if checked.is_some() && applied.as_ref().is_err_and(CallError::can_pass) {
-            // What the check found is not lost: it is made again with the next try.
-            let mut domains = operator.stores.domains_mut();
-            domains.set_next_check(key, &domain.uid, Some(now));
-        }
-        match applied? {
+        let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await?;
+        match applied {
             Applied::Done => {
                 operator
                     .stores
@@ -220,7 +226,10 @@ async fn look_at(operator: &Operator, key: &Key) -> Result<Option<Duration>, Cal
             }
             Applied::Gone => return Ok(None),
             Applied::Changed => {}
-            Applied::EvidenceTooOld => checked = None,
+            Applied::EvidenceTooOld => {
+                *checked = None;
+                operator.due_now(key, &domain.uid);
+            }
         }
     }
     Err(CallError::Conflict)

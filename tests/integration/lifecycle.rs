@@ -8,10 +8,8 @@ use freehold::api::organization_domain::{CheckVerdict, OrganizationDomain};
 use freehold::api::{State, Strategy};
 use freehold_testbed::tree::Behaviour;
 use freehold_testbed::{ResponseCode, Tree};
-use jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use serde_json::json;
 
 use crate::support::{History, World, condition, eventually, publish, ready_reason, status};
 
@@ -53,14 +51,7 @@ async fn what_a_check_finds_of_a_domain_at_rest_is_written() {
     let operator = world.operator(&[&tenant]).start().await;
     let domain = world.verified(&tenant, "rests", &world.name("rests")).await;
     operator.terminate().await;
-    // As of a domain that was verified yesterday, whose next check came due while nobody watched.
-    let ago = |hours| (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
-    let overdue = json!({
-        "verifiedTime": ago(24),
-        "lastProvenTime": ago(2),
-        "nextCheckTime": ago(1),
-    });
-    domain.patch_status(overdue).await.unwrap();
+    domain.set_overdue().await;
     let challenge = domain.challenge().await;
     world.dns.remove(&challenge.records[0].name);
     // The shortest period whose checks a status promises, which spreads them over 13 seconds.

@@ -1,8 +1,12 @@
 //! A call is carried out or not, and its answer never comes.
 
 use axum::http::Method;
+use freehold::api::conditions::RECORD_PRESENT;
+use freehold_testbed::Behaviour;
 
-use crate::support::{Approval, At, HttpProxy, OperatorSettings, Tenant, World, publish};
+use crate::support::{
+    Approval, At, HttpProxy, OperatorSettings, Tenant, World, condition, eventually, publish,
+};
 
 /// An operator that waits two seconds for what the proxy holds.
 fn operator(world: &World, tenants: &[&Tenant], proxy: &HttpProxy) -> OperatorSettings {
@@ -94,4 +98,38 @@ async fn the_holder_above_hears_of_an_approval_whose_status_was_not_answered() {
     status.came().await;
     let event = parent.until_event("SubdomainVerified").await;
     assert!(event.note.unwrap().contains(&below));
+}
+
+/// The next one by the schedule comes minutes later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_is_made_again_where_the_look_fails_after_it() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let settled = world.operator(&[&tenant]).start().await;
+    let domain = world.verified(&tenant, "main", &world.name("main")).await;
+    settled.terminate().await;
+    domain.set_overdue().await;
+    let record = domain.challenge().await.records[0].name.clone();
+    world.dns.remove(&record);
+    world.dns.set_behaviour(&record, Behaviour::DelayMs(1000));
+    let asked = world.dns.queries_for(&record);
+    let proxy = HttpProxy::start(&world.cluster).await;
+    let _operator = operator(&world, &[&tenant], &proxy)
+        .with("--recheck-period", "5m")
+        .start()
+        .await;
+    eventually("the record is asked for", async || {
+        let queries = world.dns.queries_for(&record);
+        (queries > asked).then_some(()).ok_or(queries)
+    })
+    .await;
+    // It has to be read anew, and cannot.
+    let read = proxy.hold(At::Request, Method::GET, "/organizationdomains/main");
+    domain.annotate("example.com/changed", "meanwhile").await;
+    read.came().await;
+    domain
+        .until("its record is missing", |object| {
+            condition(object, RECORD_PRESENT).is_some_and(|c| c.status == "False")
+        })
+        .await;
 }

@@ -29,6 +29,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -41,8 +42,9 @@ use table::Row;
 
 /// What a machine that does other things too changes little. Throughput is not in it: operator and
 /// floor run one after the other, so that their ratio is also that of the machine's two moments.
-const CHECKED: [Name; 5] = [
+const CHECKED: [Name; 6] = [
     Name::Writes,
+    Name::Cost,
     Name::Packets,
     Name::Latency,
     Name::Memory,
@@ -76,6 +78,8 @@ enum Name {
     Throughput,
     /// Writes of a domain's whole way and of re-checks, as the API server counts them
     Writes,
+    /// Processor time and reads of many domains at once
+    Cost,
     /// DNS packets of a check
     Packets,
     /// From a request to Verified, against a read of the same object
@@ -129,12 +133,15 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
 /// Measures the part that is checked. It counts and compares answers, for which a client that is not
 /// optimized does as well.
 pub async fn guard() -> Result<()> {
+    cargo::build_freehold(Profile::Release).await?;
+    let start = Instant::now();
     let rows = measure(&Arguments {
         check: true,
         ..Arguments::default()
     })
     .await?;
     table::print_text(&rows);
+    println!("measured in {} s", start.elapsed().as_secs());
     table::check(&rows)
 }
 
@@ -170,6 +177,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
             rows.extend(progress(packets::measure(&parts).await?));
         }
         parts.stop().await?;
+    }
+    if wanted(Name::Cost) {
+        rows.extend(progress(throughput::cost(&freehold).await?));
     }
     if wanted(Name::Throughput) {
         for count in throughput_sizes(arguments) {

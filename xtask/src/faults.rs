@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use freehold_testbed::packages::{Packages, TESTED_WITH};
 
 use crate::test;
@@ -11,13 +11,11 @@ use crate::test;
 const DOMAINS_VARIABLE: &str = "FREEHOLD_FAULTS_DOMAINS";
 
 pub async fn run(rounds: u32, domains: u32) -> Result<ExitCode> {
-    let packages = match Packages::find_or_unpack(TESTED_WITH).await {
-        Ok(packages) => Some(packages),
-        Err(error) => {
-            eprintln!("not run: jumps of the clock, which need libfaketime: {error:#}");
-            None
-        }
-    };
+    // Without it the jumps of the clock would be left out.
+    let packages = Packages::find_or_unpack(TESTED_WITH)
+        .await
+        .context("libfaketime, for the jumps of the clock")?;
+    let (variable, folder) = packages.environment();
     for round in 1..=rounds {
         println!("round {round} of {rounds}, {domains} domains a fault");
         let code = test::on_control_plane(|command| {
@@ -33,11 +31,9 @@ pub async fn run(rounds: u32, domains: u32) -> Result<ExitCode> {
                 ])
                 // One fault at a time, and its figures are told.
                 .args(["--test-threads=1", "--nocapture"])
-                .env(DOMAINS_VARIABLE, domains.to_string());
-            if let Some(packages) = &packages {
-                let (variable, folder) = packages.environment();
-                command.arg("--include-ignored").env(variable, folder);
-            }
+                .arg("--include-ignored")
+                .env(DOMAINS_VARIABLE, domains.to_string())
+                .env(variable, folder);
         })
         .await?;
         if code != ExitCode::SUCCESS {

@@ -15,11 +15,14 @@ use crate::controller::store::holdings::HoldingView;
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{JudgedHolder, Judgement};
+use crate::model::uid::Uid;
 use crate::model::verdict::Verdict;
 use crate::model::{provider, report, verdict};
 
 /// A check that was made.
 pub struct Checked {
+    /// Of the object that was checked.
+    pub uid: Uid,
     pub judgement: Judgement,
     /// When the first question was asked, by the clock that nobody sets.
     pub begun: Instant,
@@ -46,6 +49,7 @@ pub async fn check(
     };
     let internal = operator.settings.names.is_internal(challenge.name.as_str());
     Ok(Checked {
+        uid: domain.uid.clone(),
         begun,
         holding,
         judgement: Judgement {
@@ -95,9 +99,7 @@ impl Operator {
         let holder = &holding.holder;
         if self.knows_holder(&holding) {
             let key = holding.holder.key.clone();
-            self.stores
-                .domains_mut()
-                .set_next_check(&key, &holder.uid, Some(now));
+            self.due_now(&key, &holder.uid);
             self.domains.add(key);
         } else if !self.shard.is_whole() && self.watches(holder.key.namespace()) {
             match holding::live_holder(self, &holding).await {

@@ -5,11 +5,21 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::controller::operator::Operator;
+use crate::controller::store::Key;
 use crate::controller::store::domain::{Domain, Kept};
 use crate::model::facts::{Facts, Pace};
 use crate::model::schedule;
+use crate::model::uid::Uid;
 
 impl Operator {
+    /// The next check comes with the next look.
+    pub(super) fn due_now(&self, key: &Key, uid: &Uid) {
+        let now = self.clock.now();
+        self.stores
+            .domains_mut()
+            .set_next_check(key, uid, Some(now));
+    }
+
     /// The next check comes a period later, whatever becomes of this one.
     pub(super) fn put_off(&self, domain: &Domain, now: Timestamp) {
         let period = period(self, domain, now);

@@ -30,6 +30,8 @@ static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
 const NAMESPACES: usize = 4;
 /// After a fault the wait before the next attempt may still be the longest one.
 const RECOVERY: Duration = Duration::from_secs(150);
+/// What is wrong may come late: a holding that seems to be nobody's is looked at after two seconds.
+const AFTERMATH: Duration = Duration::from_secs(5);
 const BETWEEN_LISTS: Duration = Duration::from_millis(500);
 /// So many of what is wrong are told.
 const TOLD: usize = 5;
@@ -264,6 +266,7 @@ impl Campaign {
             told(&self.missing_events().await)
         })
         .await;
+        sleep(AFTERMATH).await;
         let wrong = self.wrong().await;
         assert!(
             wrong.is_empty(),

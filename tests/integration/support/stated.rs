@@ -8,6 +8,7 @@ use freehold::api::{REQUESTED_AT, VerifiedDomain, conditions};
 use freehold::model::challenge::Token;
 use freehold_testbed::DnsServer;
 use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -148,6 +149,17 @@ impl Stated {
                 &Patch::Merge(&json!({ "status": status })),
             )
             .await
+    }
+
+    /// As if it had been verified yesterday, and its next check had come due while nobody watched.
+    pub async fn set_overdue(&self) {
+        let ago = |hours| (Timestamp::now() - SignedDuration::from_hours(hours)).to_string();
+        let overdue = json!({
+            "verifiedTime": ago(24),
+            "lastProvenTime": ago(2),
+            "nextCheckTime": ago(1),
+        });
+        self.patch_status(overdue).await.unwrap();
     }
 
     pub async fn delete(&self) {

@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::sync::mpsc;
 
 use super::calls::{post, put};
-use super::fleet::{CONCURRENCY, Domain};
+use super::fleet::{CONCURRENCY, Domain, IN_AN_ORGANIZATION};
 use super::kinds;
 use super::same_watches::SameWatches;
 use super::sample::{Sample, Target};
@@ -59,8 +59,9 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
     let summing = async {
         let kind = kinds::organizations();
         let mut known = watches.listed.clone();
-        let spread = all.iter().step_by(all.len().div_ceil(summaries.max(1)));
-        for (number, domain) in spread.enumerate() {
+        let step = all.len().div_ceil(summaries.max(1));
+        let spread = all.iter().enumerate().step_by(step);
+        for (number, (place, domain)) in spread.enumerate() {
             let key = format!("{}/{}", domain.namespace, domain.organization);
             let seen = known.get_mut(&key).context("an organization is missing")?;
             let target = Target {
@@ -74,6 +75,12 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
             let counted = format!("\"verified\":{number}");
             let text = like.fill(&like.organization, &target);
             let text = text.replace("\"verified\":1", &counted);
+            // As many names as the organization has by then: those of one lie together.
+            let own = |one: &&Domain| one.organization == domain.organization;
+            let before = &all[place.saturating_sub(IN_AN_ORGANIZATION - 1)..=place];
+            let names: Vec<&str> = before.iter().filter(own).map(|one| &*one.stated).collect();
+            let one = serde_json::to_string(&[&domain.stated])?;
+            let text = text.replace(&one, &serde_json::to_string(&names)?);
             let path = (&kind, &*domain.namespace, &*domain.organization);
             seen.resource_version = Some(put(client, path, text).await?);
         }

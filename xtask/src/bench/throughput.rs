@@ -76,6 +76,29 @@ pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
     Ok(vec![verified, written(&rounds[ROUNDS / 2], count)])
 }
 
+/// What does not depend on how busy the machine is: of many domains at once the operator's processor
+/// time by the API server's, and the reads, which a lost lock or a lost saving would raise.
+pub async fn cost(freehold: &Path) -> Result<Vec<Row>> {
+    const DOMAINS: usize = 500;
+    let Operated { run, cpu, .. } = operator(freehold, DOMAINS).await?;
+    let row = |case: &str, value, target, guard| {
+        let case = format!("{DOMAINS} domains at once, {case}");
+        Row::new("cost", case, value, Limit::AtMost(target)).guard(Limit::AtMost(guard))
+    };
+    let milliseconds = |cpu: f64| cpu * 1000.0 / number(DOMAINS);
+    Ok(vec![
+        row(
+            "CPU by the API server's",
+            (cpu / run.server, "times"),
+            0.2,
+            0.3,
+        )
+        .figure("operator's CPU", milliseconds(cpu), "ms/domain")
+        .figure("API server's", milliseconds(run.server), "ms/domain"),
+        row("reads", (each(run.reads, DOMAINS), "a domain"), 1.5, 1.8),
+    ])
+}
+
 /// A control plane of its own, with nothing of the other's in it. Both have seen one domain through
 /// before the clock starts: an API server is busy with itself after its start.
 async fn parts(freehold: &Path) -> Result<(Parts, Sample)> {
