@@ -74,8 +74,8 @@ struct Read {
 }
 
 impl LiveReads {
-    /// What `read` says of the namespace, begun by us or by another, and not before we asked. That is the
-    /// second read from now at the latest, and none takes longer than `deadline`.
+    /// What `read` says of the namespace, begun by us or by another, and not before we asked. While reads
+    /// succeed that is the second one from now at the latest, and none takes longer than `deadline`.
     async fn suspended<F>(
         &self,
         namespace: &str,

@@ -116,8 +116,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     if let Some(checked) = checked
         && looked.as_ref().is_err_and(CallError::can_pass)
     {
-        // What the check found is not lost: it is made again with the next try.
-        operator.due_now(key, &checked.uid);
+        operator.check_again(key, &checked.uid);
     }
     let again = looked?;
     operator.stores.domains_mut().forget_told(key);
@@ -228,7 +227,7 @@ async fn look_at(
             Applied::Changed => {}
             Applied::EvidenceTooOld => {
                 *checked = None;
-                operator.due_now(key, &domain.uid);
+                operator.check_again(key, &domain.uid);
             }
         }
     }

@@ -111,7 +111,7 @@ async fn a_check_is_made_again_where_the_look_fails_after_it() {
     domain.set_overdue().await;
     let record = domain.challenge().await.records[0].name.clone();
     world.dns.remove(&record);
-    world.dns.set_behaviour(&record, Behaviour::DelayMs(1000));
+    world.dns.set_behaviour(&record, Behaviour::DelayMs(3000));
     let asked = world.dns.queries_for(&record);
     let proxy = HttpProxy::start(&world.cluster).await;
     let _operator = operator(&world, &[&tenant], &proxy)

@@ -12,6 +12,20 @@ use crate::model::schedule;
 use crate::model::uid::Uid;
 
 impl Operator {
+    /// What a check found is lost, so the next one comes soon. Not at once: what stands in the way of one
+    /// stands in the way of many, and a tenant's changes would ask for packets without end.
+    pub(super) fn check_again(&self, key: &Key, uid: &Uid) {
+        let now = self.clock.now();
+        let domain = self.stores.domains().get(key);
+        let Some(domain) = domain.filter(|domain| domain.uid == *uid) else {
+            return;
+        };
+        let soon = schedule::resume(now, None, period(self, &domain, now), uid);
+        self.stores
+            .domains_mut()
+            .set_next_check(key, uid, Some(soon));
+    }
+
     /// The next check comes with the next look.
     pub(super) fn due_now(&self, key: &Key, uid: &Uid) {
         let now = self.clock.now();

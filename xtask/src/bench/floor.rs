@@ -1,6 +1,6 @@
 //! The floor: a plain client that makes the same writes, with no thought in between.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
 use kube::Client;
@@ -60,7 +60,7 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
         let kind = kinds::organizations();
         let mut known = watches.listed.clone();
         let step = all.len().div_ceil(summaries.max(1));
-        let spread = all.iter().enumerate().step_by(step);
+        let spread = all.iter().enumerate().skip(step - 1).step_by(step);
         for (number, (place, domain)) in spread.enumerate() {
             let key = format!("{}/{}", domain.namespace, domain.organization);
             let seen = known.get_mut(&key).context("an organization is missing")?;
@@ -80,6 +80,10 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
             let before = &all[place.saturating_sub(IN_AN_ORGANIZATION - 1)..=place];
             let names: Vec<&str> = before.iter().filter(own).map(|one| &*one.stated).collect();
             let one = serde_json::to_string(&[&domain.stated])?;
+            ensure!(
+                text.contains(&one),
+                "the sample's organization has no list of names"
+            );
             let text = text.replace(&one, &serde_json::to_string(&names)?);
             let path = (&kind, &*domain.namespace, &*domain.organization);
             seen.resource_version = Some(put(client, path, text).await?);
