@@ -60,6 +60,7 @@ pub struct OrganizationDomainRef {
 /// Whether the approval is in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct DomainApprovalStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
     #[serde(

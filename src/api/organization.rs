@@ -63,6 +63,7 @@ pub struct OrganizationSpec {
 /// What the operator sums up of the organization's domains.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
     #[serde(

@@ -83,6 +83,7 @@ pub struct OrganizationRef {
 /// What the operator found out and what the organization should do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationDomainStatus {
     /// The metadata.generation that this status was made from; -1 before the operator saw it.
     #[serde(

@@ -1,5 +1,9 @@
 //! Names are taken, kept and passed on by writes that the API server decides.
 
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use tokio::time::Instant;
@@ -34,7 +38,10 @@ pub async fn take(
     spec: &VerifiedDomainSpec,
     until: Option<Instant>,
 ) -> Result<Option<Obstacle>, CallError> {
-    if let Some(obstacle) = look_again(operator, domain).await? {
+    // What this read misses, the status that is written under its version will not: then the name is
+    // given back at once.
+    let read = operator.refresh_since(&domain.key, domain.version).boxed();
+    if let Some(obstacle) = look_again(operator, domain, read).await? {
         return Ok(Some(obstacle));
     }
     let Some(canonical) = &domain.canonical else {
@@ -71,7 +78,8 @@ pub async fn rewrite(
         return Ok(Some(Obstacle::Changed));
     };
     // What an object holds already, a suspension neither takes away nor leaves unwritten.
-    match is_another(operator, domain).await? {
+    let live = operator.refresh(&domain.key).await?;
+    match is_another(domain, live.as_deref()) {
         None => replace(operator, &holding, spec.clone()).await,
         Some(obstacle) => Ok(Some(obstacle)),
     }
@@ -85,7 +93,8 @@ pub async fn hand_over(
     judged: Option<&HoldingView>,
     until: Instant,
 ) -> Result<Option<Obstacle>, CallError> {
-    if let Some(obstacle) = look_again(operator, domain).await? {
+    let read = operator.refresh(&domain.key).boxed();
+    if let Some(obstacle) = look_again(operator, domain, read).await? {
         return Ok(Some(obstacle));
     }
     let Some(holding) = held(operator, domain) else {
@@ -135,27 +144,29 @@ pub async fn live_holder(
 }
 
 /// A last live look before a name is written: the very object with the very token, not deleted, its
-/// namespace not suspended.
-async fn look_again(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
-    if let Some(obstacle) = is_another(operator, domain).await? {
+/// namespace not suspended. Both are read at a time.
+async fn look_again(
+    operator: &Operator,
+    domain: &Domain,
+    read: BoxFuture<'_, Result<Option<Arc<Domain>>, CallError>>,
+) -> Result<Option<Obstacle>, CallError> {
+    let suspended = operator.is_suspended_live(domain.key.namespace());
+    let (live, suspended) = tokio::join!(read, suspended);
+    // Of an object that is gone, the namespace may be gone as well.
+    if let Some(obstacle) = is_another(domain, live?.as_deref()) {
         return Ok(Some(obstacle));
     }
-    if operator.is_suspended_live(domain.key.namespace()).await? {
-        return Ok(Some(Obstacle::Changed));
-    }
-    Ok(None)
+    Ok(suspended?.then_some(Obstacle::Changed))
 }
 
-/// Whether a live read shows another object than the one that was judged, or another version of it:
-/// what was counted of a hand-over stands in its status.
-async fn is_another(operator: &Operator, domain: &Domain) -> Result<Option<Obstacle>, CallError> {
-    let Some(live) = operator.refresh(&domain.key).await? else {
-        return Ok(Some(Obstacle::Gone));
-    };
-    if live.uid != domain.uid || live.deleting {
-        return Ok(Some(Obstacle::Gone));
+/// Whether a read shows another object than the one that was judged, or another version of it: what
+/// was counted of a hand-over stands in its status.
+fn is_another(domain: &Domain, live: Option<&Domain>) -> Option<Obstacle> {
+    let same = live.filter(|live| live.uid == domain.uid && !live.deleting);
+    match same {
+        None => Some(Obstacle::Gone),
+        Some(live) => (live.version != domain.version).then_some(Obstacle::Changed),
     }
-    Ok((live.version != domain.version).then_some(Obstacle::Changed))
 }
 
 async fn replace(

@@ -10,6 +10,7 @@ mod fair;
 mod holding;
 mod lease;
 mod limits;
+mod live_reads;
 mod namespace;
 mod operator;
 mod organization;

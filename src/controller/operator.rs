@@ -16,7 +16,7 @@ use super::events::Events;
 use super::fair::{Class, Lane};
 use super::lease::Tenure;
 use super::limits::Limit;
-use super::namespace::LiveReads;
+use super::live_reads::LiveReads;
 use super::queue::Queue;
 use super::shard::Shard;
 use super::store::{Key, Stores};

@@ -38,6 +38,7 @@ mod recreate;
 mod release;
 mod restore;
 mod shards;
+mod taking;
 mod two_operators;
 mod uniqueness;
 mod verify;
