@@ -29,7 +29,7 @@ pub enum Obstacle {
     Gone,
 }
 
-/// Takes the name, unless a live read shows another object than the one that was judged, the API
+/// Takes the name, unless a last read shows another object than the one that was judged, the API
 /// server has a holder already, or the time until which the evidence counts, if it is one of evidence,
 /// is over.
 pub async fn take(
@@ -38,9 +38,9 @@ pub async fn take(
     spec: &VerifiedDomainSpec,
     until: Option<Instant>,
 ) -> Result<Option<Obstacle>, CallError> {
-    // What this read misses, the status that is written under its version will not: then the name is
+    // An object that is gone shows again when the status is written under its version, and the name is
     // given back at once.
-    let read = operator.refresh_since(&domain.key, domain.version).boxed();
+    let read = operator.refresh_since(domain).boxed();
     if let Some(obstacle) = look_again(operator, domain, read).await? {
         return Ok(Some(obstacle));
     }
@@ -143,7 +143,7 @@ pub async fn live_holder(
     }
 }
 
-/// A last live look before a name is written: the very object with the very token, not deleted, its
+/// A last look before a name is written: the very object with the very token, not deleted, its
 /// namespace not suspended. Both are read at a time.
 async fn look_again(
     operator: &Operator,
@@ -156,7 +156,14 @@ async fn look_again(
     if let Some(obstacle) = is_another(domain, live?.as_deref()) {
         return Ok(Some(obstacle));
     }
-    Ok(suspended?.then_some(Obstacle::Changed))
+    // The watch may have told of it while either was read.
+    let told = || {
+        operator
+            .stores
+            .namespaces()
+            .suspended(domain.key.namespace())
+    };
+    Ok((suspended? || told()).then_some(Obstacle::Changed))
 }
 
 /// Whether a read shows another object than the one that was judged, or another version of it: what

@@ -52,15 +52,13 @@ impl watch::Sink for Sink {
 }
 
 impl Operator {
-    /// Whether the namespace is suspended, by a live read or by what the watch told since.
+    /// Whether the namespace is suspended, by a live read that is a moment old at most.
     pub(super) async fn is_suspended_live(&self, namespace: &str) -> Result<bool, CallError> {
         let api = Api::<Namespace>::all(self.client.clone());
-        let live = self
-            .live_namespaces
+        self.live_namespaces
             .suspended(namespace, self.calls.deadline, || async {
                 Ok(is_suspended(&self.call(api.get(namespace)).await?))
             })
-            .await?;
-        Ok(live || self.stores.namespaces().suspended(namespace))
+            .await
     }
 }

@@ -2,7 +2,13 @@
 
 use axum::http::Method;
 
-use crate::support::{At, HttpProxy, World, publish};
+use crate::support::{At, HttpProxy, Tenant, World, publish};
+
+/// Returns once the operator has heard of what was done before.
+async fn told_since(world: &World, tenant: &Tenant) {
+    let since = tenant.state("since", &world.name("since")).await;
+    since.challenge().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_taken_for_an_object_that_is_gone_is_given_back_at_once() {
@@ -17,45 +23,54 @@ async fn a_name_taken_for_an_object_that_is_gone_is_given_back_at_once() {
         .await;
     let domain = tenant.state("main", &world.name("main")).await;
     publish(&world.dns, &domain.challenge().await.records[0]);
-    let taking = proxy.hold(At::Request, Method::POST, "/verifieddomains");
-    let written = proxy.hold(At::Request, Method::PUT, "/organizationdomains/main/status");
+    // The answer is as old as that of an API server that is behind.
+    let read = proxy.hold(At::Answer, Method::GET, "/organizationdomains/main");
+    let taken = proxy.hold(At::Answer, Method::POST, "/verifieddomains");
     domain.request("1").await;
-    taking.came().await;
+    read.came().await;
     domain.delete().await;
-    taking.let_go();
-    written.came().await;
+    told_since(&world, &tenant).await;
+    read.let_go();
+    taken.came().await;
     assert!(world.holding(&domain.domain).await.is_some());
-    written.let_go();
+    taken.let_go();
     world.until_released(&domain.domain).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspension_that_is_told_while_the_namespace_is_read_counts() {
+async fn a_suspension_that_is_told_while_the_last_look_is_under_way_counts() {
     let world = World::new().await;
-    let tenant = world.tenant().await;
+    let tenants = [world.tenant().await, world.tenant().await];
     let proxy = HttpProxy::start(&world.cluster).await;
     let _operator = world
-        .operator(&[&tenant])
+        .operator(&[&tenants[0], &tenants[1]])
         .every("7d")
         .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
-    let (domain, beside) = (
-        tenant.state("main", &world.name("main")).await,
-        tenant.state("beside", &world.name("beside")).await,
+    let namespace = format!("/namespaces/{}", tenants[0].namespace);
+    let object = format!(
+        "/namespaces/{}/organizationdomains/main",
+        tenants[1].namespace
     );
-    beside.challenge().await;
-    publish(&world.dns, &domain.challenge().await.records[0]);
-    let path = format!("/namespaces/{}", tenant.namespace);
-    let read = proxy.hold(At::Answer, Method::GET, &path);
-    domain.request("1").await;
-    read.came().await;
-    tenant.suspend(true).await;
-    beside.until_reason("NamespaceSuspended").await;
-    read.let_go();
-    domain.until_reason("NamespaceSuspended").await;
-    assert!(world.holding(&domain.domain).await.is_none());
-    tenant.suspend(false).await;
-    domain.request("2").await;
-    domain.until_verified().await;
+    for (n, last_look) in [namespace, object].iter().enumerate() {
+        let tenant = &tenants[n];
+        let beside = tenant
+            .state("beside", &world.name(&format!("beside-{n}")))
+            .await;
+        beside.challenge().await;
+        let name = world.name(&format!("main-{n}"));
+        let domain = tenant.state("main", &name).await;
+        publish(&world.dns, &domain.challenge().await.records[0]);
+        let read = proxy.hold(At::Answer, Method::GET, last_look);
+        domain.request("1").await;
+        read.came().await;
+        tenant.suspend(true).await;
+        beside.until_reason("NamespaceSuspended").await;
+        read.let_go();
+        domain.until_reason("NamespaceSuspended").await;
+        assert!(world.holding(&domain.domain).await.is_none());
+        tenant.suspend(false).await;
+        domain.until_verified().await;
+    }
 }

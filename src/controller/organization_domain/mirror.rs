@@ -155,27 +155,29 @@ impl Operator {
         &self,
         key: &Key,
     ) -> Result<Option<Arc<Domain>>, CallError> {
-        self.refresh_with(key, &GetParams::default()).await
+        let known = self.stores.domains().get(key);
+        let known = known.as_ref().map(|known| &known.uid);
+        self.refresh_with(key, known, &GetParams::default()).await
     }
 
     /// As `refresh`, from what the API server watches itself, which may be a moment behind though never
-    /// behind this version: it may have an object that is gone, and never lack one that is there. Costs it a
-    /// third of a read from etcd.
+    /// behind this version of the object: what is gone may still be in there, and what is there is never
+    /// missing. Costs it a third of a read from etcd.
     pub(in crate::controller) async fn refresh_since(
         &self,
-        key: &Key,
-        version: u64,
+        domain: &Domain,
     ) -> Result<Option<Arc<Domain>>, CallError> {
-        self.refresh_with(key, &GetParams::at(&version.to_string()))
+        let params = GetParams::at(&domain.version.to_string());
+        self.refresh_with(&domain.key, Some(&domain.uid), &params)
             .await
     }
 
     async fn refresh_with(
         &self,
         key: &Key,
+        known: Option<&Uid>,
         params: &GetParams,
     ) -> Result<Option<Arc<Domain>>, CallError> {
-        let known = self.stores.domains().get(key);
         let api = self.domain_api(key.namespace());
         match self.call(api.get_with(key.name(), params)).await {
             Ok(object) => {
@@ -187,7 +189,7 @@ impl Operator {
             Err(CallError::NotFound) => {
                 // One made since the question was asked is another, and nobody would tell of it again.
                 if let Some(known) = known {
-                    self.forget(key, Some(&known.uid));
+                    self.forget(key, Some(known));
                 }
                 Ok(None)
             }

@@ -19,8 +19,10 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::cluster::Cluster;
+use super::wait::DEADLINE;
 
 /// Ends when it is dropped.
 pub struct HttpProxy {
@@ -60,7 +62,8 @@ struct Gate {
 impl Held {
     /// Waits for the call.
     pub async fn came(&self) {
-        self.0.came.acquire().await.unwrap().forget();
+        let came = timeout(DEADLINE, self.0.came.acquire()).await;
+        came.expect("the call came").unwrap().forget();
     }
 
     pub fn let_go(self) {

@@ -37,12 +37,16 @@ impl Requests {
 
     /// Reads of single objects of the watched kinds since another reading.
     pub fn reads_since(&self, before: &Self) -> u64 {
-        let of =
-            |requests: &Self, kind: &str| requests.with(&[("verb", "GET"), ("resource", kind)]);
         kinds::watched()
             .iter()
-            .map(|kind| of(self, &kind.plural) - of(before, &kind.plural))
+            .map(|kind| self.reads_of(&kind.plural, before))
             .sum()
+    }
+
+    /// Reads of single objects of one kind, by its plural.
+    pub fn reads_of(&self, plural: &str, before: &Self) -> u64 {
+        let reads = |of: &Self| of.with(&[("verb", "GET"), ("resource", plural)]);
+        reads(self) - reads(before)
     }
 
     /// The sum of the counters that have all these labels.

@@ -111,9 +111,10 @@ impl Watcher {
     pub fn taken(&mut self, time: Timestamp, approved: bool, api: &Api, dns: &Dns) {
         let held = api.held.as_ref().unwrap();
         let hash = &held.spec.holder.token_hash;
-        // One that is behind may have taken it without its organization.
+        // One that is behind may have taken it without its organization, or for an object that is gone.
         self.keeps = held.spec.strategy == Strategy::Dns
             && self.holder_found(api, dns)
+            && api.holder().is_some()
             && api.organizations[held.place()];
         if held.spec.strategy == Strategy::Manual {
             assert!(approved, "taken by no approval: {held:?}");
