@@ -18,6 +18,7 @@ async fn a_name_taken_for_an_object_that_is_gone_is_given_back_at_once() {
     let _operator = world
         .operator(&[&tenant])
         .every("7d")
+        .with("--api-timeout", "1m")
         .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
@@ -45,6 +46,7 @@ async fn a_suspension_that_is_told_while_the_last_look_is_under_way_counts() {
     let _operator = world
         .operator(&[&tenants[0], &tenants[1]])
         .every("7d")
+        .with("--api-timeout", "1m")
         .kubeconfig(proxy.kubeconfig())
         .start()
         .await;
