@@ -2,7 +2,14 @@
 
 use axum::http::Method;
 
-use crate::support::{At, HttpProxy, Tenant, World, publish};
+use crate::support::{At, HttpProxy, OperatorProcess, Tenant, World, publish};
+
+/// An operator that waits for what the proxy holds, and checks when it is asked to.
+async fn operator(world: &World, tenants: &[&Tenant], proxy: &HttpProxy) -> OperatorProcess {
+    let settings = world.operator(tenants).every("7d");
+    let settings = settings.with("--api-timeout", "1m");
+    settings.kubeconfig(proxy.kubeconfig()).start().await
+}
 
 /// Returns once the operator has heard of what was done before.
 async fn told_since(world: &World, tenant: &Tenant) {
@@ -15,13 +22,7 @@ async fn a_name_taken_for_an_object_that_is_gone_is_given_back_at_once() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&tenant])
-        .every("7d")
-        .with("--api-timeout", "1m")
-        .kubeconfig(proxy.kubeconfig())
-        .start()
-        .await;
+    let _operator = operator(&world, &[&tenant], &proxy).await;
     let domain = tenant.state("main", &world.name("main")).await;
     publish(&world.dns, &domain.challenge().await.records[0]);
     // The answer is as old as that of an API server that is behind.
@@ -43,13 +44,7 @@ async fn a_suspension_that_is_told_while_the_last_look_is_under_way_counts() {
     let world = World::new().await;
     let tenants = [world.tenant().await, world.tenant().await];
     let proxy = HttpProxy::start(&world.cluster).await;
-    let _operator = world
-        .operator(&[&tenants[0], &tenants[1]])
-        .every("7d")
-        .with("--api-timeout", "1m")
-        .kubeconfig(proxy.kubeconfig())
-        .start()
-        .await;
+    let _operator = operator(&world, &[&tenants[0], &tenants[1]], &proxy).await;
     let namespace = format!("/namespaces/{}", tenants[0].namespace);
     let object = format!(
         "/namespaces/{}/organizationdomains/main",

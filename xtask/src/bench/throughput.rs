@@ -62,22 +62,21 @@ pub async fn measure(freehold: &Path, count: usize) -> Result<Vec<Row>> {
     for _ in 0..self::rounds(count) {
         // They take turns at being first: what a machine does for minutes tells on both.
         let before = rounds.last().filter(|_| rounds.len() % 2 == 1);
-        let round = if let Some(before) = before {
+        let (operator, floor) = if let Some(before) = before {
             let floor = floor(freehold, count, &before.operator.run.writes).await?;
-            let operator = operator(freehold, count).await?;
-            Round { operator, floor }
+            (operator(freehold, count).await?, floor)
         } else {
             let operator = operator(freehold, count).await?;
             let floor = floor(freehold, count, &operator.run.writes).await?;
-            Round { operator, floor }
+            (operator, floor)
         };
-        let milliseconds = |run: &Run| run.server * 1000.0 / number(count);
+        let round = Round { operator, floor };
         eprintln!(
             "bench: throughput, {count} domains: {:.2}, all written {:.2}; API server {:.1} of {:.1} ms a domain",
             round.verified(),
             round.written(),
-            milliseconds(&round.operator.run),
-            milliseconds(&round.floor),
+            milliseconds(round.operator.run.server, count),
+            milliseconds(round.floor.server, count),
         );
         rounds.push(round);
     }
@@ -100,7 +99,6 @@ pub async fn cost(freehold: &Path) -> Result<Vec<Row>> {
         let case = format!("{DOMAINS} domains at once, {case}");
         Row::new("cost", case, value, Limit::AtMost(target)).guard(Limit::AtMost(guard))
     };
-    let milliseconds = |cpu: f64| cpu * 1000.0 / number(DOMAINS);
     Ok(vec![
         row(
             "CPU by the API server's",
@@ -108,8 +106,12 @@ pub async fn cost(freehold: &Path) -> Result<Vec<Row>> {
             0.2,
             0.3,
         )
-        .figure("operator's CPU", milliseconds(cpu), "ms/domain")
-        .figure("API server's", milliseconds(run.server), "ms/domain"),
+        .figure("operator's CPU", milliseconds(cpu, DOMAINS), "ms/domain")
+        .figure(
+            "API server's",
+            milliseconds(run.server, DOMAINS),
+            "ms/domain",
+        ),
         row("reads", (each(run.reads, DOMAINS), "a domain"), 1.2, 1.5),
     ])
 }
@@ -187,18 +189,25 @@ impl Run {
 
 fn verified(round: &Round, count: usize) -> Row {
     let Round { operator, floor } = round;
-    let milliseconds = |cpu: f64| cpu * 1000.0 / number(count);
     row("Verified", round.verified(), count)
         .with_domains(count)
         .figure("operator", rate(count, operator.run.verified), "domains/s")
         .figure("floor", rate(count, floor.verified), "domains/s")
-        .figure("operator's CPU", milliseconds(operator.cpu), "ms/domain")
         .figure(
-            "API server's",
-            milliseconds(operator.run.server),
+            "operator's CPU",
+            milliseconds(operator.cpu, count),
             "ms/domain",
         )
-        .figure("with the floor", milliseconds(floor.server), "ms/domain")
+        .figure(
+            "API server's",
+            milliseconds(operator.run.server, count),
+            "ms/domain",
+        )
+        .figure(
+            "with the floor",
+            milliseconds(floor.server, count),
+            "ms/domain",
+        )
         .figure("DNS packets", each(operator.packets, count), "a domain")
         .figure("reads", each(operator.run.reads, count), "a domain")
 }
@@ -226,6 +235,11 @@ fn row(what: &str, ratio: f64, count: usize) -> Row {
 
 fn rate(count: usize, time: Duration) -> f64 {
     number(count) / time.as_secs_f64()
+}
+
+/// Of processor time, for one domain.
+fn milliseconds(seconds: f64, count: usize) -> f64 {
+    seconds * 1000.0 / number(count)
 }
 
 fn each(of: u64, count: usize) -> f64 {
