@@ -1,11 +1,13 @@
-//! Plain calls to the API server with a body that is there already.
+//! Plain calls to the API server.
 
 use anyhow::Result;
-use kube::Client;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::core::{ApiResource, Request};
+use kube::{Api, Client};
 
 use super::kinds::Seen;
+
+const PAGE: u32 = 500;
 
 /// Where the API server has the objects of a kind.
 pub fn url(kind: &ApiResource, namespace: Option<&str>) -> String {
@@ -16,6 +18,24 @@ pub fn url(kind: &ApiResource, namespace: Option<&str>) -> String {
     };
     let namespace = namespace.map_or_else(String::new, |name| format!("/namespaces/{name}"));
     format!("{root}/{}{namespace}/{}", kind.api_version, kind.plural)
+}
+
+/// Lists all objects of a kind, by pages of the operator's size.
+pub async fn list(
+    client: &Client,
+    kind: ApiResource,
+    mut each: impl FnMut(Vec<Seen>),
+) -> Result<()> {
+    let api = Api::<Seen>::all_with(client.clone(), &kind);
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        each(page.items);
+        match page.metadata.continue_ {
+            Some(next) if !next.is_empty() => params = params.continue_token(&next),
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// Creates an object.

@@ -59,9 +59,9 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
     let summing = async {
         let kind = kinds::organizations();
         let mut known = watches.listed.clone();
-        let step = all.len().div_ceil(summaries.max(1));
-        let spread = all.iter().enumerate().skip(step - 1).step_by(step);
-        for (number, (place, domain)) in spread.enumerate() {
+        for number in 0..summaries {
+            let place = ((number + 1) * all.len()).div_ceil(summaries) - 1;
+            let domain = &all[place];
             let key = format!("{}/{}", domain.namespace, domain.organization);
             let seen = known.get_mut(&key).context("an organization is missing")?;
             let target = Target {

@@ -1,6 +1,5 @@
 //! Growth: what one domain more costs beside few and beside many.
 
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,8 +11,7 @@ use super::parts::{DEADLINE, Parts, until};
 use super::table::{Limit, Row, number};
 use super::watch::Watch;
 
-/// So many are there afterwards.
-pub const DOMAINS: usize = 1_000;
+const DOMAINS: usize = 1_000;
 const SECOND: Duration = Duration::from_secs(1);
 /// Seconds of processor time in a second of an operator that has nothing to do.
 const IDLE: f64 = 0.03;
@@ -23,16 +21,6 @@ pub struct Cost {
     beside: usize,
     /// Milliseconds of processor time for one domain from new to Verified.
     cpu: f64,
-}
-
-impl fmt::Display for Cost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "beside {}, {:.2} ms of CPU a domain",
-            self.beside, self.cpu
-        )
-    }
 }
 
 pub async fn cost(parts: &Parts, beside: usize) -> Result<Cost> {
@@ -58,19 +46,16 @@ async fn settle(operator: &Operator) -> Result<()> {
     .await
 }
 
-pub fn row(costs: &[Cost]) -> Option<Row> {
-    let (first, last) = (costs.first()?, costs.last()?);
-    let row = Row::new(
+pub fn row(few: Cost, many: Cost) -> Row {
+    Row::new(
         "growth",
         format!(
             "CPU a domain, beside {} of beside {}",
-            last.beside, first.beside
+            many.beside, few.beside
         ),
-        (last.cpu / first.cpu, "times"),
+        (many.cpu / few.cpu, "times"),
         Limit::AtMost(1.2),
-    );
-    Some(
-        row.figure("few", first.cpu, "ms a domain")
-            .figure("many", last.cpu, "ms a domain"),
     )
+    .figure("few", few.cpu, "ms a domain")
+    .figure("many", many.cpu, "ms a domain")
 }

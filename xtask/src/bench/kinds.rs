@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope, GroupVersionKind};
 use serde::Deserialize;
@@ -24,6 +24,7 @@ pub struct Status {
     pub state: Option<String>,
     pub challenge: Option<Challenge>,
     pub last_handled_request: Option<String>,
+    pub next_check_time: Option<Time>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

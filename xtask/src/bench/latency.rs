@@ -80,12 +80,12 @@ pub async fn measure(parts: &Parts, background: usize) -> Result<Row> {
         .figure("p50", milliseconds(half), "ms")
         .figure("p99", milliseconds(most), "ms")
         .figure(
-            "p99",
+            "p99 by the reads' own",
             most.as_secs_f64() / slow_trip.as_secs_f64(),
-            "reads' p99",
+            "times",
         )
         .figure("a read, p50", milliseconds(trip), "ms")
-        .figure("p99", milliseconds(slow_trip), "ms")
+        .figure("a read, p99", milliseconds(slow_trip), "ms")
         .figure("probes", number(PROBES), ""))
 }
 

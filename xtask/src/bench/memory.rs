@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::operator::Memory;
 use super::parts::Parts;
@@ -29,6 +29,13 @@ pub async fn at(parts: &Parts, domains: usize) -> Result<Use> {
     let operator = parts.operator(&[]).await?;
     tokio::time::sleep(SETTLE).await;
     let memory = operator.memory()?;
+    let known = operator
+        .metric("freehold_organization_domains", "state=\"Verified\"")
+        .await?;
+    ensure!(
+        known >= u64::try_from(domains)?,
+        "the operator knows {known} verified domains of {domains}"
+    );
     operator.stop().await?;
     Ok(Use { domains, memory })
 }

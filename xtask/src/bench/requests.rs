@@ -25,8 +25,14 @@ impl Requests {
             .lines()
             .filter_map(|line| line.strip_prefix("apiserver_request_total{"))
             .filter_map(|line| line.split_once("} "))
-            .filter_map(|(labels, value)| Some((labels.to_owned(), value.parse().ok()?)))
-            .collect();
+            .map(|(labels, value)| {
+                // From a million on it is printed with an exponent.
+                let count = value
+                    .parse()
+                    .with_context(|| format!("counting requests: {value}"))?;
+                Ok((labels.to_owned(), count))
+            })
+            .collect::<Result<_>>()?;
         Ok(Self { counts, seconds })
     }
 

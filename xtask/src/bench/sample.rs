@@ -1,6 +1,8 @@
 //! One domain that the operator took all the way, as the pattern for others: what a floor writes and
 //! what a restore brings back is of the very kind and size that the operator writes.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use jiff::{SignedDuration, Timestamp};
@@ -56,8 +58,16 @@ pub struct Target<'a> {
     pub next_check: Timestamp,
 }
 
+/// A control plane that has seen one domain through, and is filled from it: an API server is busy with
+/// itself after its start.
+pub async fn parts(freehold: &Path) -> Result<(Parts, Sample)> {
+    let parts = Parts::start(freehold).await?;
+    let sample = Sample::take(&parts).await?;
+    Ok((parts, sample))
+}
+
 impl Sample {
-    pub async fn take(parts: &Parts) -> Result<Self> {
+    async fn take(parts: &Parts) -> Result<Self> {
         let operator = parts.operator(&["--check-ladder=1s"]).await?;
         let watch = Watch::start(&parts.client, RUN, None).await?;
         let domain = Domain::of(RUN, 0);

@@ -3,15 +3,21 @@
 use std::path::Path;
 
 use anyhow::Result;
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::DynamicObject;
 use tokio::time::Instant;
 
-use super::fleet::{self, Domain};
-use super::parts::Parts;
+use super::fleet::{self, Domain, RUN_LABEL};
+use super::kinds;
+use super::parts::{DEADLINE, Parts, until};
 use super::requests::Requests;
 use super::table::{Limit, Row, number};
-use super::watch::Watch;
+use super::watch::{Progress, Watch};
 
 const DOMAINS: usize = 2_000;
+/// Names that domains of two shards prove, after the others.
+const CONTESTED: usize = 20;
 /// The key by which Flux tells its shards apart.
 const KEY: &str = "sharding.fluxcd.io/key";
 const SETTINGS: [&str; 2] = ["--check-ladder=1s", "--max-pending-per-namespace=1000"];
@@ -25,6 +31,8 @@ struct Cost {
     server: f64,
     /// Peak of the largest, in MB.
     memory: f64,
+    /// Holders of a name that domains of two shards proved.
+    holders: f64,
 }
 
 pub async fn measure(freehold: &Path) -> Result<Vec<Row>> {
@@ -50,6 +58,12 @@ pub async fn measure(freehold: &Path) -> Result<Vec<Row>> {
             .figure("peak of a shard", many.memory, "MB")
             .figure("peak of one", one.memory, "MB"),
         );
+        rows.push(Row::new(
+            "shards",
+            format!("{shards} shards, names that two of them prove"),
+            (many.holders, "holders"),
+            Limit::Between(1.0, 1.0),
+        ));
     }
     Ok(rows)
 }
@@ -77,13 +91,16 @@ async fn cost(freehold: &Path, shards: usize) -> Result<Cost> {
         operators.push(parts.spawn(&arguments)?);
     }
     let time = watch.until_verified(DOMAINS).await?.duration_since(start);
+    let server = Requests::read(&parts.client).await?.cpu_since(&before);
     let (mut cpu, mut memory) = (0.0, 0.0_f64);
-    for operator in operators {
+    for operator in &operators {
         cpu += operator.cpu()?;
         memory = memory.max(operator.memory()?.peak);
+    }
+    let holders = contested(&parts, shards).await?;
+    for operator in operators {
         operator.stop().await?;
     }
-    let server = Requests::read(&parts.client).await?.cpu_since(&before);
     drop(watch);
     parts.stop().await?;
     Ok(Cost {
@@ -91,7 +108,56 @@ async fn cost(freehold: &Path, shards: usize) -> Result<Cost> {
         cpu: cpu * 1000.0 / number(DOMAINS),
         server: server * 1000.0 / number(DOMAINS),
         memory: memory / 1024.0,
+        holders,
     })
+}
+
+/// Of names that are stated and proven by two domains each, in two shards where there are two: how many
+/// of both become Verified.
+async fn contested(parts: &Parts, shards: usize) -> Result<f64> {
+    let run = format!("contested{shards}");
+    let domains: Vec<Domain> = (0..2 * CONTESTED)
+        .map(|n| {
+            let (rival, name) = (n / CONTESTED, Domain::of(&run, n % CONTESTED));
+            Domain {
+                namespace: format!("{}-{rival}", name.namespace),
+                label: Some((KEY, shard(shards, (n + rival) % shards))),
+                ..name
+            }
+        })
+        .collect();
+    let watch = Watch::start(&parts.client, &run, None).await?;
+    fleet::state(&parts.client, &run, &domains).await?;
+    let all = |seen: &Progress| seen.records.len() == domains.len();
+    watch.until("both have a challenge", all).await?;
+    let records = watch.look(|seen| seen.records.clone());
+    for record in records.into_values() {
+        parts.dns.add_txt(&record.name, &record.value);
+    }
+    let kind = kinds::organization_domains();
+    let api = Api::<DynamicObject>::all_with(parts.client.clone(), &kind);
+    let of_run = ListParams::default().labels(&format!("{RUN_LABEL}={run}"));
+    let verified = |domain: &DynamicObject| domain.data["status"]["state"] == "Verified";
+    // It was proven too.
+    let refused = |domain: &DynamicObject| {
+        let conditions = domain.data["status"]["conditions"].as_array();
+        conditions.is_some_and(|all| all.iter().any(|one| one["reason"] == "HeldByAnother"))
+    };
+    until("each is decided on", DEADLINE, || async {
+        let listed = api.list(&of_run).await?.items;
+        Ok(listed
+            .iter()
+            .all(|domain| verified(domain) || refused(domain)))
+    })
+    .await?;
+    let holders = api
+        .list(&of_run)
+        .await?
+        .items
+        .iter()
+        .filter(|&domain| verified(domain))
+        .count();
+    Ok(number(holders) / number(CONTESTED))
 }
 
 /// Each run has its own, so that it lists its own domains alone.

@@ -68,7 +68,7 @@ pub async fn measure(parts: &Parts) -> Result<Vec<Row>> {
             per(way.organizations),
             Limit::AtMost(0.2),
         )
-        // At most one a second, of seconds that a busy machine has more of.
+        // At most one in five seconds, of which a busy machine has more.
         .guard(Limit::AtMost(0.8))
         .figure("in all", number(way.organizations), ""),
     ];
