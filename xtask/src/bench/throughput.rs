@@ -38,6 +38,8 @@ struct Run {
 struct Operated {
     run: Run,
     cpu: f64,
+    /// In MB.
+    memory: f64,
     packets: u64,
 }
 
@@ -135,12 +137,18 @@ async fn operator(freehold: &Path, count: usize) -> Result<Operated> {
     .await?;
     let written = start.elapsed();
     let cpu = operator.cpu()?;
+    let memory = operator.memory()?.peak / 1024.0;
     let packets = parts.dns.queries() - packets;
     operator.stop().await?;
     let run = Run::between(&before, &Requests::read(client).await?, verified, written);
     drop(watch);
     parts.stop().await?;
-    Ok(Operated { run, cpu, packets })
+    Ok(Operated {
+        run,
+        cpu,
+        memory,
+        packets,
+    })
 }
 
 async fn floor(freehold: &Path, count: usize, like: &Writes) -> Result<Run> {
@@ -190,6 +198,7 @@ fn verified(round: &Round, count: usize) -> Row {
             milliseconds(operator.cpu, count),
             "ms/domain",
         )
+        .figure("operator's peak", operator.memory, "MB")
         .figure(
             "API server's",
             milliseconds(operator.run.server, count),
