@@ -21,7 +21,8 @@ use super::roots::{ROOT_SERVERS, addresses};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Security, ServerAnswer, Source, Step, ZoneServers,
+    Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
+    ZoneServers,
 };
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Verdict, judge, judge_lookup};
@@ -78,7 +79,9 @@ impl Authoritative {
             secure_only: self.secure_only,
             lookups: Vec::new(),
             zone: None,
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
         };
         let owner = |form| fqdn(&challenge.owner(form));
@@ -155,7 +158,7 @@ impl Check<'_> {
         let zone = apex.zone.unwrap_or(start);
         evidence.zone = Some(zone_servers(&zone));
         if judge(self.challenge, evidence).verdict != Verdict::Proven {
-            evidence.doubled = self.doubled(&zone).await;
+            evidence.strays = self.doubled(&zone).await.into_iter().collect();
         }
     }
 
@@ -309,21 +312,21 @@ impl Check<'_> {
     }
 
     /// A panel that takes names relative to the zone makes `_x.acme.com.acme.com` of a full name.
-    async fn doubled(&self, zone: &Arc<Zone>) -> Option<Step> {
+    async fn doubled(&self, zone: &Arc<Zone>) -> Option<Stray> {
         let name = self.underscore.clone().append_domain(&zone.name).ok()?;
         let one = zone
             .asked()
             .iter()
             .find(|server| server.addresses.is_ok())?;
         let told = self.walk.ask_one(zone, one, &name).await;
-        Some(step(
-            &name,
-            Asked {
-                zone: Arc::clone(zone),
-                told: vec![told],
-            },
-            &[],
-        ))
+        let asked = Asked {
+            zone: Arc::clone(zone),
+            told: vec![told],
+        };
+        Some(Stray {
+            place: Place::ZoneAppended(RecordForm::Underscore),
+            step: step(&name, asked, &[]),
+        })
     }
 }
 

@@ -26,7 +26,7 @@ use super::exchange::{Answer, Exchange, Manner, Question, Transport, accept, fai
 use super::guard::Guard;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Security, ServerAnswer, Source, Step,
+    Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
 };
 use crate::model::policy::NamePolicy;
 
@@ -208,7 +208,9 @@ impl Recursive {
             secure_only: self.secure_only,
             lookups,
             zone: None,
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
         };
         let judged = crate::model::verdict::judge(challenge, &evidence);
@@ -216,12 +218,15 @@ impl Recursive {
             && let Some(server) = self.servers.first()
         {
             let (outcome, _) = self.ask_txt(server, challenge, &doubled).await;
-            evidence.doubled = Some(Step {
-                name: doubled,
-                answers: vec![ServerAnswer {
-                    server: server.configured.to_string().into(),
-                    outcome,
-                }],
+            evidence.strays.push(Stray {
+                place: Place::ZoneAppended(RecordForm::Underscore),
+                step: Step {
+                    name: doubled,
+                    answers: vec![ServerAnswer {
+                        server: server.configured.to_string().into(),
+                        outcome,
+                    }],
+                },
             });
         }
         evidence
@@ -441,7 +446,7 @@ fn aliases(outcome: &Outcome) -> &[String] {
         | Outcome::NxDomain { aliases }
         | Outcome::WildcardAlias { aliases } => aliases,
         Outcome::Alias { target } => std::slice::from_ref(target),
-        Outcome::Referral(_) | Outcome::Failed(_) => &[],
+        Outcome::WildcardValues { .. } | Outcome::Referral(_) | Outcome::Failed(_) => &[],
     }
 }
 

@@ -18,10 +18,39 @@ pub struct Evidence {
     pub lookups: Vec<Lookup>,
     /// The zone that the domain lies in.
     pub zone: Option<ZoneServers>,
-    /// What stands at the name that a panel makes which appends the zone once more.
-    pub doubled: Option<Step>,
+    /// Whether that zone registers names for others, so that the domain is not delegated at all.
+    pub registry: bool,
+    /// What was found where people publish the record by mistake.
+    pub strays: Vec<Stray>,
     /// Where the way to the domain ended before any of its own servers was found.
     pub unreached: Option<Unreached>,
+    /// The first zone on the way whose DNSSEC signatures do not hold.
+    pub broken: Option<BrokenZone>,
+}
+
+/// A name at which the record does not belong, and what one server says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    pub place: Place,
+    pub step: Step,
+}
+
+/// How a record comes to stand at the wrong name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A panel took the full name for one relative to the zone, and appended the zone.
+    ZoneAppended(RecordForm),
+    /// The record is at the name for the domain's parent.
+    ParentDomain(RecordForm),
+}
+
+/// A zone whose signatures do not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenZone {
+    /// Without a final dot; the root is a dot.
+    pub zone: String,
+    /// [`Failure::Bogus`] or one that says more.
+    pub failure: Failure,
 }
 
 /// A zone above the domain none of whose servers gave an answer to go by.
@@ -92,6 +121,8 @@ pub enum Outcome {
     NoData { aliases: Vec<String> },
     /// The name does not exist, and the zone's SOA says so.
     NxDomain { aliases: Vec<String> },
+    /// The name itself does not exist; a wildcard answers with these values.
+    WildcardValues { values: Vec<Vec<u8>> },
     /// The name is an alias, but so is every other label beside it: a wildcard delegates nothing.
     WildcardAlias { aliases: Vec<String> },
     /// The name is an alias, by a CNAME of its own or a DNAME above it.
@@ -138,10 +169,14 @@ pub enum Failure {
     AliasChain,
     #[error("truncated, and no answer over TCP")]
     Truncated,
+    #[error("no answer over TCP")]
+    NoTcp,
     #[error("not a server of the zone: the answer lacks authority")]
     Lame,
     #[error("the name server's host name has no address")]
     NoAddress,
+    #[error("its address could not be looked up")]
+    AddressLookup,
     #[error("not asked: its address is not public")]
     NotPublicAddress,
     #[error("an alias or name server outside the public DNS, which is not asked")]
@@ -150,6 +185,14 @@ pub enum Failure {
     Disagreement,
     #[error("the DNSSEC signatures are missing or wrong")]
     Bogus,
+    #[error("the DNSSEC signatures have expired")]
+    SignatureExpired,
+    #[error("the DNSSEC signatures are not valid yet")]
+    SignatureNotYetValid,
+    #[error("the keys of the root zone are not those of the trust anchor")]
+    UntrustedRoot,
+    #[error("not used: DNSSEC is broken in a zone above")]
+    BrokenAbove,
     #[error("the zone is not signed, and only signed zones count here")]
     NotSigned,
     #[error("the look-up takes more questions, octets or time than a check may spend")]

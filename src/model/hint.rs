@@ -86,7 +86,7 @@ pub fn of(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
 }
 
 fn doubled(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
-    let step = evidence.doubled.as_ref()?;
+    let step = &evidence.strays.first()?.step;
     let found = step
         .answers
         .iter()
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::TOKEN_OCTETS;
-    use crate::model::evidence::{Lookup, Security, ServerAnswer, Step, ZoneServers};
+    use crate::model::evidence::{Lookup, Place, Security, ServerAnswer, Step, Stray, ZoneServers};
     use crate::model::name::DomainName;
     use crate::model::service::ServiceName;
 
@@ -261,7 +261,9 @@ mod tests {
                 name: "acme.example".to_owned(),
                 hosts: vec![],
             }),
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
         }
     }
@@ -363,10 +365,10 @@ mod tests {
         let c = challenge();
         let name = "_freehold-challenge.acme.example.acme.example".to_owned();
         let mut evidence = evidence(vec![none()], vec![none()]);
-        evidence.doubled = Some(step(
-            &name,
-            vec![values(&[c.value(RecordForm::Underscore)])],
-        ));
+        evidence.strays.push(Stray {
+            place: Place::ZoneAppended(RecordForm::Underscore),
+            step: step(&name, vec![values(&[c.value(RecordForm::Underscore)])]),
+        });
         assert_eq!(of(&c, &evidence), Some(Hint::ZoneAppendedTwice { name }));
     }
 }

@@ -284,7 +284,9 @@ mod tests {
                 name: zone.to_owned(),
                 hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             }),
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
         };
         of(&evidence, &NamePolicy::default())

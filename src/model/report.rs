@@ -96,6 +96,10 @@ fn read(challenge: &Challenge, evidence: &Evidence, form: RecordForm, outcome: &
         Outcome::Failed(failure) => silent(failure.to_string()),
         Outcome::NoData { aliases } => silent(with_aliases("no TXT record", aliases)),
         Outcome::NxDomain { aliases } => silent(with_aliases("no such name", aliases)),
+        Outcome::WildcardValues { values } => Read {
+            words: "no such name; a wildcard answers".to_owned(),
+            others: values.iter().map(|value| escape(value)).collect(),
+        },
         Outcome::WildcardAlias { aliases } => silent(with_aliases(
             "a wildcard only, which proves nothing",
             aliases,
@@ -193,7 +197,9 @@ mod tests {
             source: Source::Recursive,
             secure_only: false,
             zone: None,
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
             lookups: vec![Lookup {
                 form: RecordForm::Underscore,

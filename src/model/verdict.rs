@@ -240,9 +240,10 @@ fn judge_outcome(
 ) -> Verdict {
     let values = match outcome {
         Outcome::Failed(failure) => return Verdict::Inconclusive(*failure),
-        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => {
-            return Verdict::Absent;
-        }
+        Outcome::NoData { .. }
+        | Outcome::NxDomain { .. }
+        | Outcome::WildcardValues { .. }
+        | Outcome::WildcardAlias { .. } => return Verdict::Absent,
         // Where a look-up ends so, it says why itself.
         Outcome::Alias { .. } | Outcome::Referral(_) => {
             return Verdict::Inconclusive(Failure::Malformed);
@@ -323,7 +324,9 @@ mod tests {
             source: Source::Recursive,
             secure_only: false,
             zone: None,
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
             lookups: vec![
                 lookup(RecordForm::Underscore, underscore),

@@ -72,7 +72,9 @@ impl Dns {
             secure_only: false,
             lookups: FORMS.map(lookup).to_vec(),
             zone: None,
-            doubled: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
             unreached: None,
         }
     }
