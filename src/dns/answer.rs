@@ -24,12 +24,18 @@ pub enum Reading {
         above: Option<Name>,
     },
     Referral(Referral),
-    NoData,
-    NxDomain,
+    /// The name exists without the type.
+    NoData {
+        /// The zone whose SOA says so.
+        zone: Name,
+    },
+    NxDomain {
+        zone: Name,
+    },
 }
 
 /// A zone cut between the zone that was asked and the name, as the parent's side sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referral {
     pub cut: Name,
     /// Sorted, each with the addresses that the parent gave along, also sorted.
@@ -38,14 +44,66 @@ pub struct Referral {
     pub ttl: u32,
 }
 
-impl PartialEq for Referral {
-    /// Two servers of a zone may count a record's age differently, and still say the same.
-    fn eq(&self, other: &Self) -> bool {
-        self.cut == other.cut && self.hosts == other.hosts
+impl Referral {
+    /// What several servers of one zone say of a cut together; none where they contradict each other.
+    /// Addresses that differ do. One that a server left out does not: those of names outside the cut
+    /// are optional (RFC 9471). But it is no word of all of them, so it is left out here too and
+    /// looked up; for a name inside the cut nobody else could tell, and most must have given it.
+    #[must_use]
+    pub fn of_all(referrals: &[&Self]) -> Option<Self> {
+        let (first, others) = referrals.split_first()?;
+        let mut agreed = (*first).clone();
+        for other in others {
+            let same_hosts = || {
+                let both = agreed.hosts.iter().zip(&other.hosts);
+                agreed.hosts.len() == other.hosts.len() && both.into_iter().all(|(a, b)| a.0 == b.0)
+            };
+            if agreed.cut != other.cut || !same_hosts() {
+                return None;
+            }
+            agreed.ttl = agreed.ttl.min(other.ttl);
+        }
+        for (n, (host, glue)) in agreed.hosts.iter_mut().enumerate() {
+            let said = referrals.iter().map(|referral| &referral.hosts[n].1[..]);
+            let (kept, given_by) = common(said)?;
+            *glue = kept;
+            let enough = if agreed.cut.zone_of(host) {
+                given_by * 2 > referrals.len()
+            } else {
+                given_by == referrals.len()
+            };
+            if !enough {
+                glue.clear();
+            }
+        }
+        Some(agreed)
     }
 }
 
-impl Eq for Referral {}
+/// The addresses that all who gave any of their kind gave, and how many gave some; none where two
+/// differ. A kind that one left out is left out.
+fn common<'a>(said: impl Iterator<Item = &'a [IpAddr]>) -> Option<(Vec<IpAddr>, usize)> {
+    let of_kind = |addresses: &[IpAddr], v6: bool| -> Vec<IpAddr> {
+        let of_kind = addresses.iter().filter(|ip| ip.is_ipv6() == v6);
+        of_kind.copied().collect()
+    };
+    let given: Vec<&[IpAddr]> = said.filter(|addresses| !addresses.is_empty()).collect();
+    let mut kept = Vec::new();
+    for v6 in [false, true] {
+        let mut sets = given.iter().map(|addresses| of_kind(addresses, v6));
+        let Some(first) = sets.next() else { break };
+        let mut in_all = first;
+        for set in sets {
+            match (in_all.is_empty(), set.is_empty()) {
+                (false, false) if in_all != set => return None,
+                (_, true) => in_all.clear(),
+                _ => {}
+            }
+        }
+        kept.extend(in_all);
+    }
+    Some((kept, given.len()))
+}
 
 /// Reads what a server of `zone` answered to a question for `name` and `kind`.
 pub fn read_authoritative(
@@ -95,11 +153,11 @@ pub fn read_authoritative(
     }
     // Without the zone's SOA a negative answer is a referral or comes from a broken server
     // (RFC 2308 section 2).
-    if has_soa(message, zone, name) {
+    if let Some(zone) = soa_owner(message, zone, name) {
         return Ok(if missing {
-            Reading::NxDomain
+            Reading::NxDomain { zone }
         } else {
-            Reading::NoData
+            Reading::NoData { zone }
         });
     }
     match referral(message, zone, name) {
@@ -130,7 +188,7 @@ pub fn read_recursive(answer: &Message, name: &Name, follows: impl Fn(&Name) -> 
             Outcome::Values { values, aliases }
         };
     }
-    if !has_soa(answer, &Name::root(), &owner) {
+    if soa_owner(answer, &Name::root(), &owner).is_none() {
         return Outcome::Failed(Failure::NegativeWithoutSoa);
     }
     if missing {
@@ -281,11 +339,13 @@ fn glue(message: &Message, zone: &Name, host: &Name) -> Vec<IpAddr> {
     addresses
 }
 
-fn has_soa(message: &Message, zone: &Name, name: &Name) -> bool {
-    message.authorities.iter().any(|record| {
-        matches!(record.data, RData::SOA(_))
+/// The zone, at or below `zone` and at or above `name`, whose SOA the authority section has.
+fn soa_owner(message: &Message, zone: &Name, name: &Name) -> Option<Name> {
+    message.authorities.iter().find_map(|record| {
+        let fits = matches!(record.data, RData::SOA(_))
             && zone.zone_of(&record.name)
-            && record.name.zone_of(name)
+            && record.name.zone_of(name);
+        fits.then(|| record.name.to_lowercase())
     })
 }
 
@@ -447,16 +507,26 @@ mod tests {
     #[test]
     fn negatives_need_a_soa_between_zone_and_name() {
         for (owner, code, expected) in [
-            ("acme.example.", ResponseCode::NoError, Ok(Reading::NoData)),
+            (
+                "acme.example.",
+                ResponseCode::NoError,
+                Ok(Reading::NoData {
+                    zone: name("acme.example."),
+                }),
+            ),
             (
                 "acme.example.",
                 ResponseCode::NXDomain,
-                Ok(Reading::NxDomain),
+                Ok(Reading::NxDomain {
+                    zone: name("acme.example."),
+                }),
             ),
             (
                 "_c.acme.example.",
                 ResponseCode::NoError,
-                Ok(Reading::NoData),
+                Ok(Reading::NoData {
+                    zone: name("_c.acme.example."),
+                }),
             ),
             (
                 "example.",

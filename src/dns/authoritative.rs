@@ -5,19 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::{join, join_all};
 use hickory_resolver::net::proto::dnssec::TrustAnchors;
-use hickory_resolver::net::proto::rr::{Name, RecordType};
+use hickory_resolver::net::proto::rr::Name;
 use jiff::Timestamp;
-use rand::distr::{Alphanumeric, SampleString};
 
-use super::answer::{MAX_ALIASES, Reading, shown};
+use super::answer::shown;
 use super::cache::Cache;
-use super::delegation::{Asked, Descent, NameServer, NoWay, Told, Walk, Walker, Zone};
+use super::delegation::Unreachable;
 use super::exchange::{Exchange, Transport};
+use super::flights::Flights;
 use super::guard::Guard;
 use super::limits::Limits;
+use super::lookup::{LookedUp, Lookups, outcome};
 use super::roots::{ROOT_SERVERS, addresses};
+use super::walk::{Walk, Walker};
+use super::zone::{NameServer, Zone};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
@@ -62,6 +65,8 @@ impl Authoritative {
                 exchange: Exchange::new(guard, settings.timeout),
                 limits: Limits::default(),
                 cache: Cache::default(),
+                delegations: Flights::default(),
+                hosts: Flights::default(),
                 policy: settings.policy,
                 roots: roots(&settings.roots),
                 anchors: Arc::new(settings.anchors),
@@ -87,18 +92,19 @@ impl Authoritative {
         let owner = |form| fqdn(&challenge.owner(form));
         match (owner(RecordForm::Underscore), owner(RecordForm::Apex)) {
             (Ok(underscore), Ok(apex)) => {
+                let time = self.walker.exchange.timeout() * CHECK_TIMEOUTS;
+                let walk = Walk::new(&self.walker, time);
                 let check = Check {
-                    walk: Walk::new(
-                        &self.walker,
-                        self.walker.exchange.timeout() * CHECK_TIMEOUTS,
-                    ),
-                    walker: &self.walker,
                     challenge,
-                    underscore,
-                    apex,
-                    internal: self.walker.policy.is_internal(challenge.name.as_str()),
+                    lookups: Lookups {
+                        walk: &walk,
+                        underscore,
+                        apex,
+                        internal: self.walker.policy.is_internal(challenge.name.as_str()),
+                    },
                 };
                 check.gather(&mut evidence).await;
+                evidence.broken = walk.broken();
             }
             (Err(failure), _) | (_, Err(failure)) => evidence.lookups = stopped_before(failure),
         }
@@ -131,35 +137,57 @@ fn roots(configured: &[SocketAddr]) -> Vec<NameServer> {
         .collect()
 }
 
+/// One check: both forms looked up, and again where that is needed to be sure.
 struct Check<'a> {
-    walk: Walk<'a>,
-    walker: &'a Walker,
     challenge: &'a Challenge,
-    /// The names of the records of both forms; that of the apex form is the domain.
-    underscore: Name,
-    apex: Name,
-    internal: bool,
+    lookups: Lookups<'a>,
 }
 
 impl Check<'_> {
     async fn gather(&self, evidence: &mut Evidence) {
-        let start = match self.walk.zone_for(&self.apex, 0).await {
+        let start = match self.lookups.walk.zone_for(&self.lookups.apex).await {
             Ok(zone) => zone,
-            Err(NoWay { failure, unreached }) => {
+            Err(Unreachable { failure, unreached }) => {
                 evidence.unreached = unreached;
                 return evidence.lookups = stopped_before(failure);
             }
         };
-        let by_any = |form| self.look_up(&start, form, Transport::Any);
-        let (underscore, apex) =
-            join(by_any(RecordForm::Underscore), by_any(RecordForm::Apex)).await;
+        let (underscore, apex) = join(
+            self.lookups
+                .of(&start, RecordForm::Underscore, Transport::Any),
+            self.lookups.of(&start, RecordForm::Apex, Transport::Any),
+        )
+        .await;
+        let zone = apex.zone.clone().unwrap_or_else(|| Arc::clone(&start));
         evidence.lookups = vec![underscore.lookup, apex.lookup];
-        self.confirm(evidence, &start).await;
-        let zone = apex.zone.unwrap_or(start);
-        evidence.zone = Some(zone_servers(&zone));
-        if judge(self.challenge, evidence).verdict != Verdict::Proven {
-            evidence.strays = self.doubled(&zone).await.into_iter().collect();
+        let first = judge(self.challenge, evidence);
+        if (first.verdict, first.weight) != (Verdict::Proven, Weight::Complete) {
+            self.repeat_in_lower_case(evidence, &start).await;
         }
+        self.confirm(evidence, &start).await;
+        evidence.zone = Some(zone_servers(&zone));
+        evidence.registry = zone.registry;
+        let verdict = judge(self.challenge, evidence).verdict;
+        if matches!(verdict, Verdict::Mismatch(_)) {
+            self.notice_wildcard(evidence, &zone).await;
+        }
+        if verdict.is_negative() || verdict == Verdict::Disagreement {
+            evidence.strays = self.strays(&zone, &start).await;
+        }
+    }
+
+    /// Some servers compare names octet by octet, and deny or refuse one with a capital letter. What
+    /// rests on such an answer is asked for again.
+    async fn repeat_in_lower_case(&self, evidence: &mut Evidence, start: &Arc<Zone>) {
+        let transport = Transport::AnyLowerCase;
+        let again = evidence.lookups.iter().map(async |lookup| {
+            if !rests_on_case(lookup) {
+                return lookup.clone();
+            }
+            let LookedUp { lookup, .. } = self.lookups.of(start, lookup.form, transport).await;
+            lookup
+        });
+        evidence.lookups = join_all(again).await;
     }
 
     /// Off the path, an answer over UDP can be guessed at and one over TCP cannot: a proof that
@@ -169,170 +197,141 @@ impl Check<'_> {
             let lookup = &evidence.lookups[n];
             let proven = judge_lookup(self.challenge, evidence, lookup).verdict == Verdict::Proven;
             if proven && lookup.security != Security::Secure {
-                let form = lookup.form;
-                evidence.lookups[n] = self.look_up(start, form, Transport::Tcp).await.lookup;
+                let transport = Transport::Tcp;
+                let again = self.lookups.of(start, lookup.form, transport).await;
+                let mut again = again.lookup;
+                blame_tcp(&mut again, &evidence.lookups[n]);
+                evidence.lookups[n] = again;
             }
         }
     }
 
-    async fn look_up(&self, start: &Arc<Zone>, form: RecordForm, transport: Transport) -> LookedUp {
-        let mut lookup = Lookup {
-            form,
-            steps: Vec::new(),
-            stopped: None,
-            partial: false,
-            security: Security::Secure,
-        };
-        let zone = match self.follow(&mut lookup, start, transport).await {
-            Ok(zone) => Some(zone),
-            Err(failure) => {
-                lookup.stopped = Some(failure);
-                None
-            }
-        };
-        LookedUp { lookup, zone }
-    }
-
-    /// Follows the name of a form to the servers that have its answer: the zone they serve.
-    async fn follow(
-        &self,
-        lookup: &mut Lookup,
-        start: &Arc<Zone>,
-        transport: Transport,
-    ) -> Result<Arc<Zone>, Failure> {
-        let mut name = match lookup.form {
-            RecordForm::Underscore => self.underscore.clone(),
-            RecordForm::Apex => self.apex.clone(),
-        };
-        let mut start = Arc::clone(start);
-        let mut aliases: Vec<String> = Vec::new();
-        let mut beside = None;
-        loop {
-            let Descent { asked, end, weight } = self
-                .walk
-                .descend(start, &name, RecordType::TXT, transport, 0)
-                .await;
-            lookup.partial |= weight == Weight::Partial;
-            let Some(zone) = asked.last().map(|asked| Arc::clone(&asked.zone)) else {
-                return Err(Failure::Unreachable);
-            };
-            for asked in asked {
-                lookup.security = lookup.security.min(security(&asked.told));
-                lookup.steps.push(step(&name, asked, &aliases));
-            }
-            let Reading::Alias { target, above } = end? else {
-                return Ok(zone);
-            };
-            if lookup.form == RecordForm::Apex {
-                // Whoever controls the target controls every name that points there.
-                Self::replace_last(lookup, |aliases| Outcome::NoData { aliases }, &target);
-                return Ok(zone);
-            }
-            if aliases.is_empty() {
-                beside = self.beside(&zone)?;
-            }
-            let leads_on = above.is_some();
-            // Boxed, because it is large and seldom.
-            let is_wildcard =
-                Box::pin(self.is_wildcard(lookup, &mut beside, &target, leads_on, transport));
-            if is_wildcard.await? {
-                Self::replace_last(
-                    lookup,
-                    |aliases| Outcome::WildcardAlias { aliases },
-                    &target,
-                );
-                return Ok(zone);
-            }
-            let shown = shown(&target);
-            if aliases.len() == MAX_ALIASES || aliases.contains(&shown) {
-                return Err(Failure::AliasChain);
-            }
-            if !self.walker.policy.admits(&shown, self.internal) {
-                return Err(Failure::NotPublicName);
-            }
-            aliases.push(shown);
-            start = self.walk.zone_for(&target, 0).await?;
-            name = target;
-        }
-    }
-
-    /// A random name beside the challenge's; none where that is a zone of its own, so that nothing
-    /// stands beside it there.
-    fn beside(&self, zone: &Arc<Zone>) -> Result<Option<(Arc<Zone>, Name)>, Failure> {
-        let label = Alphanumeric
-            .sample_string(&mut rand::rng(), 20)
-            .to_lowercase();
-        let sibling = self.apex.prepend_label(format!("_{label}").as_bytes());
-        let sibling = sibling.map_err(|_| Failure::Malformed)?;
-        Ok(zone
-            .name
-            .zone_of(&sibling)
-            .then(|| (Arc::clone(zone), sibling)))
-    }
-
-    /// An alias delegates the proof only if it was put there for the challenge: under a wildcard the
-    /// name beside it has the same target. A DNAME leads both on, perhaps to a wildcard.
-    async fn is_wildcard(
-        &self,
-        lookup: &mut Lookup,
-        beside: &mut Option<(Arc<Zone>, Name)>,
-        target: &Name,
-        leads_on: bool,
-        transport: Transport,
-    ) -> Result<bool, Failure> {
-        let Some((zone, sibling)) = beside.take() else {
-            return Ok(false);
-        };
-        let descent = self
-            .walk
-            .descend(zone, &sibling, RecordType::TXT, transport, 0)
-            .await;
-        lookup.partial |= descent.weight == Weight::Partial;
-        let Reading::Alias { target: other, .. } = descent.end? else {
-            return Ok(false);
-        };
-        if other == *target {
-            return Ok(true);
-        }
-        if leads_on && self.walker.policy.admits(&shown(&other), self.internal) {
-            *beside = Some((self.walk.zone_for(&other, 0).await?, other));
-        }
-        Ok(false)
-    }
-
-    fn replace_last(lookup: &mut Lookup, outcome: impl Fn(Vec<String>) -> Outcome, target: &Name) {
-        let Some(last) = lookup.steps.last_mut() else {
+    /// Values that a random name beside the challenge's has too are those of a wildcard.
+    async fn notice_wildcard(&self, evidence: &mut Evidence, zone: &Zone) {
+        let underscore = evidence.lookups.iter_mut().find(|lookup| {
+            // Behind an alias the name beside is not the target's.
+            lookup.form == RecordForm::Underscore && lookup.steps.len() == 1
+        });
+        let Some(step) = underscore.and_then(|lookup| lookup.steps.last_mut()) else {
             return;
         };
-        for answer in &mut last.answers {
-            if matches!(answer.outcome, Outcome::Alias { .. }) {
-                answer.outcome = outcome(vec![shown(target)]);
+        let Ok(sibling) = self.lookups.sibling() else {
+            return;
+        };
+        let found = self.ask_any(zone, &sibling).await;
+        let Some(Outcome::Values { values: wild, .. }) = found.map(|answer| answer.outcome) else {
+            return;
+        };
+        for answer in &mut step.answers {
+            if let Outcome::Values { values, .. } = &answer.outcome
+                && is_same_set(values, &wild)
+            {
+                answer.outcome = Outcome::WildcardValues {
+                    values: wild.clone(),
+                };
             }
         }
     }
 
-    /// A panel that takes names relative to the zone makes `_x.acme.com.acme.com` of a full name.
-    async fn doubled(&self, zone: &Arc<Zone>) -> Option<Stray> {
-        let name = self.underscore.clone().append_domain(&zone.name).ok()?;
-        let one = zone
-            .asked()
-            .iter()
-            .find(|server| server.addresses.is_ok())?;
-        let told = self.walk.ask_one(zone, one, &name).await;
-        let asked = Asked {
-            zone: Arc::clone(zone),
-            told: vec![told],
-        };
-        Some(Stray {
-            place: Place::ZoneAppended(RecordForm::Underscore),
-            step: step(&name, asked, &[]),
+    /// Looks where people publish the record by mistake.
+    async fn strays(&self, zone: &Arc<Zone>, start: &Arc<Zone>) -> Vec<Stray> {
+        let Lookups {
+            underscore, apex, ..
+        } = &self.lookups;
+        let mut places = Vec::new();
+        for (form, name) in [
+            (RecordForm::Underscore, underscore),
+            (RecordForm::Apex, apex),
+        ] {
+            // A panel that takes names relative to the zone makes this of a full one.
+            if let Ok(appended) = name.clone().append_domain(&zone.name) {
+                places.push((Place::ZoneAppended(form), Arc::clone(zone), appended));
+            }
+        }
+        let parent = apex.base_name();
+        let of_parent = [zone, start]
+            .into_iter()
+            .find(|zone| !zone.registry && zone.name.zone_of(&parent));
+        if let Some(zone) = of_parent {
+            let label = underscore.iter().next().unwrap_or_default();
+            if let Ok(name) = parent.prepend_label(label) {
+                let place = Place::ParentDomain(RecordForm::Underscore);
+                places.push((place, Arc::clone(zone), name));
+            }
+            let place = Place::ParentDomain(RecordForm::Apex);
+            places.push((place, Arc::clone(zone), parent));
+        }
+        let asked = places.iter().map(async |(place, zone, name)| {
+            let answer = self.ask_any(zone, name).await?;
+            Some(Stray {
+                place: *place,
+                step: Step {
+                    name: shown(name),
+                    answers: vec![answer],
+                },
+            })
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// What any one server of a zone says.
+    async fn ask_any(&self, zone: &Zone, name: &Name) -> Option<ServerAnswer> {
+        let mut servers = zone.asked().iter();
+        let server = servers.find(|server| server.addresses.is_ok())?;
+        let reply = self.lookups.walk.ask_one(zone, server, name).await;
+        Some(ServerAnswer {
+            server: reply.server,
+            outcome: match reply.result {
+                Ok(reading) => outcome(reading, Vec::new()),
+                Err(failure) => Outcome::Failed(failure),
+            },
         })
     }
 }
 
-struct LookedUp {
-    lookup: Lookup,
-    zone: Option<Arc<Zone>>,
+/// Whether a server gave an answer that it might not give to the same name in lower case.
+fn rests_on_case(lookup: &Lookup) -> bool {
+    let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+    answers.into_iter().any(|answer| match &answer.outcome {
+        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => true,
+        Outcome::Failed(failure) => matches!(
+            failure,
+            Failure::ServFail
+                | Failure::Refused
+                | Failure::OtherCode
+                | Failure::NegativeWithoutSoa
+                | Failure::Lame
+        ),
+        _ => false,
+    })
+}
+
+/// A server that answered over UDP and not over TCP is not silent; one that did neither is.
+fn blame_tcp(over_tcp: &mut Lookup, over_udp: &Lookup) {
+    let of_udp: Vec<&ServerAnswer> = over_udp
+        .steps
+        .iter()
+        .flat_map(|step| &step.answers)
+        .collect();
+    for answer in over_tcp.steps.iter_mut().flat_map(|step| &mut step.answers) {
+        let Outcome::Failed(failure) = &mut answer.outcome else {
+            continue;
+        };
+        if failure.is_silence() || *failure == Failure::Unreachable {
+            let failed_before = of_udp.iter().find_map(|before| match before.outcome {
+                Outcome::Failed(failure) if before.server == answer.server => Some(failure),
+                _ => None,
+            });
+            *failure = failed_before.unwrap_or(Failure::NoTcp);
+        }
+    }
+    if over_tcp.stopped == Some(Failure::Unreachable) {
+        over_tcp.stopped = Some(Failure::NoTcp);
+    }
+}
+
+fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
+    a.len() == b.len() && a.iter().all(|value| b.contains(value))
 }
 
 fn stopped_before(failure: Failure) -> Vec<Lookup> {
@@ -346,48 +345,6 @@ fn stopped_before(failure: Failure) -> Vec<Lookup> {
             security: Security::Unknown,
         })
         .collect()
-}
-
-/// The least of what counts.
-fn security(told: &[Told]) -> Security {
-    told.iter()
-        .filter_map(|one| one.told.as_ref().ok())
-        .map(|&(_, security)| security)
-        .min()
-        .unwrap_or(Security::Unknown)
-}
-
-fn step(name: &Name, asked: Asked, aliases: &[String]) -> Step {
-    Step {
-        name: shown(name),
-        answers: asked
-            .told
-            .into_iter()
-            .map(|one| ServerAnswer {
-                server: one.server,
-                outcome: match one.told {
-                    Ok((reading, _)) => outcome(reading, aliases.to_vec()),
-                    Err(failure) => Outcome::Failed(failure),
-                },
-            })
-            .collect(),
-    }
-}
-
-fn outcome(reading: Reading, aliases: Vec<String>) -> Outcome {
-    match reading {
-        Reading::Texts(values) => Outcome::Values { values, aliases },
-        Reading::NoData => Outcome::NoData { aliases },
-        Reading::NxDomain => Outcome::NxDomain { aliases },
-        Reading::Alias { target, .. } => Outcome::Alias {
-            target: shown(&target),
-        },
-        Reading::Referral(referral) => Outcome::Referral(ZoneServers {
-            name: shown(&referral.cut),
-            hosts: referral.hosts.iter().map(|(host, _)| shown(host)).collect(),
-        }),
-        Reading::Addresses(_) => Outcome::Failed(Failure::Malformed),
-    }
 }
 
 fn zone_servers(zone: &Zone) -> ZoneServers {

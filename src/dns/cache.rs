@@ -1,39 +1,43 @@
 //! Delegations of registries, for a short while. Answers are never kept.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hickory_resolver::net::proto::rr::Name;
 use tokio::time::Instant;
 
-use super::delegation::Zone;
+use super::hosts::HostAddresses;
+use super::zone::Delegation;
+use crate::model::agreement::Weight;
 
 /// A change of a domain's name servers is seen after this time at the latest, whatever TTL its
 /// registry gives the delegation.
 pub const MAX_AGE: Duration = Duration::from_mins(15);
+/// An address that not all said who were asked is asked for again soon.
+const PARTIAL_AGE: Duration = Duration::from_mins(1);
 /// Most entries of each kind.
 const MAX_ENTRIES: usize = 20_000;
 
 /// What walks have in common.
 #[derive(Debug, Default)]
 pub struct Cache {
-    zones: Mutex<Aged<Arc<Zone>>>,
+    delegations: Mutex<Aged<Arc<Delegation>>>,
     /// Addresses of name servers that their delegations give none for.
-    hosts: Mutex<Aged<Arc<[IpAddr]>>>,
+    hosts: Mutex<Aged<HostAddresses>>,
 }
 
 type Aged<T> = HashMap<Name, (Instant, T)>;
 
 impl Cache {
     /// The deepest zone known that holds the name.
-    pub fn closest(&self, name: &Name) -> Option<Arc<Zone>> {
-        let zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn closest(&self, name: &Name) -> Option<Arc<Delegation>> {
+        let delegations = self.delegations.lock();
+        let delegations = delegations.unwrap_or_else(PoisonError::into_inner);
         let mut ancestor = name.clone();
         loop {
-            if let Some(zone) = fresh(&zones, &ancestor) {
-                return Some(zone);
+            if let Some(delegation) = fresh(&delegations, &ancestor) {
+                return Some(delegation);
             }
             if ancestor.is_root() {
                 return None;
@@ -42,21 +46,27 @@ impl Cache {
         }
     }
 
-    pub fn keep_zone(&self, zone: &Arc<Zone>, ttl: Duration) {
-        let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
-        keep(&mut zones, zone.name.clone(), Arc::clone(zone), ttl);
+    pub fn keep_delegation(&self, delegation: &Arc<Delegation>, ttl: Duration) {
+        let delegations = self.delegations.lock();
+        let mut delegations = delegations.unwrap_or_else(PoisonError::into_inner);
+        let name = delegation.name.clone();
+        keep(&mut delegations, name, Arc::clone(delegation), ttl);
     }
 
-    pub fn host(&self, host: &Name) -> Option<Arc<[IpAddr]>> {
+    pub fn host(&self, host: &Name) -> Option<HostAddresses> {
         fresh(
             &self.hosts.lock().unwrap_or_else(PoisonError::into_inner),
             host,
         )
     }
 
-    pub fn keep_host(&self, host: Name, addresses: Arc<[IpAddr]>, ttl: Duration) {
+    pub fn keep_host(&self, host: Name, addresses: HostAddresses) {
+        let age = match addresses.weight {
+            Weight::Complete => MAX_AGE,
+            Weight::Partial => PARTIAL_AGE,
+        };
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        keep(&mut hosts, host, addresses, ttl);
+        keep(&mut hosts, host, addresses, age);
     }
 }
 

@@ -19,14 +19,15 @@ use hickory_resolver::net::proto::op::{
     DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
 };
 use hickory_resolver::net::proto::rr::rdata::{NS, SOA};
-use hickory_resolver::net::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::net::proto::rr::{Name, RData, Record, RecordType, SerialNumber};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::DnsHandle;
 use hickory_resolver::net::{DnsError, NetError};
+use jiff::Timestamp;
 
 use super::answer::Reading;
 use super::exchange::Answer;
-use crate::model::evidence::{Failure, Security};
+use crate::model::evidence::{BrokenZone, Failure, Security};
 
 /// Signatures in one answer; an honest one has a few, and each costs time to verify.
 const MAX_SIGNATURES: usize = 24;
@@ -58,13 +59,13 @@ pub enum Chain {
     Secure(Arc<Keys>),
     /// A parent proves that the zone is not signed.
     Insecure,
-    /// The keys could not be had, or are wrong.
-    Broken(Failure),
+    /// The keys of a zone on the way could not be had, or are wrong.
+    Broken(Arc<BrokenZone>),
 }
 
 /// What a zone says of a name below it, by the answer to a question for its DS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delegation {
+pub enum Zonehood {
     Signed,
     NotSigned,
     /// No zone cut, as far as this answer shows.
@@ -75,11 +76,27 @@ impl Keys {
     /// The keys of the root zone, if a trust anchor vouches for them.
     pub async fn of_root(anchors: &Arc<TrustAnchors>, dnskey: &Message) -> Result<Self, Failure> {
         let root = Name::root();
+        let trusted = dnskey.answers.iter().any(|record| match &record.data {
+            RData::DNSSEC(DNSSECRData::DNSKEY(key)) => anchors.contains(key.public_key()),
+            _ => false,
+        });
+        let signed = dnskey
+            .answers
+            .iter()
+            .any(|record| record.record_type() == RecordType::RRSIG);
+        if signed && !trusted {
+            return Err(Failure::UntrustedRoot);
+        }
         let gathered = Gathered::default().with(&root, RecordType::DNSKEY, dnskey)?;
         match verified_keys(gathered, anchors, &root).await? {
             Chain::Secure(keys) => Arc::try_unwrap(keys).map_err(|_| Failure::Bogus),
             Chain::Insecure | Chain::Broken(_) => Err(Failure::Bogus),
         }
+    }
+
+    #[must_use]
+    pub fn zone(&self) -> &Name {
+        &self.zone
     }
 
     /// The keys of a zone below this one, from the DS records here and the DNSKEY records there.
@@ -98,7 +115,7 @@ impl Keys {
     }
 
     /// What the zone's answer to a question for the DS of `name` proves.
-    pub async fn delegation(&self, name: &Name, ds: &Message) -> Result<Delegation, Failure> {
+    pub async fn zonehood(&self, name: &Name, ds: &Message) -> Result<Zonehood, Failure> {
         let signed = ds
             .answers
             .iter()
@@ -107,8 +124,8 @@ impl Keys {
             let gathered = self.gathered()?.with(name, RecordType::DS, ds)?;
             let answer = self.proven(gathered, name, RecordType::DS).await?;
             return match proof_of(&answer, name, RecordType::DS) {
-                Security::Secure => Ok(Delegation::Signed),
-                _ => Err(Failure::Bogus),
+                Security::Secure => Ok(Zonehood::Signed),
+                _ => Err(why_not(&answer)),
             };
         }
         // May a record at this name be unsigned? Only where the zone proves that it delegates the
@@ -124,8 +141,8 @@ impl Keys {
             .with(name, RecordType::SOA, &unsigned(name, no_soa(name)))?;
         let answer = self.proven(gathered, name, RecordType::SOA).await?;
         Ok(match proof_of(&answer, name, RecordType::SOA) {
-            Security::Insecure => Delegation::NotSigned,
-            _ => Delegation::NoCut,
+            Security::Insecure => Zonehood::NotSigned,
+            _ => Zonehood::NoCut,
         })
     }
 
@@ -149,8 +166,11 @@ impl Keys {
         };
         let gathered = self.gathered()?.with(owner, kind, &answer.message)?;
         let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
-        let absent = matches!(reading, Reading::NoData | Reading::NxDomain);
+        let absent = matches!(reading, Reading::NoData { .. } | Reading::NxDomain { .. });
         let security = match denial {
+            Proof::Secure if absent && is_by_opt_out(&verified, &self.zone, owner) => {
+                Security::Insecure
+            }
             Proof::Secure if absent => absence(&verified),
             Proof::Secure => proof_of(&verified, owner, kind),
             // Too many rounds, or a span in which the zone vouches for nothing.
@@ -158,13 +178,15 @@ impl Keys {
             _ if !absent && is_wildcard_proven(&verified, &self.zone, owner) => {
                 proof_of(&verified, owner, kind)
             }
-            _ if *reading == Reading::NoData && is_absent_beside_dname(&verified, owner, kind) => {
+            _ if matches!(reading, Reading::NoData { .. })
+                && is_absent_beside_dname(&verified, owner, kind) =>
+            {
                 absence(&verified)
             }
             _ => Security::Unknown,
         };
         if security == Security::Unknown {
-            return Err(Failure::Bogus);
+            return Err(why_not(&verified));
         }
         self.remember(answer.wire.as_slice().into(), security);
         Ok(security)
@@ -215,7 +237,7 @@ async fn verified_keys(
         // The parent's DS records are all of kinds that nobody here can verify (RFC 4035
         // section 5.2).
         Security::Insecure => return Ok(Chain::Insecure),
-        Security::Unknown => return Err(Failure::Bogus),
+        Security::Unknown => return Err(why_not(&verified)),
     }
     let mut trusted = TrustAnchors::empty();
     let mut answer = Message::new(0, MessageType::Response, OpCode::Query);
@@ -247,7 +269,7 @@ async fn proven(
 ) -> Result<Message, Failure> {
     match verify(gathered, anchors, name, kind).await? {
         (answer, Proof::Secure) => Ok(answer),
-        _ => Err(Failure::Bogus),
+        (answer, _) => Err(why_not(&answer)),
     }
 }
 
@@ -259,6 +281,8 @@ async fn verify(
     name: &Name,
     kind: RecordType,
 ) -> Result<(Message, Proof), Failure> {
+    let asked = (name.clone(), kind);
+    let answers_of = Arc::clone(&gathered.answers);
     let validator = DnssecDnsHandle::with_trust_anchor(gathered, Arc::clone(anchors))
         .nsec3_iteration_limits(Some(NSEC3_INSECURE_FROM), Some(NSEC3_BROKEN_FROM))
         .validation_cache_size(VALIDATIONS);
@@ -269,7 +293,77 @@ async fn verify(
         Some(Err(NetError::Dns(DnsError::Nsec {
             response, proof, ..
         }))) => Ok((response.into_message(), proof)),
-        _ => Err(Failure::Bogus),
+        _ => Err(answers_of
+            .get(&asked)
+            .map_or(Failure::Bogus, |part| why_not(part))),
+    }
+}
+
+/// Why signatures do not hold, as far as their times show: a clock that is wrong is as likely as a
+/// zone that was not signed again.
+fn why_not(answer: &Message) -> Failure {
+    // Serial numbers, which wrap (RFC 4034 section 3.1.5).
+    let now = Timestamp::now().as_second().rem_euclid(1 << 32);
+    let now = SerialNumber::from(u32::try_from(now).unwrap_or_default());
+    let signatures = answer.answers.iter().chain(&answer.authorities);
+    let (mut all, mut expired, mut early) = (0, 0, 0);
+    for record in signatures {
+        if let RData::DNSSEC(DNSSECRData::RRSIG(signature)) = &record.data {
+            let input = signature.input();
+            all += 1;
+            expired += usize::from(input.sig_expiration < now);
+            early += usize::from(now < input.sig_inception);
+        }
+    }
+    match (all, expired, early) {
+        (1.., expired, _) if expired == all => Failure::SignatureExpired,
+        (1.., _, early) if early == all => Failure::SignatureNotYetValid,
+        _ => Failure::Bogus,
+    }
+}
+
+/// Whether a name is denied by a span in which a zone may have unsigned delegations that it does not
+/// list: the answer is no proof then (RFC 5155 section 9.2).
+fn is_by_opt_out(answer: &Message, zone: &Name, name: &Name) -> bool {
+    let hashed = || {
+        answer.authorities.iter().filter_map(|record| {
+            let RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) = &record.data else {
+                return None;
+            };
+            (record.proof == Proof::Secure).then_some((&record.name, nsec3))
+        })
+    };
+    let matches_any = |name: &Name| hashed().any(|(owner, nsec3)| is_hash_of(owner, nsec3, name));
+    // Downwards from the zone, the first name that does not exist is the one that the span must cover.
+    let from = zone.iter().count() + 1;
+    let next_closer = (from..=name.iter().count())
+        .map(|labels| name.trim_to(labels))
+        .find(|name| !matches_any(name));
+    let Some(next_closer) = next_closer else {
+        return false;
+    };
+    hashed().any(|(owner, nsec3)| nsec3.opt_out() && covers_hash_of(owner, nsec3, &next_closer))
+}
+
+/// Whether the hash of the name lies between a record's owner and the next one.
+fn covers_hash_of(owner: &Name, nsec3: &NSEC3, name: &Name) -> bool {
+    let rounds = nsec3.iterations();
+    let Some(first) = owner.iter().next() else {
+        return false;
+    };
+    let label = first.to_ascii_lowercase();
+    let (Ok(from), Ok(hash)) = (
+        BASE32_DNSSEC.decode(&label),
+        nsec3.hash_algorithm().hash(nsec3.salt(), name, rounds),
+    ) else {
+        return false;
+    };
+    let (from, hash, to) = (&from[..], hash.as_ref(), nsec3.next_hashed_owner_name());
+    if from < to {
+        from < hash && hash < to
+    } else {
+        // The chain's last span goes round.
+        from < hash || hash < to
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::proto::op::{
-    DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query,
+    DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, OpCode, Query, ResponseCode,
 };
 use hickory_resolver::net::proto::rr::{DNSClass, Name, RecordType};
 use hickory_resolver::net::xfer::{DnsExchange, DnsHandle};
@@ -29,8 +29,10 @@ const HEADER_OCTETS: usize = 12;
 const TYPE_AND_CLASS_OCTETS: usize = 4;
 /// The longest name (RFC 1035 section 2.3.4).
 const NAME_OCTETS: usize = 255;
-/// Type and class, and an OPT record without data.
-const OTHER_OCTETS: usize = 15;
+/// An OPT record without data (RFC 6891 section 6.1.2).
+const OPT_OCTETS: usize = 11;
+/// Where the header counts the records after the answer and the authority.
+const ADDITIONAL_COUNT: std::ops::Range<usize> = 10..12;
 /// A datagram is sent so often, the last time with most of the time left for its answer.
 const UDP_SENDS: u32 = 3;
 /// Part of the time after which a datagram counts as lost.
@@ -43,19 +45,22 @@ pub struct Exchange {
     timeout: Duration,
 }
 
-/// How a question is put.
+/// How a question is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct QueryOptions {
     pub transport: Transport,
     pub recursion_desired: bool,
     /// Whether the answer shall carry its signatures (RFC 3225).
     pub signatures: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// UDP, then TCP where that gave no answer or a cut one.
+    /// UDP, then TCP where that gave no answer or a cut one. The letters of the name are in random
+    /// case over UDP, which an answer must repeat (0x20).
     Any,
+    /// The same in lower case: some servers compare names octet by octet, and deny what they have.
+    AnyLowerCase,
     /// TCP alone, whose handshake nobody off the path can forge.
     Tcp,
 }
@@ -96,12 +101,34 @@ impl Exchange {
         if !self.guard.permits(server) {
             return Err(Failure::NotPublicAddress);
         }
-        let sent = question.with_randomness();
+        let answer = self
+            .ask_with(server, question, Edns::Used, deadline)
+            .await?;
+        // Servers from before EDNS say so (RFC 6891 section 7).
+        if matches!(
+            answer.message.metadata.response_code,
+            ResponseCode::FormErr | ResponseCode::NotImp
+        ) {
+            return self
+                .ask_with(server, question, Edns::LeftOut, deadline)
+                .await;
+        }
+        Ok(answer)
+    }
+
+    async fn ask_with(
+        &self,
+        server: SocketAddr,
+        question: &Question,
+        edns: Edns,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
         let mut over_udp = None;
-        if question.transport == Transport::Any {
+        if question.transport != Transport::Tcp {
+            let sent = question.sent(question.transport == Transport::Any, edns);
             over_udp = match self.ask_udp(server, &sent, deadline).await {
-                Ok(answer) if !answer.message.metadata.truncation => return Ok(answer),
-                Ok(_) => Some(Failure::Truncated),
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => Some(Failure::Truncated),
                 // Some servers are behind something that lets TCP through alone.
                 Err(silent @ (Failure::Timeout | Failure::Unreachable)) => Some(silent),
                 Err(failure) => return Err(failure),
@@ -112,20 +139,21 @@ impl Exchange {
             return Err(Failure::Timeout);
         }
         let until = deadline.min(now + self.timeout);
+        let sent = question.sent(false, edns);
         match timeout_at(until, self.ask_tcp(server, &sent)).await {
-            Ok(Ok(answer)) if answer.message.metadata.truncation => Err(Failure::Malformed),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(over_udp.unwrap_or(failure)),
-            Err(_) => Err(over_udp.unwrap_or(Failure::Timeout)),
+            Err(_) => Err(over_udp.unwrap_or(Failure::NoTcp)),
         }
     }
 
+    /// None for an answer that is cut, which is asked for over TCP.
     async fn ask_udp(
         &self,
         server: SocketAddr,
         sent: &Sent,
         deadline: Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Option<Answer>, Failure> {
         let socket = self.guard.udp(server).await.map_err(|e| of_io(&e))?;
         let start = Instant::now();
         for sends in 1..=UDP_SENDS {
@@ -164,7 +192,7 @@ impl Exchange {
         match sent.read(octets) {
             // The handshake has shown who answers; some servers write all names in lower case.
             Heard::Answer(answer) | Heard::OtherCase(answer) => Ok(answer),
-            Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
+            Heard::Truncated | Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
         }
     }
 }
@@ -176,11 +204,12 @@ fn unframed(heard: &[u8]) -> Option<&[u8]> {
 }
 
 /// The first datagram that answers the question. Others are not for us, or forged.
-async fn receive(socket: &UdpSocket, sent: &Sent) -> Result<Answer, Failure> {
+async fn receive(socket: &UdpSocket, sent: &Sent) -> Result<Option<Answer>, Failure> {
     loop {
         socket.readable().await.map_err(|e| of_io(&e))?;
         match received(socket, sent) {
-            Ok(Heard::Answer(answer)) => return Ok(answer),
+            Ok(Heard::Answer(answer)) => return Ok(Some(answer)),
+            Ok(Heard::Truncated) => return Ok(None),
             Ok(Heard::Malformed) => return Err(Failure::Malformed),
             // Over TCP the case does not matter.
             Ok(Heard::OtherCase(_)) => return Err(Failure::Unreachable),
@@ -204,6 +233,13 @@ fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Heard> {
     })
 }
 
+/// Whether a question has an OPT record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edns {
+    Used,
+    LeftOut,
+}
+
 /// A question that any number of servers can be asked.
 #[derive(Debug)]
 pub struct Question {
@@ -220,6 +256,8 @@ struct Sent {
 /// What came in answer to a question.
 enum Heard {
     Answer(Answer),
+    /// The beginning of an answer. What there is of it may end inside a record.
+    Truncated,
     Malformed,
     /// The answer, but for the name's letters, which are in another case than was asked.
     OtherCase(Answer),
@@ -228,16 +266,22 @@ enum Heard {
 }
 
 impl Question {
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
     /// Written by hand, because it is much of what a check costs: header, question and OPT record
     /// (RFC 1035 section 4.1, RFC 6891 section 6.1).
     #[must_use]
-    pub fn new(name: &Name, kind: RecordType, manner: Manner) -> Self {
+    pub fn new(name: &Name, kind: RecordType, options: QueryOptions) -> Self {
         const OPT: u16 = 41;
         // With the question itself it asks a validating server to say whether it validated (RFC 6840
         // section 5.7).
-        let flags: u16 = if manner.recursion_desired { 0x0120 } else { 0 };
-        let dnssec_ok: u16 = if manner.signatures { 0x8000 } else { 0 };
-        let mut octets = Vec::with_capacity(HEADER_OCTETS + NAME_OCTETS + OTHER_OCTETS);
+        let flags: u16 = if options.recursion_desired { 0x0120 } else { 0 };
+        let dnssec_ok: u16 = if options.signatures { 0x8000 } else { 0 };
+        let mut octets =
+            Vec::with_capacity(HEADER_OCTETS + NAME_OCTETS + TYPE_AND_CLASS_OCTETS + OPT_OCTETS);
         for word in [0, flags, 1, 0, 0, 1] {
             octets.extend_from_slice(&word.to_be_bytes());
         }
@@ -256,23 +300,31 @@ impl Question {
             octets.extend_from_slice(&word.to_be_bytes());
         }
         Self {
-            transport: manner.transport,
+            transport: options.transport,
             octets,
         }
     }
 
-    /// The id is random, and so is the case of the name's letters, which an answer must repeat
-    /// (0x20): it is as hard to guess as the id and the port.
-    fn with_randomness(&self) -> Sent {
+    /// The id is random, and with `mixed_case` so is the case of the name's letters, which an answer
+    /// must repeat (0x20): it is as hard to guess as the id and the port.
+    fn sent(&self, mixed_case: bool, edns: Edns) -> Sent {
         let mut octets = self.octets.clone();
         if let Some(id) = octets.first_chunk_mut() {
             *id = rand::random::<[u8; 2]>();
         }
-        let flips: [u8; NAME_OCTETS / 8 + 1] = rand::random();
-        for (n, octet) in asked_name_mut(&mut octets).iter_mut().enumerate() {
-            // The length before each label is below the letters.
-            if octet.is_ascii_alphabetic() && flips[n / 8] >> (n % 8) & 1 == 1 {
-                *octet ^= b'a' ^ b'A';
+        if edns == Edns::LeftOut {
+            octets.truncate(octets.len() - OPT_OCTETS);
+            if let Some(additional) = octets.get_mut(ADDITIONAL_COUNT) {
+                additional.fill(0);
+            }
+        }
+        if mixed_case {
+            let flips: [u8; NAME_OCTETS / 8 + 1] = rand::random();
+            for (n, octet) in asked_name_mut(&mut octets).iter_mut().enumerate() {
+                // The length before each label is below the letters.
+                if octet.is_ascii_alphabetic() && flips[n / 8] >> (n % 8) & 1 == 1 {
+                    *octet ^= b'a' ^ b'A';
+                }
             }
         }
         Sent { octets }
@@ -285,15 +337,36 @@ impl Sent {
         if octets.first_chunk::<2>() != self.octets.first_chunk() {
             return Heard::Unasked;
         }
-        let Ok(message) = Message::from_vec(octets) else {
+        let Some(header) = octets.first_chunk::<HEADER_OCTETS>() else {
             return Heard::Malformed;
         };
+        // QR and opcode (RFC 1035 section 4.1.1): a response to a query.
+        if header[2] & 0xf8 != 0x80 {
+            return Heard::Unasked;
+        }
+        let is_cut = header[2] & 0x02 != 0;
+        let Ok(message) = Message::from_vec(octets) else {
+            return if is_cut {
+                Heard::Truncated
+            } else {
+                code_alone(header).map_or(Heard::Malformed, Heard::Answer)
+            };
+        };
+        // An error may come without the question (RFC 1035 section 4.1.1 leaves that open).
+        if message.queries.is_empty()
+            && let Some(answer) = code_alone(header)
+        {
+            return Heard::Answer(answer);
+        }
         if !is_response(&message) {
             return Heard::Unasked;
         }
         let (asked, repeated) = (question_of(&self.octets), question_of(octets));
         if !repeated.eq_ignore_ascii_case(asked) {
             return Heard::Unasked;
+        }
+        if is_cut {
+            return Heard::Truncated;
         }
         let answer = Answer {
             message,
@@ -305,6 +378,18 @@ impl Sent {
             Heard::OtherCase(answer)
         }
     }
+}
+
+/// An error that its header tells, whatever follows.
+fn code_alone(header: &[u8; HEADER_OCTETS]) -> Option<Answer> {
+    let mut octets = *header;
+    octets[4..].fill(0);
+    let message = Message::from_vec(&octets).ok()?;
+    let code = message.metadata.response_code;
+    (!matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)).then(|| Answer {
+        message,
+        wire: without_randomness(&octets),
+    })
 }
 
 impl std::fmt::Debug for Exchange {
@@ -319,20 +404,20 @@ impl std::fmt::Debug for Exchange {
 pub(super) async fn over(
     exchange: &DnsExchange<Guard>,
     question: Query,
-    manner: Manner,
+    options: QueryOptions,
 ) -> Result<DnsResponse, NetError> {
-    let mut answers = exchange.send(request(question, manner));
+    let mut answers = exchange.send(request(question, options));
     answers.next().await.unwrap_or(Err(NetError::Timeout))
 }
 
-fn request(question: Query, manner: Manner) -> DnsRequest {
-    let mut options = DnsRequestOptions::default();
-    options.use_edns = true;
-    options.edns_payload_len = EDNS_PAYLOAD;
-    options.edns_set_dnssec_ok = manner.signatures;
-    options.recursion_desired = manner.recursion_desired;
-    let mut request = DnsRequest::from_query(question, options);
-    request.metadata.authentic_data = manner.recursion_desired;
+fn request(question: Query, options: QueryOptions) -> DnsRequest {
+    let mut of_library = DnsRequestOptions::default();
+    of_library.use_edns = true;
+    of_library.edns_payload_len = EDNS_PAYLOAD;
+    of_library.edns_set_dnssec_ok = options.signatures;
+    of_library.recursion_desired = options.recursion_desired;
+    let mut request = DnsRequest::from_query(question, of_library);
+    request.metadata.authentic_data = options.recursion_desired;
     request
 }
 
@@ -410,19 +495,19 @@ fn of_io(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use hickory_resolver::net::proto::op::Edns;
+    use hickory_resolver::net::proto::op;
 
     use super::*;
 
-    const MANNER: Manner = Manner {
+    const OPTIONS: QueryOptions = QueryOptions {
         transport: Transport::Any,
         recursion_desired: false,
         signatures: true,
     };
 
     fn sent(name: &Name) -> Sent {
-        let question = Question::new(name, RecordType::TXT, MANNER);
-        question.with_randomness()
+        let question = Question::new(name, RecordType::TXT, OPTIONS);
+        question.sent(true, Edns::Used)
     }
 
     fn answer(question: &Sent, change: impl Fn(&mut Message)) -> Vec<u8> {
@@ -445,15 +530,15 @@ mod tests {
                 message.metadata.recursion_desired = recursion_desired;
                 message.metadata.authentic_data = recursion_desired;
                 message.add_query(Query::query(name.clone(), kind));
-                let edns = message.edns.get_or_insert_with(Edns::new);
+                let edns = message.edns.get_or_insert_with(op::Edns::new);
                 edns.set_max_payload(EDNS_PAYLOAD);
                 edns.set_dnssec_ok(signatures);
-                let manner = Manner {
+                let options = QueryOptions {
                     transport: Transport::Any,
                     recursion_desired,
                     signatures,
                 };
-                let question = Question::new(&name, kind, manner);
+                let question = Question::new(&name, kind, options);
                 assert_eq!(question.octets, message.to_vec().unwrap(), "{name}");
             }
         }

@@ -54,9 +54,9 @@ struct Allowance {
     last: Instant,
 }
 
-/// The leave to ask one question.
+/// The permission to ask one question.
 #[derive(Debug)]
-pub struct Leave {
+pub struct Permit {
     address: Arc<Address>,
     zone: u64,
     /// Whether the address never answered for the zone, and whether the question still counts as one
@@ -78,7 +78,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Waits for a free slot. None where the address owes too many answers to be asked again now.
-    pub async fn ask(&self, zone: &Name, ip: IpAddr) -> Option<Leave> {
+    pub async fn ask(&self, zone: &Name, ip: IpAddr) -> Option<Permit> {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
         let of_address = Arc::clone(&address.in_flight).acquire_owned().await.ok()?;
@@ -95,7 +95,7 @@ impl Limits {
             }
             !answered
         };
-        Some(Leave {
+        Some(Permit {
             address,
             zone,
             first: counted,
@@ -125,7 +125,7 @@ impl Limits {
     }
 }
 
-impl Leave {
+impl Permit {
     /// Says that something answered, even if nothing that counts. What a server says of a zone that
     /// it does not have is held against that zone, not against all that it has.
     pub fn heard(&mut self) {
@@ -226,9 +226,9 @@ mod tests {
         }
         assert!(limits.ask(&lame, ip).await.is_none());
         for _ in 0..3 * UNANSWERED {
-            let mut leave = limits.ask(&served, ip).await.unwrap();
-            leave.heard();
-            leave.answered();
+            let mut permit = limits.ask(&served, ip).await.unwrap();
+            permit.heard();
+            permit.answered();
         }
         tokio::time::advance(UNANSWERED_PERIOD).await;
         assert!(limits.ask(&lame, ip).await.is_some());
@@ -239,9 +239,9 @@ mod tests {
         let limits = Limits::default();
         let zone = Name::root();
         let ip = "192.0.2.1".parse().unwrap();
-        let mut leaves = Vec::new();
+        let mut permits = Vec::new();
         for _ in 0..IN_FLIGHT_PER_ADDRESS {
-            leaves.push(limits.ask(&zone, ip).await.unwrap());
+            permits.push(limits.ask(&zone, ip).await.unwrap());
         }
         let wait = Duration::from_millis(20);
         assert!(
@@ -249,7 +249,7 @@ mod tests {
                 .await
                 .is_err()
         );
-        leaves.pop();
+        permits.pop();
         assert!(limits.ask(&zone, ip).await.is_some());
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{read_recursive, shown};
-use super::exchange::{Answer, Exchange, Manner, Question, Transport, accept, failure, over};
+use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport, accept, failure, over};
 use super::guard::Guard;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
@@ -338,7 +338,7 @@ impl Recursive {
     }
 
     async fn put(&self, server: &Server, name: &Name) -> Result<Answer, Failure> {
-        const MANNER: Manner = Manner {
+        const OPTIONS: QueryOptions = QueryOptions {
             transport: Transport::Any,
             recursion_desired: true,
             signatures: false,
@@ -346,18 +346,18 @@ impl Recursive {
         let kind = RecordType::TXT;
         if !server.configured.is_over_tls() {
             let address = server.configured.address;
-            let question = Question::new(name, kind, MANNER);
+            let question = Question::new(name, kind, OPTIONS);
             // Over UDP, then over TCP.
             let deadline = Instant::now() + self.exchange.timeout() * 2;
             return self.exchange.ask(address, &question, deadline).await;
         }
         let question = Query::query(name.clone(), kind);
         let _slot = server.in_flight.acquire().await;
-        let (used, mut answer) = self.put_connected(server, &question, MANNER).await;
+        let (used, mut answer) = self.put_connected(server, &question, OPTIONS).await;
         // A connection that was open may have ended just now.
         if let Some(used) = used.filter(|_| answer.is_err()) {
             server.forget(used).await;
-            (_, answer) = self.put_connected(server, &question, MANNER).await;
+            (_, answer) = self.put_connected(server, &question, OPTIONS).await;
         }
         match answer {
             Ok(answer) => accept(answer, &question),
@@ -375,7 +375,7 @@ impl Recursive {
         &self,
         server: &Server,
         question: &Query,
-        manner: Manner,
+        options: QueryOptions,
     ) -> (Option<u64>, Result<DnsResponse, NetError>) {
         let end = Instant::now() + self.exchange.timeout();
         let (number, connection) = match timeout_at(end, self.connection(server)).await {
@@ -383,7 +383,7 @@ impl Recursive {
             Ok(Err(error)) => return (None, Err(error)),
             Err(_) => return (None, Err(NetError::Timeout)),
         };
-        let answer = timeout_at(end, over(&connection, question.clone(), manner)).await;
+        let answer = timeout_at(end, over(&connection, question.clone(), options)).await;
         (Some(number), answer.unwrap_or(Err(NetError::Timeout)))
     }
 
@@ -446,7 +446,10 @@ fn aliases(outcome: &Outcome) -> &[String] {
         | Outcome::NxDomain { aliases }
         | Outcome::WildcardAlias { aliases } => aliases,
         Outcome::Alias { target } => std::slice::from_ref(target),
-        Outcome::WildcardValues { .. } | Outcome::Referral(_) | Outcome::Failed(_) => &[],
+        Outcome::WildcardValues { .. }
+        | Outcome::Referral(_)
+        | Outcome::Below(_)
+        | Outcome::Failed(_) => &[],
     }
 }
 

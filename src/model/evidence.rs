@@ -129,6 +129,8 @@ pub enum Outcome {
     Alias { target: String },
     /// The name lies in a zone of its own, with these servers.
     Referral(ZoneServers),
+    /// The server is one of that zone's own, and answers for it where others refer to it.
+    Below(ZoneServers),
     /// The server gave no answer that means anything.
     Failed(Failure),
 }
@@ -197,4 +199,21 @@ pub enum Failure {
     NotSigned,
     #[error("the look-up takes more questions, octets or time than a check may spend")]
     Budget,
+}
+
+impl Failure {
+    /// Whether the server let the question pass.
+    #[must_use]
+    pub fn is_silence(self) -> bool {
+        matches!(self, Self::Timeout | Self::NoTcp)
+    }
+
+    /// Whether signatures are at fault.
+    #[must_use]
+    pub fn is_of_dnssec(self) -> bool {
+        matches!(
+            self,
+            Self::Bogus | Self::SignatureExpired | Self::SignatureNotYetValid | Self::UntrustedRoot
+        )
+    }
 }

@@ -110,6 +110,7 @@ fn read(challenge: &Challenge, evidence: &Evidence, form: RecordForm, outcome: &
             zone.name,
             zone.hosts.join(", ")
         ))),
+        Outcome::Below(zone) => silent(shorten(&format!("answers for the zone {}", zone.name))),
         Outcome::Values { values, aliases } => {
             let matches: Vec<ValueMatch> = values
                 .iter()

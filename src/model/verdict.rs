@@ -2,7 +2,7 @@
 
 use super::agreement::{Agreement, Weight, agree};
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Failure, Lookup, Outcome, Security, Source, Step};
+use super::evidence::{Evidence, Failure, Lookup, Outcome, Security, Source, Step, ZoneServers};
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,13 +158,22 @@ pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup)
     judged(verdict, weight.min(of_votes))
 }
 
+/// What servers must agree on before what they say of the name itself is weighed.
+#[derive(PartialEq)]
+enum Said<'a> {
+    Alias(&'a str),
+    Cut(&'a ZoneServers),
+    OfTheName,
+}
+
 /// Whether the servers agree on the kind of answer: an alias and a zone cut must be the very same,
 /// what there is at the name itself is left to the votes.
 fn step_agreement(step: &Step) -> Agreement<()> {
     let said = step.answers.iter().map(|answer| match &answer.outcome {
         Outcome::Failed(_) => None,
-        Outcome::Alias { .. } | Outcome::Referral(_) => Some(Some(&answer.outcome)),
-        _ => Some(None),
+        Outcome::Alias { target } => Some(Said::Alias(target)),
+        Outcome::Referral(zone) | Outcome::Below(zone) => Some(Said::Cut(zone)),
+        _ => Some(Said::OfTheName),
     });
     match agree(said) {
         Agreement::Agreed(_, weight) => Agreement::Agreed((), weight),
@@ -245,7 +254,7 @@ fn judge_outcome(
         | Outcome::WildcardValues { .. }
         | Outcome::WildcardAlias { .. } => return Verdict::Absent,
         // Where a look-up ends so, it says why itself.
-        Outcome::Alias { .. } | Outcome::Referral(_) => {
+        Outcome::Alias { .. } | Outcome::Referral(_) | Outcome::Below(_) => {
             return Verdict::Inconclusive(Failure::Malformed);
         }
         // Whoever controls the target of an apex CNAME controls the name, yet the record would

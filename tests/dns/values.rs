@@ -1,6 +1,7 @@
 //! What the published values may look like.
 
 use freehold::model::agreement::Weight::Complete;
+use freehold::model::evidence::Outcome;
 use freehold::model::verdict::{MismatchKind, Verdict};
 
 use crate::support::{Asked, Checked, DOMAIN, Engine, acme, challenge};
@@ -105,7 +106,20 @@ async fn a_wildcard_of_texts() {
     let engine = Engine::of(&tree);
     tree.zone(DOMAIN).set_txt("*.acme.com", &["v=spf1 -all"]);
     let checked = engine.check(&challenge).await;
+    checked.is(Verdict::Absent, Complete);
+    let values = vec![b"v=spf1 -all".to_vec()];
+    for answer in &checked.evidence.lookups[0].steps[0].answers {
+        let wildcard = Outcome::WildcardValues {
+            values: values.clone(),
+        };
+        assert_eq!(answer.outcome, wildcard);
+    }
+    // A value of the name's own is another one.
+    tree.zone(DOMAIN)
+        .set_txt(&challenge.owner_underscore(), &["token=other"]);
+    let checked = engine.check(&challenge).await;
     checked.is(Verdict::Mismatch(MismatchKind::OtherValue), Complete);
+    tree.zone(DOMAIN).remove(&challenge.owner_underscore());
     let value = challenge.value_underscore();
     tree.zone(DOMAIN).set_txt("*.acme.com", &[&value]);
     engine.check(&challenge).await.is(Verdict::Proven, Complete);

@@ -71,6 +71,8 @@ pub enum Signatures {
     Bogus,
     /// Valid until yesterday.
     Expired,
+    /// Valid from tomorrow on.
+    Early,
     /// Left out.
     Missing,
 }

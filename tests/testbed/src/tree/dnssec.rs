@@ -121,6 +121,7 @@ impl Signing {
         let (inception, expiration) = match signatures {
             Signatures::Missing => return None,
             Signatures::Expired => (now - 2 * DAY, now - DAY),
+            Signatures::Early => (now + DAY, now + 2 * DAY),
             Signatures::Valid | Signatures::Bogus => (now - HOUR, now + 30 * DAY),
         };
         // Serial numbers, which wrap (RFC 4034 section 3.1.5).

@@ -1,0 +1,218 @@
+//! One check's walk: what it may spend, and how it asks one server.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hickory_resolver::net::proto::dnssec::TrustAnchors;
+use hickory_resolver::net::proto::op::{Message, ResponseCode};
+use hickory_resolver::net::proto::rr::{Name, RecordType};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::budget::Budget;
+use super::cache::Cache;
+use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport};
+use super::flights::Flights;
+use super::limits::Limits;
+use super::zone::NameServer;
+use crate::model::evidence::{BrokenZone, Failure};
+use crate::model::policy::NamePolicy;
+
+/// Questions of one check under way at once. All that one namespace may have under way, three
+/// quarters of the workers' checks, leave room among all that are under way to all servers.
+const AT_ONCE: usize = 4;
+/// Addresses of one name server that are waited for in vain.
+const MAX_SILENT_ADDRESSES: usize = 2;
+
+/// What all walks share.
+pub struct Walker {
+    pub exchange: Exchange,
+    pub limits: Limits,
+    pub cache: Cache,
+    /// Delegations that are being found out, by the name below their registry.
+    pub delegations: Flights<Name>,
+    /// Name servers whose addresses are being looked up.
+    pub hosts: Flights<Name>,
+    pub policy: NamePolicy,
+    /// The root servers, by name, each with its addresses.
+    pub roots: Vec<NameServer>,
+    /// Keys of the root zone; empty where it is not signed.
+    pub anchors: Arc<TrustAnchors>,
+    /// The port of servers that the DNS tells of.
+    pub port: u16,
+}
+
+/// One check's walk.
+pub struct Walk<'a> {
+    pub walker: &'a Walker,
+    pub budget: Budget,
+    /// Addresses that let a question of this check pass without an answer, and whether it was over
+    /// TCP alone; they are not asked again so.
+    silent: Mutex<HashSet<(SocketAddr, bool)>>,
+    at_once: Semaphore,
+    broken: Mutex<Option<BrokenZone>>,
+}
+
+/// What came of a question to one server.
+#[derive(Debug)]
+pub struct Reply<T> {
+    /// The server's host name and address.
+    pub server: Arc<str>,
+    pub result: Result<T, Failure>,
+}
+
+impl<'a> Walk<'a> {
+    #[must_use]
+    pub fn new(walker: &'a Walker, time: Duration) -> Self {
+        Self {
+            walker,
+            budget: Budget::new(time),
+            silent: Mutex::default(),
+            at_once: Semaphore::new(AT_ONCE),
+            broken: Mutex::default(),
+        }
+    }
+
+    /// Waits for something as long as the check may last.
+    pub async fn in_time<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
+        timeout_at(self.budget.deadline(), wait)
+            .await
+            .map_err(|_| Failure::Budget)
+    }
+
+    /// Asks one server, at one of its addresses after the other, until it gives an answer that
+    /// `read` accepts.
+    pub async fn query<T>(
+        &self,
+        zone: &Name,
+        server: &NameServer,
+        question: &Question,
+        read: impl Fn(&Message) -> Result<T, Failure>,
+    ) -> Reply<(Answer, T)> {
+        let addresses = match &server.addresses {
+            Ok(addresses) => addresses,
+            Err(failure) => {
+                return Reply {
+                    server: Arc::clone(&server.host),
+                    result: Err(*failure),
+                };
+            }
+        };
+        let mut last = (&server.host, Failure::NoAddress);
+        let mut waited = 0;
+        for address in addresses {
+            match self.query_at(zone, address.socket, question, &read).await {
+                Ok(answer) => {
+                    return Reply {
+                        server: Arc::clone(&address.shown),
+                        result: Ok(answer),
+                    };
+                }
+                Err(failure) => last = (&address.shown, failure),
+            }
+            waited += usize::from(last.1.is_silence());
+            if last.1 == Failure::Budget || waited == MAX_SILENT_ADDRESSES {
+                break;
+            }
+        }
+        Reply {
+            server: Arc::clone(last.0),
+            result: Err(last.1),
+        }
+    }
+
+    async fn query_at<T>(
+        &self,
+        zone: &Name,
+        address: SocketAddr,
+        question: &Question,
+        read: &impl Fn(&Message) -> Result<T, Failure>,
+    ) -> Result<(Answer, T), Failure> {
+        let over_tcp = question.transport() == Transport::Tcp;
+        if self.silent().contains(&(address, over_tcp)) {
+            return Err(silence(over_tcp));
+        }
+        self.budget.question()?;
+        let answer = self.query_in_turn(zone, address, question, read).await;
+        if matches!(&answer, Err(failure) if failure.is_silence()) {
+            if Instant::now() >= self.budget.deadline() {
+                return Err(Failure::Budget);
+            }
+            self.silent().insert((address, over_tcp));
+        }
+        answer
+    }
+
+    /// Waits until it may ask. A server that never answered for the zone counts as silent.
+    async fn query_in_turn<T>(
+        &self,
+        zone: &Name,
+        address: SocketAddr,
+        question: &Question,
+        read: &impl Fn(&Message) -> Result<T, Failure>,
+    ) -> Result<(Answer, T), Failure> {
+        let turn = async {
+            let turn = self.at_once.acquire().await;
+            (turn, self.walker.limits.ask(zone, address.ip()).await)
+        };
+        let (_turn, permit) = self.in_time(turn).await?;
+        let mut permit = permit.ok_or(silence(question.transport() == Transport::Tcp))?;
+        let exchange = &self.walker.exchange;
+        let deadline = self.budget.deadline();
+        let answer = exchange.ask(address, question, deadline).await?;
+        permit.heard();
+        self.budget.octets(answer.wire.len())?;
+        let reading = read(&answer.message)?;
+        permit.answered();
+        Ok((answer, reading))
+    }
+
+    /// Remembers the first zone whose signatures do not hold.
+    pub fn note_broken(&self, broken: &BrokenZone) {
+        if broken.failure.is_of_dnssec() {
+            let mut noted = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.get_or_insert_with(|| broken.clone());
+        }
+    }
+
+    #[must_use]
+    pub fn broken(&self) -> Option<BrokenZone> {
+        let noted = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.clone()
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashSet<(SocketAddr, bool)>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn silence(over_tcp: bool) -> Failure {
+    if over_tcp {
+        Failure::NoTcp
+    } else {
+        Failure::Timeout
+    }
+}
+
+/// A question to an authoritative server.
+pub fn question(name: &Name, kind: RecordType, transport: Transport, signatures: bool) -> Question {
+    let options = QueryOptions {
+        transport,
+        recursion_desired: false,
+        signatures,
+    };
+    Question::new(name, kind, options)
+}
+
+/// Any answer that a server gives for a zone of its own.
+pub fn with_authority(answer: &Message) -> Result<(), Failure> {
+    match answer.metadata.response_code {
+        ResponseCode::NoError | ResponseCode::NXDomain if answer.metadata.authoritative => Ok(()),
+        ResponseCode::NoError | ResponseCode::NXDomain => Err(Failure::Lame),
+        ResponseCode::ServFail => Err(Failure::ServFail),
+        ResponseCode::Refused => Err(Failure::Refused),
+        _ => Err(Failure::OtherCode),
+    }
+}
