@@ -19,3 +19,4 @@ mod shell;
 mod spoofing;
 mod support;
 mod values;
+mod yardstick;

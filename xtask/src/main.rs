@@ -14,6 +14,7 @@ mod reference;
 mod signals;
 mod soak;
 mod test;
+mod zones;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,8 @@ enum Task {
     },
     /// Let a week pass within an hour or so, and see that memory, files and tasks stay as they are
     Soak(soak::Arguments),
+    /// Check random zones, honest and lying, against what a validating Unbound finds in them
+    Zones(zones::Arguments),
     /// Build the release as a container image in target/image, with buildah
     Image,
     /// Write the custom resource definitions to crds/, to the chart and to the API reference
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
             test::until_interrupted(faults::run(rounds, domains)).await
         }
         Task::Soak(arguments) => soak::run(arguments).await,
+        Task::Zones(arguments) => zones::run(arguments).await,
         Task::Image => image::run().await,
         Task::Crds => crds::run().await,
         Task::Chart => chart::write_readme(),

@@ -4,9 +4,11 @@
 mod authoritative;
 mod certificate;
 mod ready;
+mod recursor;
 mod unbound;
 
 pub use authoritative::{Software, external, start};
+pub use recursor::Recursor;
 pub use unbound::Unbound;
 
 #[cfg(doc)]

@@ -26,6 +26,8 @@ pub const TESTED_WITH: PackageSet = PackageSet {
         ("bind9", Some("usr/sbin/named")),
         ("nsd", Some("usr/sbin/nsd")),
         ("knot", Some("usr/sbin/knotd")),
+        ("pdns-server", Some("usr/sbin/pdns_server")),
+        ("pdns-backend-bind", None),
         ("unbound", Some("usr/sbin/unbound")),
         ("libfaketime", None),
     ],
@@ -69,10 +71,15 @@ impl Packages {
             .with_context(|| format!("creating {}", packages.root.display()))?;
         let _lock = lock(&cache.join("packages.lock"), "unpacking packages").await?;
         let done = packages.root.join(UNPACKED);
-        if !done.is_file() {
+        // A set that has grown since leaves the rest as it is.
+        let missing = |(package, _): &&(&str, Option<&str>)| packages.version(package).is_err();
+        let missing: Vec<_> = set.packages.iter().filter(missing).collect();
+        if !missing.is_empty() {
             let downloads = Downloads::new(&cache, &packages.root)?;
-            let mut files = Vec::new();
-            for (package, program) in set.packages {
+            let mut files: Vec<String> = fs::read_to_string(&done)
+                .map(|files| files.lines().map(ToOwned::to_owned).collect())
+                .unwrap_or_default();
+            for (package, program) in missing {
                 eprintln!("unpacking {package}…");
                 files.extend(packages.unpack(&downloads, package, *program).await?);
             }

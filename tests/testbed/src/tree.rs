@@ -12,15 +12,17 @@ mod builder;
 mod denial;
 mod dnssec;
 mod edit;
+mod forward;
 mod host;
 mod resolve;
 mod sockets;
 mod state;
+mod style;
 mod zone;
 mod zone_file;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub use builder::{Builder, Ds};
 pub use edit::ZoneEdit;
 pub use host::Server;
 pub use state::Query;
+pub use style::{AddressAnswer, Sections, Style, WithoutEdns};
 
 use state::Shared;
 
@@ -70,6 +73,13 @@ impl Tree {
         [127, b, c, 255].into()
     }
 
+    /// An address of [`Tree::network`] that no server has, for an asker of its own.
+    #[must_use]
+    pub fn asker_address(&self) -> Ipv4Addr {
+        let [b, c] = self.network;
+        [127, b, c, 254].into()
+    }
+
     /// The root's servers, at the addresses that the zones tell.
     #[must_use]
     pub fn roots(&self) -> Vec<IpAddr> {
@@ -79,6 +89,19 @@ impl Tree {
                 .values()
                 .filter(|host| host.zones.contains(&Name::root()))
                 .flat_map(|host| host.told.iter().copied())
+                .collect()
+        })
+    }
+
+    /// The root's servers as a recursive server's hints file.
+    #[must_use]
+    pub fn root_hints(&self) -> String {
+        self.state.read(|state| {
+            let roots = state.hosts.iter();
+            roots
+                .filter(|(_, host)| host.zones.contains(&Name::root()))
+                .flat_map(|(name, host)| host.told.iter().map(move |told| (name, told)))
+                .map(|(name, told)| format!(". 3600 NS {name}\n{name} 3600 A {told}\n"))
                 .collect()
         })
     }

@@ -1,5 +1,6 @@
 //! What a server sends for one query, its behaviour applied.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use super::behaviour::{Behaviour, Signatures};
 use super::resolve::{Reply, Resolution};
 use super::state::{Query, State};
+use super::style::Sections;
 use super::{name, text};
 use crate::dns::Transport;
 
@@ -30,16 +32,19 @@ pub(super) struct Sending {
     pub(super) delay: Duration,
     /// Ends the connection instead of an answer.
     pub(super) close: bool,
+    /// The program that has the answer.
+    pub(super) forward: Option<SocketAddr>,
 }
 
 /// Notes the query and tells what the server at `host` sends for it.
 pub(super) fn respond(
     state: &mut State,
     host: &Name,
+    client: IpAddr,
     bytes: &[u8],
     transport: Transport,
 ) -> Result<Sending> {
-    let request = Message::from_vec(bytes).context("reading a query")?;
+    let mut request = Message::from_vec(bytes).context("reading a query")?;
     let Some(question) = request.queries.first() else {
         return Ok(Sending::default());
     };
@@ -49,6 +54,7 @@ pub(super) fn respond(
     let edns = request.edns.as_ref();
     let dnssec_ok = edns.is_some_and(|edns| edns.flags().dnssec_ok);
     state.note(Query {
+        client,
         server: text(host),
         name: text(question.name()),
         record_type: question.query_type(),
@@ -59,6 +65,12 @@ pub(super) fn respond(
     let Some(server) = state.hosts.get(host) else {
         return Ok(Sending::default());
     };
+    if server.forward.is_some() {
+        return Ok(Sending {
+            forward: server.forward,
+            ..Sending::default()
+        });
+    }
     let behaviour = server.behaviour(question.name());
     let udp = transport == Transport::Udp;
     match behaviour {
@@ -73,8 +85,23 @@ pub(super) fn respond(
         _ => {}
     }
 
+    let style = server.style;
+    if style.is_silent_about(&request) {
+        return Ok(Sending::default());
+    }
+    let refusal = style.refusal(&request);
+    if style.without_edns.is_some() {
+        request.edns = None;
+    }
+    let Some(question) = request.queries.first() else {
+        return Ok(Sending::default());
+    };
+    let dnssec_ok = dnssec_ok && request.edns.is_some();
     let mut response = empty(&request);
-    if request.metadata.op_code == OpCode::Query {
+    let mut beside = Reply::default();
+    if let Some(code) = refusal {
+        response.metadata.response_code = code;
+    } else if request.metadata.op_code == OpCode::Query {
         let zone = server.zone_for(&state.zones, question.name(), question.query_type());
         let signatures = dnssec_ok.then_some(match behaviour {
             Behaviour::Signatures(signatures) => *signatures,
@@ -82,8 +109,16 @@ pub(super) fn respond(
         });
         match zone {
             Some(zone) => {
-                let reply =
-                    Resolution::of(zone, question.name(), question.query_type(), signatures);
+                let truth = state.zones.get(&zone.origin).filter(|_| server.forger);
+                let resolution = Resolution::new(zone, truth, signatures, style);
+                let reply = if style.misses(&request, zone) {
+                    resolution.missing()
+                } else {
+                    resolution.of(question.name(), question.query_type())
+                };
+                if style.sections == Sections::Full && reply.is_positive() {
+                    beside = Resolution::new(zone, truth, signatures, style).servers();
+                }
                 fill(&mut response, reply);
             }
             None => response.metadata.response_code = ResponseCode::Refused,
@@ -91,7 +126,15 @@ pub(super) fn respond(
     } else {
         response.metadata.response_code = ResponseCode::NotImp;
     }
+    let short = response.clone();
+    response.authorities.extend(beside.authorities);
+    response.additionals.extend(beside.additionals);
+    if response.to_vec().context("writing an answer")?.len() > usize::from(payload(&request)) {
+        // What is not required is left out before an answer is cut off.
+        response = short;
+    }
     distort(&mut response, behaviour, &request, udp);
+    style.dress(&mut response, &request);
     let mut answer = response.to_vec().context("writing an answer")?;
     if udp && answer.len() > usize::from(payload(&request)) {
         answer = truncated(&response).to_vec().context("writing an answer")?;

@@ -1,6 +1,7 @@
 //! Describes a tree and starts it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::dnssec::{Denial, Signing};
 use super::host::Host;
 use super::sockets::Sockets;
 use super::state::{Shared, State};
+use super::style::Style;
 use super::zone::Zone;
 use super::{Tree, name};
 
@@ -56,6 +58,7 @@ pub struct Builder {
     real: BTreeMap<Name, Ipv4Addr>,
     external: BTreeSet<Name>,
     public: bool,
+    port: Option<u16>,
 }
 
 impl Builder {
@@ -92,7 +95,21 @@ impl Builder {
     /// Signed, names denied by NSEC3 with this many additional hash rounds.
     #[must_use]
     pub fn signed_with_nsec3(mut self, rounds: u16) -> Self {
-        self.plan().denial = Some(Denial::Nsec3(rounds));
+        self.plan().denial = Some(Denial::Nsec3 {
+            rounds,
+            opt_out: false,
+        });
+        self
+    }
+
+    /// Signed, names denied by NSEC3 without additional hash rounds; delegations without DS are left
+    /// out of the chain (RFC 5155 section 6), as large top-level domains have it.
+    #[must_use]
+    pub fn signed_with_opt_out(mut self) -> Self {
+        self.plan().denial = Some(Denial::Nsec3 {
+            rounds: 0,
+            opt_out: true,
+        });
         self
     }
 
@@ -151,6 +168,13 @@ impl Builder {
         self
     }
 
+    /// Servers listen at this port instead of a free one. Below 1024 that needs root's rights.
+    #[must_use]
+    pub fn listen_at(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// # Errors
     /// When no free port is found, or a name server's name is in no zone of the tree.
     pub async fn start(mut self) -> Result<Tree> {
@@ -164,10 +188,19 @@ impl Builder {
             }
             // 127.0.0.0/16 is left to everything else on this machine.
             let network = [octets[0] | 64, octets[1]];
-            let port = FIRST_PORT + u16::from_be_bytes([octets[2], octets[3]]) % PORTS;
+            let port = self
+                .port
+                .unwrap_or_else(|| FIRST_PORT + u16::from_be_bytes([octets[2], octets[3]]) % PORTS);
             let state = self.state(network, port)?;
             match serve(state, port).await {
                 Ok((state, serving)) => return Ok(Tree::new(state, port, network, serving)),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    return Err(error).with_context(|| {
+                        format!(
+                            "listening at port {port}, which needs root or CAP_NET_BIND_SERVICE"
+                        )
+                    });
+                }
                 Err(error) => last = Some(error),
             }
         }
@@ -258,6 +291,9 @@ impl Builder {
             views: BTreeMap::new(),
             behaviour: Behaviour::Normal,
             behaviours: BTreeMap::new(),
+            style: Style::default(),
+            forger: false,
+            forward: None,
         });
         entry.zones.insert(origin.clone());
     }

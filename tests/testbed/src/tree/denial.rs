@@ -20,7 +20,11 @@ pub(super) fn type_missing(zone: &Zone, name: &Name, wildcard: Option<&Name>) ->
     match (Chain::of(zone), wildcard) {
         (Chain::Nsec, None) => vec![nsec(zone, name)],
         (Chain::Nsec, Some(wildcard)) => vec![nsec(zone, name), nsec(zone, wildcard)],
-        (Chain::Nsec3(chain), None) => chain.matching(name).into_iter().collect(),
+        (Chain::Nsec3(chain), None) => match chain.matching(name) {
+            Some(matching) => vec![matching],
+            // An insecure delegation that the chain leaves out (RFC 5155 section 7.2.4).
+            None => chain.closest_encloser_proof(name),
+        },
         (Chain::Nsec3(chain), Some(wildcard)) => {
             let encloser = zone.closest_encloser(name);
             let next = next_closer(name, &encloser);
@@ -42,15 +46,9 @@ pub(super) fn name_missing(zone: &Zone, name: &Name, encloser: &Name) -> Proof {
     match Chain::of(zone) {
         Chain::Nsec => vec![nsec(zone, name), nsec(zone, &wildcard)],
         Chain::Nsec3(chain) => {
-            let next = next_closer(name, encloser);
-            [
-                chain.matching(encloser),
-                chain.covering(&next),
-                chain.covering(&wildcard),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()
+            let mut proof = chain.closest_encloser_proof(name);
+            proof.extend(chain.covering(&wildcard));
+            proof
         }
     }
 }
@@ -89,7 +87,9 @@ enum Chain {
 impl Chain {
     fn of(zone: &Zone) -> Self {
         match zone.signing.as_ref().map(|signing| signing.denial) {
-            Some(Denial::Nsec3(rounds)) => Self::Nsec3(HashedChain::new(zone, rounds)),
+            Some(Denial::Nsec3 { rounds, opt_out }) => {
+                Self::Nsec3(HashedChain::new(zone, rounds, opt_out))
+            }
             Some(Denial::Nsec) | None => Self::Nsec,
         }
     }
@@ -131,18 +131,24 @@ fn types(zone: &Zone, name: &Name) -> Vec<RecordType> {
 struct HashedChain {
     origin: Name,
     rounds: u16,
+    opt_out: bool,
     /// By hash; with the types that the name has.
     hashes: BTreeMap<Vec<u8>, Vec<RecordType>>,
 }
 
 impl HashedChain {
-    fn new(zone: &Zone, rounds: u16) -> Self {
+    fn new(zone: &Zone, rounds: u16, opt_out: bool) -> Self {
         let mut chain = Self {
             origin: zone.origin.clone(),
             rounds,
+            opt_out,
             hashes: BTreeMap::new(),
         };
         for owner in zone.own_names() {
+            let insecure = zone.is_cut(owner) && zone.get(owner, RecordType::DS).is_none();
+            if opt_out && insecure {
+                continue;
+            }
             let mut name = owner.clone();
             // Names that exist only through others are in the chain too.
             loop {
@@ -183,6 +189,22 @@ impl HashedChain {
         self.record(owner)
     }
 
+    /// The nearest ancestor that the chain has, and that nothing in it is on the way to the name.
+    fn closest_encloser_proof(&self, name: &Name) -> Proof {
+        let mut next = name.clone();
+        while next != self.origin {
+            let encloser = next.base_name();
+            if let Some(matching) = self.matching(&encloser) {
+                return [Some(matching), self.covering(&next)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
+            }
+            next = encloser;
+        }
+        Proof::new()
+    }
+
     fn record(&self, hash: &Vec<u8>) -> Option<(Name, RecordSet)> {
         let types = self.hashes.get(hash)?;
         let next = self
@@ -193,7 +215,7 @@ impl HashedChain {
             .map(|(next, _)| next.clone())?;
         let data = NSEC3::new(
             Nsec3HashAlgorithm::SHA1,
-            false,
+            self.opt_out,
             self.rounds,
             Vec::new(),
             next,

@@ -29,8 +29,12 @@ const DAY: u64 = 24 * HOUR;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denial {
     Nsec,
-    /// With this many additional hash rounds (RFC 5155).
-    Nsec3(u16),
+    /// With additional hash rounds (RFC 5155); with opt-out, delegations without DS are not in the
+    /// chain.
+    Nsec3 {
+        rounds: u16,
+        opt_out: bool,
+    },
 }
 
 pub(super) struct Signing {
@@ -94,7 +98,7 @@ impl Signing {
     pub(super) fn nsec3_parameters(&self) -> Vec<RData> {
         match self.denial {
             Denial::Nsec => Vec::new(),
-            Denial::Nsec3(rounds) => {
+            Denial::Nsec3 { rounds, .. } => {
                 let data = NSEC3PARAM::new(Nsec3HashAlgorithm::SHA1, false, rounds, Vec::new());
                 vec![RData::DNSSEC(DNSSECRData::NSEC3PARAM(data))]
             }

@@ -8,6 +8,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::behaviour::Behaviour;
 use super::edit::{ZoneEdit, no_such};
 use super::state::{Query, Shared};
+use super::style::Style;
 use super::zone::Zone;
 use super::{name, text};
 use crate::dns::Transport;
@@ -27,6 +28,11 @@ pub(super) struct Host {
     pub(super) behaviour: Behaviour,
     /// By the name asked for.
     pub(super) behaviours: BTreeMap<Name, Behaviour>,
+    pub(super) style: Style,
+    /// Has signatures of what the zones have, and no key to sign what it changed.
+    pub(super) forger: bool,
+    /// The program that answers in its place.
+    pub(super) forward: Option<SocketAddr>,
 }
 
 impl Host {
@@ -81,6 +87,21 @@ impl Server {
     pub fn set_behaviour_for(&self, asked: &str, behaviour: Behaviour) {
         let asked = name(asked);
         self.edit(|host| host.behaviours.insert(asked, behaviour));
+    }
+
+    /// How it answers where the standards leave a choice, or where it is older than they are.
+    pub fn set_style(&self, style: Style) {
+        self.edit(|host| host.style = style);
+    }
+
+    /// What it serves otherwise than its zones' other servers is signed wrongly: it has not the keys.
+    pub fn forges(&self) {
+        self.edit(|host| host.forger = true);
+    }
+
+    /// Gives each question to the program at that address, and the program's answer to the asker.
+    pub fn forward_to(&self, program: SocketAddr) {
+        self.edit(|host| host.forward = Some(program));
     }
 
     /// Changes the zone on this server alone.

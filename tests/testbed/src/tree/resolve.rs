@@ -1,13 +1,15 @@
 //! An authoritative server's answer to a question about one zone: no socket, no clock.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::rdata::{CNAME, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::behaviour::Signatures;
 use super::denial;
+use super::style::{Sections, Style};
 use super::zone::{self, Match, RecordSet, Step, Zone};
 
 /// CNAMEs that a server follows inside its zone before it leaves the rest to the asker.
@@ -15,7 +17,7 @@ const LONGEST_CHAIN: usize = 16;
 const GLUE_TTL: u32 = 3600;
 
 /// An answer's sections and the flags that go with them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reply {
     pub(super) code: ResponseCode,
     pub(super) authoritative: bool,
@@ -24,9 +26,18 @@ pub(super) struct Reply {
     pub(super) additionals: Vec<Record>,
 }
 
+impl Reply {
+    pub(super) fn is_positive(&self) -> bool {
+        self.code == ResponseCode::NoError && self.authoritative && self.authorities.is_empty()
+    }
+}
+
 /// Answers one question; `signatures` is None for an asker that wants no DNSSEC records.
 pub(super) struct Resolution<'a> {
     zone: &'a Zone,
+    /// The zone as its key has signed it, on a server that changed it without the key.
+    truth: Option<&'a Zone>,
+    style: Style,
     signatures: Option<Signatures>,
     reply: Reply,
     /// Owners of denial records that are already in the reply.
@@ -34,26 +45,58 @@ pub(super) struct Resolution<'a> {
 }
 
 impl<'a> Resolution<'a> {
-    pub(super) fn of(
+    pub(super) fn new(
         zone: &'a Zone,
-        name: &Name,
-        record_type: RecordType,
+        truth: Option<&'a Zone>,
         signatures: Option<Signatures>,
-    ) -> Reply {
-        let mut resolution = Self {
+        style: Style,
+    ) -> Self {
+        Self {
             zone,
+            truth,
+            style,
             signatures,
             reply: Reply {
-                code: ResponseCode::NoError,
                 authoritative: true,
-                answers: Vec::new(),
-                authorities: Vec::new(),
-                additionals: Vec::new(),
+                ..Reply::default()
             },
             denied: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn of(mut self, name: &Name, record_type: RecordType) -> Reply {
+        self.run(name.clone(), record_type);
+        self.reply
+    }
+
+    /// The answer of a server that does not find the name, whether or not it is there.
+    pub(super) fn missing(mut self) -> Reply {
+        self.reply.code = ResponseCode::NXDomain;
+        self.soa();
+        self.reply
+    }
+
+    /// The zone's name servers and what it has of their addresses, for an answer that needs neither.
+    pub(super) fn servers(mut self) -> Reply {
+        let (zone, origin) = (self.zone, &self.zone.origin);
+        let Some(servers) = zone.get(origin, RecordType::NS) else {
+            return self.reply;
         };
-        resolution.run(name.clone(), record_type);
-        resolution.reply
+        let mut records = servers.records(origin);
+        self.sign(&mut records, origin, origin, servers);
+        self.reply.authorities = records;
+        for server in &servers.data {
+            let RData::NS(NS(host)) = server else {
+                continue;
+            };
+            let Some(set) = zone.get(host, RecordType::A) else {
+                continue;
+            };
+            let mut records = set.records(host);
+            self.sign(&mut records, host, host, set);
+            self.reply.additionals.extend(records);
+        }
+        self.reply
     }
 
     fn run(&mut self, mut name: Name, record_type: RecordType) {
@@ -146,11 +189,27 @@ impl<'a> Resolution<'a> {
         }
         for server in &servers.data {
             let RData::NS(host) = server else { continue };
-            let addresses = self.zone.glue.get(&host.0).into_iter().flatten();
-            self.reply.additionals.extend(addresses.map(|&address| {
-                Record::from_rdata(host.0.clone(), GLUE_TTL, zone::address(address))
-            }));
+            if self.style.without_optional_glue && !cut.zone_of(&host.0) {
+                continue;
+            }
+            let glue = self.zone.glue.get(&host.0).cloned();
+            let addresses = glue.unwrap_or_else(|| self.own_addresses(&host.0));
+            self.reply
+                .additionals
+                .extend(addresses.into_iter().map(|address| {
+                    Record::from_rdata(host.0.clone(), GLUE_TTL, zone::address(address))
+                }));
         }
+    }
+
+    /// What the parent knows of a host by its own records, where it tells more than it must.
+    fn own_addresses(&self, host: &Name) -> Vec<IpAddr> {
+        if self.style.sections == Sections::Minimal || self.zone.cut_above(host).is_some() {
+            return Vec::new();
+        }
+        let set = self.zone.get(host, RecordType::A);
+        let data = set.into_iter().flat_map(|set| &set.data);
+        data.filter_map(RData::ip_addr).collect()
     }
 
     fn answer(&mut self, owner: &Name, stored: &Name, set: &RecordSet) {
@@ -184,11 +243,30 @@ impl<'a> Resolution<'a> {
     }
 
     fn sign(&self, records: &mut Vec<Record>, owner: &Name, stored: &Name, set: &RecordSet) {
-        if let Some(signatures) = self.signatures
+        let signatures = self.signatures.map(|signatures| {
+            if self.is_forged(stored, set) && signatures == Signatures::Valid {
+                Signatures::Bogus
+            } else {
+                signatures
+            }
+        });
+        if let Some(signatures) = signatures
             && let Some(signing) = &self.zone.signing
             && let Some(data) = signing.sign(stored, set, signatures)
         {
             records.push(Record::from_rdata(owner.clone(), set.ttl, data));
         }
+    }
+
+    /// Whether the zone's key never signed this.
+    fn is_forged(&self, owner: &Name, set: &RecordSet) -> bool {
+        let Some(truth) = self.truth else {
+            return false;
+        };
+        let record_type = set.data.first().map(RData::record_type);
+        let signed = record_type.and_then(|record_type| truth.get(owner, record_type));
+        let same = |signed: &RecordSet| signed.data == set.data;
+        let denied = |(name, denial): &(Name, RecordSet)| name == owner && same(denial);
+        !signed.is_some_and(same) && !denial::all(truth).iter().any(denied)
     }
 }

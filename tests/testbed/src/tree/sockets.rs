@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use super::answer::{Sending, respond};
+use super::forward;
 use super::state::Shared;
 use crate::dns::Transport;
 
@@ -38,9 +39,15 @@ impl Sockets {
     }
 }
 
-fn sending(state: &Shared, host: &Name, query: &[u8], transport: Transport) -> Sending {
+fn sending(
+    state: &Shared,
+    host: &Name,
+    client: SocketAddr,
+    query: &[u8],
+    transport: Transport,
+) -> Sending {
     state
-        .write(|state| respond(state, host, query, transport))
+        .write(|state| respond(state, host, client.ip(), query, transport))
         .unwrap_or_else(|error| {
             eprintln!("DNS server {host}: no answer: {error:#}");
             Sending::default()
@@ -60,8 +67,14 @@ async fn serve_udp(socket: UdpSocket, state: Shared, host: Name) {
             },
             Some(_) = late.join_next() => continue,
         };
-        let sending = sending(&state, &host, &buffer[..length], Transport::Udp);
-        if sending.delay.is_zero() && sending.forged.is_none() {
+        let sending = sending(&state, &host, client, &buffer[..length], Transport::Udp);
+        if let Some(program) = sending.forward {
+            let (socket, query) = (socket.clone(), buffer[..length].to_vec());
+            late.spawn(async move {
+                let answer = forward::over_udp(program, &query).await?;
+                socket.send_to(&answer, client).await.map(drop)
+            });
+        } else if sending.delay.is_zero() && sending.forged.is_none() {
             if let Some(answer) = sending.answer {
                 // A client that has gone needs no answer.
                 let _ = socket.send_to(&answer, client).await;
@@ -91,8 +104,9 @@ async fn serve_tcp(listener: TcpListener, state: Shared, host: Name) {
         tokio::select! {
             accepted = listener.accept() => {
                 // A client that has gone again is no reason to end.
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve_connection(stream, state.clone(), host.clone()));
+                if let Ok((stream, client)) = accepted {
+                    let (state, host) = (state.clone(), host.clone());
+                    connections.spawn(serve_connection(stream, client, state, host));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -101,12 +115,20 @@ async fn serve_tcp(listener: TcpListener, state: Shared, host: Name) {
 }
 
 /// Each message is preceded by its length in two bytes.
-async fn serve_connection(mut stream: TcpStream, state: Shared, host: Name) -> io::Result<()> {
+async fn serve_connection(
+    mut stream: TcpStream,
+    client: SocketAddr,
+    state: Shared,
+    host: Name,
+) -> io::Result<()> {
     loop {
         let length = stream.read_u16().await?;
         let mut query = vec![0; usize::from(length)];
         stream.read_exact(&mut query).await?;
-        let sending = sending(&state, &host, &query, Transport::Tcp);
+        let mut sending = sending(&state, &host, client, &query, Transport::Tcp);
+        if let Some(program) = sending.forward {
+            sending.answer = Some(forward::over_tcp(program, &query).await?);
+        }
         if sending.close {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! What all servers of a tree share.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hickory_proto::rr::{Name, RecordType};
@@ -16,6 +17,8 @@ const LOG_LENGTH: usize = 100_000;
 /// One query as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
+    /// Where the question came from.
+    pub client: IpAddr,
     /// The server's host name, in lower case and without the final dot, as all names here.
     pub server: String,
     pub name: String,

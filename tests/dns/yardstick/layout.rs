@@ -1,0 +1,109 @@
+//! What a layout is: a customer's zones, whoever serves them, and where the record is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use freehold::model::challenge::RecordForm;
+use freehold_testbed::tree::Style;
+
+/// One customer's part of a tree. Its zones and servers are nobody else's; the root and the
+/// top-level domains are those of the tree.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub seed: u64,
+    /// The domain to verify.
+    pub domain: String,
+    pub form: RecordForm,
+    /// From the record's name onwards.
+    pub aliases: Vec<Alias>,
+    /// The name that has the value, and its zone.
+    pub record: String,
+    pub record_zone: String,
+    pub zones: Vec<ZonePlan>,
+    pub hosts: BTreeMap<String, HostPlan>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ZonePlan {
+    pub origin: String,
+    /// How it came to its servers.
+    pub hosting: &'static str,
+    pub hosts: Vec<String>,
+    pub signing: Signing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    Unsigned,
+    Nsec,
+    Nsec3,
+    OptOut,
+    /// Signed, and the parent does not say so.
+    Island,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostPlan {
+    pub style: Style,
+    pub life: Life,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Life {
+    #[default]
+    Alive,
+    /// Nobody listens.
+    Closed,
+    Silent,
+}
+
+#[derive(Debug, Clone)]
+pub struct Alias {
+    pub zone: String,
+    pub owner: String,
+    pub target: String,
+    pub dname: bool,
+}
+
+impl Layout {
+    pub fn zone(&self, origin: &str) -> &ZonePlan {
+        let mut zones = self.zones.iter();
+        zones.find(|zone| zone.origin == origin).unwrap()
+    }
+
+    pub fn has_dead_server(&self) -> bool {
+        self.hosts.values().any(|host| host.life != Life::Alive)
+    }
+
+    pub fn zones_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a ZonePlan> {
+        let serves = move |zone: &&ZonePlan| zone.hosts.iter().any(|own| own == host);
+        self.zones.iter().filter(serves)
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  verify {} by its {:?} record", self.domain, self.form)?;
+        for zone in &self.zones {
+            writeln!(
+                f,
+                "  {} ({:?}, {}): {}",
+                zone.origin,
+                zone.signing,
+                zone.hosting,
+                zone.hosts.join(" ")
+            )?;
+        }
+        for alias in &self.aliases {
+            let kind = if alias.dname { "DNAME" } else { "CNAME" };
+            writeln!(f, "  {} {kind} {}", alias.owner, alias.target)?;
+        }
+        writeln!(f, "  {} TXT, in {}", self.record, self.record_zone)?;
+        for (name, host) in &self.hosts {
+            if *host != HostPlan::default() {
+                writeln!(f, "  {name} is {:?}, {:?}", host.life, host.style)?;
+            }
+        }
+        Ok(())
+    }
+}

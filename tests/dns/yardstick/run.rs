@@ -1,0 +1,194 @@
+//! Many layouts: trees side by side, the layouts of a tree one after the other.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use freehold_testbed::Packages;
+use freehold_testbed::nameservers::Recursor;
+use futures::{StreamExt, stream};
+
+use super::layout::Layout;
+use super::{build, honest, random};
+
+/// The layouts of one tree: its zones stay as small as what a query costs, and its sockets few.
+const A_TREE: usize = 25;
+/// Most of the time is waiting for servers that do not answer.
+const TREES_AT_ONCE: usize = 6;
+const COUNT: u64 = 2000;
+/// Layouts that are told in full; of the others that fail the seeds are enough.
+const TOLD: usize = 12;
+/// Seeds that were of interest once, and always run.
+const KEPT: &str = include_str!("seeds.txt");
+
+/// Which layouts.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seeds: Vec<u64>,
+}
+
+impl Plan {
+    /// What `cargo xtask zones` says, or else the size of CI.
+    pub fn from_environment() -> Self {
+        if let Some(only) = variable("FREEHOLD_ZONES_ONLY") {
+            return Self { seeds: vec![only] };
+        }
+        let count = variable("FREEHOLD_ZONES_COUNT").unwrap_or(COUNT);
+        let first = variable("FREEHOLD_ZONES_SEED").unwrap_or(0);
+        let mut seeds: Vec<u64> = (first..first + count).chain(kept()).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        Self { seeds }
+    }
+}
+
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    let text = env::var(name).ok()?;
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(_) => panic!("{name}={text} is no number"),
+    }
+}
+
+fn kept() -> impl Iterator<Item = u64> {
+    KEPT.lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty())
+        .map(|line| line.parse().unwrap())
+}
+
+pub async fn honest(packages: &Packages, plan: &Plan, cold: honest::Cold) -> Totals {
+    let start = Instant::now();
+    let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
+    let packages = Arc::new(packages.clone());
+    let mut done = stream::iter(batches)
+        .map(|seeds| tokio::spawn(honest_tree(packages.clone(), seeds, cold)))
+        .buffer_unordered(TREES_AT_ONCE);
+    let mut totals = Totals::default();
+    while let Some(results) = done.next().await {
+        for (layout, result) in results.unwrap() {
+            totals.add(&layout, result);
+        }
+    }
+    totals.took = start.elapsed();
+    totals
+}
+
+async fn honest_tree(
+    packages: Arc<Packages>,
+    seeds: Vec<u64>,
+    cold: honest::Cold,
+) -> Vec<(Layout, honest::Result)> {
+    let layouts: Vec<Layout> = seeds.into_iter().map(random::layout).collect();
+    let tree = build::tree(&layouts, |builder| builder).await;
+    let folder = tempfile::tempdir().unwrap();
+    let recursor = Recursor::start(&packages, &tree, folder.path())
+        .await
+        .unwrap();
+    let mut results = Vec::with_capacity(layouts.len());
+    for layout in layouts {
+        let result = honest::run(&tree, &recursor, &layout, cold).await;
+        results.push((layout, result));
+    }
+    results
+}
+
+/// The figures of many layouts, Unbound's before ours.
+#[derive(Debug, Default)]
+pub struct Totals {
+    layouts: usize,
+    found: [usize; 2],
+    secure_alike: usize,
+    packets: [Vec<usize>; 2],
+    times: [Vec<Duration>; 2],
+    /// Seeds by kind of miss.
+    misses: BTreeMap<&'static str, Vec<u64>>,
+    not_found: Vec<u64>,
+    told: usize,
+    took: Duration,
+}
+
+impl Totals {
+    fn add(&mut self, layout: &Layout, result: honest::Result) {
+        self.layouts += 1;
+        if !result.found[0] {
+            self.not_found.push(layout.seed);
+        }
+        for side in [0, 1] {
+            self.found[side] += usize::from(result.found[side]);
+            self.packets[side].push(result.packets[side]);
+            self.times[side].push(result.time[side]);
+        }
+        let both = result.found == [true, true];
+        self.secure_alike += usize::from(both && result.secure[0] == result.secure[1]);
+        for kind in &result.misses {
+            self.misses.entry(kind).or_default().push(layout.seed);
+        }
+        if !result.findings.is_empty() && self.told < TOLD {
+            self.told += 1;
+            println!(
+                "seed {}: {}\n{layout}{}",
+                layout.seed,
+                result.misses.join(", "),
+                result.findings
+            );
+        }
+    }
+
+    #[track_caller]
+    pub fn assert_without_miss(&self) {
+        // A yardstick that Unbound itself does not meet measures nothing.
+        let few = self.layouts / 100;
+        assert!(self.not_found.len() <= few, "Unbound finds too few");
+        assert!(self.misses.is_empty(), "misses: see above");
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} layouts in {:.0?}", self.layouts, self.took)?;
+        writeln!(
+            f,
+            "found: Unbound {}, Freehold {}",
+            self.found[0], self.found[1]
+        )?;
+        writeln!(f, "found by both and as secure: {}", self.secure_alike)?;
+        for (side, name) in ["Unbound", "Freehold"].into_iter().enumerate() {
+            let packets = Spread::of(&self.packets[side]);
+            writeln!(f, "packets of {name}: {packets:?}")?;
+            writeln!(f, "time of {name}: {:?}", Spread::of(&self.times[side]))?;
+        }
+        for (kind, seeds) in &self.misses {
+            let first: Vec<String> = seeds.iter().take(10).map(u64::to_string).collect();
+            writeln!(f, "{}: {}, seeds {}", kind, seeds.len(), first.join(" "))?;
+        }
+        if !self.not_found.is_empty() {
+            writeln!(f, "not found by Unbound: seeds {:?}", self.not_found)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is printed")]
+struct Spread<T> {
+    median: T,
+    of_100_99: T,
+    largest: T,
+}
+
+impl<T: Copy + Ord + Default> Spread<T> {
+    fn of(all: &[T]) -> Self {
+        let mut all = all.to_vec();
+        all.sort_unstable();
+        let at = |part: usize| all.get(all.len() * part / 100).copied().unwrap_or_default();
+        Self {
+            median: at(50),
+            of_100_99: at(99),
+            largest: all.last().copied().unwrap_or_default(),
+        }
+    }
+}
