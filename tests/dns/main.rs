@@ -11,6 +11,7 @@ mod aliases;
 mod delegations;
 mod dnssec;
 mod egress;
+mod layouts;
 mod one_bad_server;
 mod outcomes;
 mod real_servers;

@@ -146,6 +146,10 @@ pub(super) fn respond(
     };
     match behaviour {
         Behaviour::Slow(delay) => sending.delay = *delay,
+        Behaviour::CutInsideRecord if udp => {
+            let answer = sending.answer.get_or_insert_default();
+            answer.truncate(answer.len() - 3);
+        }
         Behaviour::Garbage => {
             let id = request.metadata.id.to_be_bytes();
             sending.answer = Some([&id[..], &[0xff; 30]].concat());
@@ -212,6 +216,13 @@ fn payload(request: &Message) -> u16 {
 fn distort(response: &mut Message, behaviour: &Behaviour, request: &Message, udp: bool) {
     match behaviour {
         Behaviour::AlwaysTruncated => *response = truncated(response),
+        Behaviour::CutInsideRecord if udp => {
+            // Its last record is one of the answer.
+            response.edns = None;
+            response.authorities.clear();
+            response.additionals.clear();
+            response.metadata.truncation = true;
+        }
         Behaviour::TruncatedOverUdp | Behaviour::TruncatedWithoutTcp if udp => {
             *response = truncated(response);
         }

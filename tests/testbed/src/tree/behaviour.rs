@@ -16,6 +16,8 @@ pub enum Behaviour {
     UdpOnly,
     /// An empty answer with TC=1 over UDP, the real one over TCP.
     TruncatedOverUdp,
+    /// Over UDP the real answer with TC=1, cut inside its last record.
+    CutInsideRecord,
     /// An empty answer with TC=1 over UDP, and connections are closed at once.
     TruncatedWithoutTcp,
     /// An empty answer with TC=1, over TCP too.
