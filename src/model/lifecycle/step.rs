@@ -290,8 +290,7 @@ impl Step<'_> {
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
-    /// are not worth a write each time. A mistake that somebody made since is, and that it was seen
-    /// no more is not: a server that is seldom heard would have it written again and again.
+    /// are not worth a write each time.
     fn keep_report_of(
         &mut self,
         (reason, report): (Reason, Option<LastCheck>),
@@ -302,9 +301,7 @@ impl Step<'_> {
         else {
             return;
         };
-        let certain = judgement.verdict.is_negative() && judgement.weight == Weight::Complete;
-        let hint = &judgement.report.hint;
-        if !(certain && hint.is_some() && *hint != report.hint) {
+        if judgement.verdict.is_undecided() || !is_news(judgement, &report) {
             self.facts.last_check = Some(report);
         }
     }
@@ -662,6 +659,24 @@ impl Step<'_> {
             self.facts.set_pace(period, next);
         }
         Some(next)
+    }
+}
+
+/// Whether a check found something that the report of an earlier one does not say. What only some
+/// servers were heard to say, and say no more, is no news: a server that is seldom heard would have
+/// it written again and again.
+fn is_news(judgement: &Judgement, earlier: &LastCheck) -> bool {
+    let report = &judgement.report;
+    let has_more = |a: &LastCheck, b: &LastCheck| {
+        let mut values = a.observed_values.iter();
+        values.any(|value| !b.observed_values.contains(value))
+    };
+    if report.verdict != earlier.verdict || has_more(report, earlier) {
+        true
+    } else if has_more(earlier, report) {
+        judgement.weight == Weight::Complete
+    } else {
+        report.hint.is_some() && report.hint != earlier.hint
     }
 }
 
