@@ -147,7 +147,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub dns_provider: Option<DnsProvider>,
 
-    /// What the last check found. Below a check period of five minutes its time is left out.
+    /// What the last check found. Below a check period of five minutes its time is left out. While
+    /// checks of a verified domain decide nothing, it is written once in the ordinary period.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -155,7 +156,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub last_check: Option<LastCheck>,
 
-    /// Seconds between two checks now, where they are less than five minutes apart.
+    /// Seconds between two checks now, where they are less than five minutes apart; the most seconds
+    /// between two while checks of a verified domain decide nothing and are repeated.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -164,7 +166,7 @@ pub struct OrganizationDomainStatus {
     #[schemars(range(min = 0))]
     pub check_period_seconds: Option<i64>,
 
-    /// When the next check is due, where checks are five minutes or more apart.
+    /// When the next check is due, where checkPeriodSeconds does not say it.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
