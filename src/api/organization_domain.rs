@@ -325,11 +325,14 @@ pub struct LastCheck {
     /// Whether the zone is signed (DNSSEC), where the check found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<DnssecState>,
-    /// Which server was asked for which name, and what it answered.
+    /// Which server was asked for which name, and what it answered: record by record and step by
+    /// step, in the order in which they were asked, within a step by server. The names at which
+    /// records stand by mistake come last. Of too many answers the first ones are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub servers: Vec<AskedServer>,
-    /// Values found that are not the wanted ones, at the challenge's names; shortened and escaped.
+    /// Values found that are not the wanted ones, at the challenge's names; shortened. An invisible
+    /// character reads as \u{200b}, an octet that is no text as \226.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 255)))]
     pub observed_values: Vec<String>,
