@@ -147,7 +147,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub dns_provider: Option<DnsProvider>,
 
-    /// What the last check found. Below a check period of five minutes its time is left out.
+    /// What the last check found. Below a check period of five minutes its time is left out. While
+    /// checks of a verified domain decide nothing, it is written once in the ordinary period.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -155,7 +156,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub last_check: Option<LastCheck>,
 
-    /// Seconds between two checks now, where they are less than five minutes apart.
+    /// Seconds between two checks now, where they are less than five minutes apart; the most seconds
+    /// between two while checks of a verified domain decide nothing and are repeated.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -164,7 +166,7 @@ pub struct OrganizationDomainStatus {
     #[schemars(range(min = 0))]
     pub check_period_seconds: Option<i64>,
 
-    /// When the next check is due, where checks are five minutes or more apart.
+    /// When the next check is due, where checkPeriodSeconds does not say it.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -323,11 +325,14 @@ pub struct LastCheck {
     /// Whether the zone is signed (DNSSEC), where the check found out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<DnssecState>,
-    /// Which server was asked for which name, and what it answered.
+    /// Which server was asked for which name, and what it answered: record by record and step by
+    /// step, in the order in which they were asked, within a step by server. The names at which
+    /// records stand by mistake come last. Of too many answers the first ones are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub servers: Vec<AskedServer>,
-    /// Values found that are not the wanted ones, at the challenge's names; shortened and escaped.
+    /// Values found that are not the wanted ones, at the challenge's names; shortened. An invisible
+    /// character reads as \u{200b}, an octet that is no text as \226.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 255)))]
     pub observed_values: Vec<String>,

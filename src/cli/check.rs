@@ -11,9 +11,8 @@ use super::dns::DnsArguments;
 use crate::api::organization_domain::{
     AskedServer, CheckVerdict, DnsProvider, DnssecState, LastCheck,
 };
-use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::{Evidence, Failure, Outcome, Unreached};
+use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report};
@@ -108,10 +107,14 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
         },
     };
     let gatherer = arguments.dns.gatherer()?;
-    let evidence = tokio::runtime::Builder::new_current_thread()
+    let mut evidence = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(gatherer.gather(&challenge));
+    if !asks_for_token {
+        // Nothing can be at a wrong name.
+        evidence.strays.clear();
+    }
     let judged = judge(&challenge, &evidence);
     let mut report = if asks_for_token {
         Report::of_check(&challenge, &evidence, judged, &names)
@@ -161,7 +164,7 @@ impl Report {
             unicode_name: challenge.name.unicode_name(),
             mixed_scripts: challenge.name.mixes_scripts(),
             verdict: Some(verdict),
-            complete: judged.weight == Weight::Complete,
+            complete: every_server_answered(evidence),
             dnssec,
             zone: zone.map(|zone| zone.name.clone()),
             name_servers: hosts.to_vec(),
@@ -256,6 +259,19 @@ impl Report {
     }
 }
 
+/// Whether each answer that is shown could be had, and nothing else was missing on the way.
+fn every_server_answered(evidence: &Evidence) -> bool {
+    let lookups = &evidence.lookups;
+    let whole =
+        |lookup: &Lookup| !lookup.steps.is_empty() && lookup.stopped.is_none() && !lookup.partial;
+    let steps = lookups.iter().flat_map(|lookup| &lookup.steps);
+    let strays = evidence.strays.iter().map(|stray| &stray.step);
+    let mut answers = steps.chain(strays).flat_map(|step| &step.answers);
+    evidence.unreached.is_none()
+        && lookups.iter().all(whole)
+        && answers.all(|answer| !matches!(answer.outcome, Outcome::Failed(_)))
+}
+
 /// What happened, and what whoever runs this can do about it.
 fn advice(unreached: &Unreached) -> String {
     let asked: Vec<String> = unreached
@@ -281,4 +297,74 @@ fn parse_token(text: &str) -> Result<Token, String> {
     Token::parse(text).ok_or_else(|| {
         "a token is 32 characters of a to z and 2 to 7, as in status.challenge.token".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::challenge::RecordForm;
+    use crate::model::evidence::{Place, Security, ServerAnswer, Source, Step, Stray};
+
+    fn step(outcomes: &[Outcome]) -> Step {
+        Step {
+            name: "acme.com".to_owned(),
+            answers: outcomes
+                .iter()
+                .map(|outcome| ServerAnswer {
+                    server: "ns1.acme.com".into(),
+                    outcome: outcome.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    fn evidence(outcomes: &[Outcome]) -> Evidence {
+        Evidence {
+            time: Timestamp::UNIX_EPOCH,
+            source: Source::Recursive,
+            secure_only: false,
+            lookups: vec![Lookup {
+                form: RecordForm::Apex,
+                steps: vec![step(outcomes)],
+                stopped: None,
+                partial: false,
+                security: Security::Unknown,
+            }],
+            zone: None,
+            registry: false,
+            strays: Vec::new(),
+            broken: None,
+            unreached: None,
+        }
+    }
+
+    #[test]
+    fn no_answer_that_is_missing_counts_as_one() {
+        let found = || Outcome::NoData { aliases: vec![] };
+        let failed = || Outcome::Failed(Failure::Timeout);
+        assert!(every_server_answered(&evidence(&[found(), found()])));
+        // A majority decides, and one is missing all the same.
+        assert!(!every_server_answered(&evidence(&[
+            found(),
+            found(),
+            failed()
+        ])));
+        let whole = || evidence(&[found()]);
+        let mut stray = whole();
+        stray.strays.push(Stray {
+            place: Place::ParentDomain(RecordForm::Apex),
+            step: step(&[failed()]),
+        });
+        let mut stopped = whole();
+        stopped.lookups[0].stopped = Some(Failure::Timeout);
+        let mut partial = whole();
+        partial.lookups[0].partial = true;
+        let mut nothing = whole();
+        nothing.lookups[0].steps.clear();
+        for evidence in [stray, stopped, partial, nothing] {
+            assert!(!every_server_answered(&evidence), "{evidence:?}");
+        }
+    }
 }

@@ -24,11 +24,13 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{read_recursive, shown};
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport, accept, failure, over};
 use super::guard::Guard;
-use crate::model::challenge::{Challenge, FORMS, RecordForm};
+use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
     Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
 };
+use crate::model::name::MAX_NAME_OCTETS;
 use crate::model::policy::NamePolicy;
+use crate::model::verdict::judge;
 
 /// The library's queue of one connection holds 32 questions, and refuses further ones.
 const IN_FLIGHT_PER_CONNECTION: usize = 16;
@@ -196,12 +198,7 @@ impl Recursive {
 
     pub async fn gather(&self, challenge: &Challenge) -> Evidence {
         let time = Timestamp::now();
-        let lookups = join_all(FORMS.map(|form| self.look_up(challenge, form))).await;
-        let doubled = format!(
-            "{}.{}",
-            challenge.owner(RecordForm::Underscore),
-            challenge.name
-        );
+        let lookups = join_all(FORMS.map(|form| self.look_up(challenge, form, time))).await;
         let mut evidence = Evidence {
             time,
             source: Source::Recursive,
@@ -213,30 +210,39 @@ impl Recursive {
             broken: None,
             unreached: None,
         };
-        let judged = crate::model::verdict::judge(challenge, &evidence);
-        if judged.verdict.is_negative()
-            && let Some(server) = self.servers.first()
-        {
-            let (outcome, _) = self.ask_txt(server, challenge, &doubled).await;
-            evidence.strays.push(Stray {
-                place: Place::ZoneAppended(RecordForm::Underscore),
-                step: Step {
-                    name: doubled,
-                    answers: vec![ServerAnswer {
-                        server: server.configured.to_string().into(),
-                        outcome,
-                    }],
-                },
-            });
+        if judge(challenge, &evidence).verdict.is_negative() {
+            evidence.strays = self.strays(challenge, &evidence).await;
         }
         evidence
     }
 
-    async fn look_up(&self, challenge: &Challenge, form: RecordForm) -> Lookup {
+    /// Asks one server, which answered before, for the names at which records stand by mistake.
+    async fn strays(&self, challenge: &Challenge, evidence: &Evidence) -> Vec<Stray> {
+        let answers = evidence.lookups.iter().flat_map(|lookup| &lookup.steps);
+        let answered = answers
+            .flat_map(|step| step.answers.iter().zip(self.servers.iter()))
+            .find(|(answer, _)| !matches!(answer.outcome, Outcome::Failed(_)));
+        let Some((_, server)) = answered else {
+            return Vec::new();
+        };
+        let asked = stray_names(challenge).into_iter();
+        join_all(asked.map(|(place, name)| async move {
+            let (outcome, _) = self.ask_txt(server, challenge, &name).await;
+            let server = server.configured.to_string().into();
+            let answers = vec![ServerAnswer { server, outcome }];
+            Stray {
+                place,
+                step: Step { name, answers },
+            }
+        }))
+        .await
+    }
+
+    async fn look_up(&self, challenge: &Challenge, form: RecordForm, time: Timestamp) -> Lookup {
         let told = join_all(
             self.servers
                 .iter()
-                .map(|server| self.ask(server, challenge, form)),
+                .map(|server| self.ask(server, challenge, form, time)),
         )
         .await;
         let security = told
@@ -271,19 +277,30 @@ impl Recursive {
         server: &Server,
         challenge: &Challenge,
         form: RecordForm,
+        time: Timestamp,
     ) -> (Outcome, Security) {
         let (outcome, security) = self
             .ask_txt(server, challenge, &challenge.owner(form))
             .await;
-        if form == RecordForm::Underscore && !aliases(&outcome).is_empty() {
+        let may_be_wildcard = match &outcome {
+            _ if form == RecordForm::Apex => false,
+            // What proves stands there for the challenge.
+            Outcome::Values { values, aliases } if aliases.is_empty() => {
+                let proves = |value| challenge.matches(form, value, time) == ValueMatch::Proves;
+                !values.iter().any(|value| proves(value))
+            }
+            outcome => !aliases(outcome).is_empty(),
+        };
+        if may_be_wildcard {
             let outcome = self.unless_wildcard(server, challenge, outcome).await;
             return (outcome, security);
         }
         (outcome, security)
     }
 
-    /// An alias delegates the proof only if it was put there for the challenge: under a wildcard,
-    /// perhaps behind a DNAME, a random label beside it leads to the same target.
+    /// What a random label beside the challenge's leads to as well is a wildcard's: an alias, perhaps
+    /// behind a DNAME, that was not put there for the challenge delegates nothing, and values that
+    /// every name has are none of this name.
     async fn unless_wildcard(
         &self,
         server: &Server,
@@ -296,6 +313,18 @@ impl Recursive {
         let (sibling, _) = self
             .ask_txt(server, challenge, &format!("_{label}.{}", challenge.name))
             .await;
+        if let Outcome::Values { values, aliases } = &outcome
+            && aliases.is_empty()
+        {
+            return match &sibling {
+                Outcome::Values { values: others, .. } if is_same_set(values, others) => {
+                    Outcome::WildcardValues {
+                        values: values.clone(),
+                    }
+                }
+                _ => outcome,
+            };
+        }
         let shared = aliases(&outcome)
             .iter()
             .find(|alias| aliases(&sibling).contains(alias));
@@ -439,6 +468,55 @@ impl fmt::Debug for Recursive {
     }
 }
 
+/// The names at which a record stands by mistake. Which zone the domain lies in is not known here: it
+/// is the domain itself or, in nearly all cases, its registrable domain.
+fn stray_names(challenge: &Challenge) -> Vec<(Place, String)> {
+    let domain = challenge.name.as_str();
+    let registrable = psl::domain_str(domain).unwrap_or(domain);
+    let parent = domain.split_once('.').map_or(domain, |(_, parent)| parent);
+    let is_below = |other: &str| challenge.name.is_below(other);
+    let mut zones = vec![domain];
+    let mut parents = Vec::new();
+    if is_below(registrable) {
+        zones.push(registrable);
+        parents.push(parent);
+        if parent != registrable {
+            parents.push(registrable);
+        }
+    }
+    let appended = zones.into_iter().flat_map(|zone| {
+        FORMS.map(|form| {
+            let name = format!("{}.{zone}", challenge.owner(form));
+            (Place::ZoneAppended(form), name)
+        })
+    });
+    let above = parents.into_iter().flat_map(|parent| {
+        FORMS.map(|form| {
+            let own = challenge.owner(form);
+            let name = match own.strip_suffix(domain) {
+                Some(label) => format!("{label}{parent}"),
+                None => parent.to_owned(),
+            };
+            (Place::ParentDomain(form), name)
+        })
+    });
+    appended
+        .chain(above)
+        .filter(|(_, name)| name.len() <= MAX_NAME_OCTETS)
+        .collect()
+}
+
+/// Whether two sets of records are the same, whatever their order.
+fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
+    let sorted = |values: &[Vec<u8>]| {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    sorted(a) == sorted(b)
+}
+
 fn aliases(outcome: &Outcome) -> &[String] {
     match outcome {
         Outcome::Values { aliases, .. }
@@ -456,6 +534,49 @@ fn aliases(outcome: &Outcome) -> &[String] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::challenge::{TOKEN_OCTETS, Token};
+    use crate::model::name::DomainName;
+    use crate::model::service::ServiceName;
+
+    #[test]
+    fn records_are_looked_for_where_panels_and_people_put_them() {
+        let names = |domain: &str| {
+            let challenge = Challenge {
+                name: DomainName::parse(domain).unwrap(),
+                service: ServiceName::default(),
+                token: Token::from_random([1; TOKEN_OCTETS]),
+            };
+            let names = stray_names(&challenge).into_iter();
+            names.map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        let label = "_freehold-challenge";
+        assert_eq!(
+            names("clinic.co.uk"),
+            [
+                format!("{label}.clinic.co.uk.clinic.co.uk"),
+                "clinic.co.uk.clinic.co.uk".to_owned(),
+            ]
+        );
+        assert_eq!(
+            names("a.app.clinic.com"),
+            [
+                format!("{label}.a.app.clinic.com.a.app.clinic.com"),
+                "a.app.clinic.com.a.app.clinic.com".to_owned(),
+                format!("{label}.a.app.clinic.com.clinic.com"),
+                "a.app.clinic.com.clinic.com".to_owned(),
+                format!("{label}.app.clinic.com"),
+                "app.clinic.com".to_owned(),
+                format!("{label}.clinic.com"),
+                "clinic.com".to_owned(),
+            ]
+        );
+        assert_eq!(
+            names("com"),
+            [format!("{label}.com.com"), "com.com".to_owned()]
+        );
+        let long = format!("{0}.{0}.{0}.com", "a".repeat(60));
+        assert_eq!(names(&long).len(), 5, "without those that are too long");
+    }
 
     #[test]
     fn servers_are_read_with_their_protocol_port_and_name() {

@@ -58,6 +58,18 @@ pub enum Pace {
     At(Timestamp),
 }
 
+impl Pace {
+    /// What a status says of a check that comes a period later.
+    #[must_use]
+    pub fn of(period: SignedDuration, next: Timestamp) -> Self {
+        if period < WRITTEN_FROM {
+            Self::Every(period)
+        } else {
+            Self::At(whole_second(next))
+        }
+    }
+}
+
 impl Facts {
     /// An object nobody has seen before.
     #[must_use]
@@ -175,15 +187,6 @@ impl Facts {
                     .period(now.duration_since(opened.unwrap_or(now)))
             }
         }
-    }
-
-    /// Says in the status when the next check comes.
-    pub fn set_pace(&mut self, period: SignedDuration, next: Timestamp) {
-        self.pace = Some(if period < WRITTEN_FROM {
-            Pace::Every(period)
-        } else {
-            Pace::At(whole_second(next))
-        });
     }
 
     /// The status that stands for these facts.

@@ -3,20 +3,40 @@
 use std::fmt;
 
 use super::challenge::{Challenge, RecordForm, Token, ValueMatch};
-use super::evidence::{Evidence, Failure, Outcome, Source};
+use super::evidence::{BrokenZone, Evidence, Failure, Outcome, Place, Source, Stray};
+use super::spelling::{self, Slip, Spelling};
 use super::verdict::{Verdict, judge};
+
+/// Most servers that one hint names.
+const MAX_NAMED_SERVERS: usize = 4;
 
 /// What somebody probably did, as far as the evidence shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// The panel took the full name for one relative to the zone.
-    ZoneAppendedTwice { name: String },
+    ZoneAppended {
+        name: String,
+        zone: String,
+        relative: String,
+    },
+    /// The record stands at the name for a parent of the domain.
+    AtParent { name: String, wanted: String },
     /// The record's value stands at the other record's name.
     OtherName { name: String, wanted: String },
-    /// The value is there with quotes, blanks or in another case.
-    WrittenDifferently,
+    /// The value is there with characters that do not belong to it.
+    WrittenDifferently {
+        name: String,
+        slips: Vec<Slip>,
+        wanted: String,
+    },
+    /// The value field has the name, type or time to live as well.
+    RecordLine { name: String, wanted: String },
+    /// The words before the token are there twice.
+    RepeatedKey { name: String, wanted: String },
+    /// The value has the token and more.
+    OtherText { name: String, wanted: String },
     /// The token is there without the words before it.
-    BareToken { wanted: String },
+    BareToken { name: String, wanted: String },
     /// A well-formed token, but not the one of this challenge.
     OldToken,
     /// The servers of the zone say different things.
@@ -27,25 +47,57 @@ pub enum Hint {
     NotDelegated { zone: String },
     /// Every label answers with the same alias.
     Wildcard { target: String },
+    /// Every label answers with the same values.
+    WildcardRecord { name: String },
+    /// All fits, but these servers do not answer over TCP.
+    NoTcp { servers: Vec<String> },
+    /// The signatures of a zone on the way do not hold.
+    BrokenZone(BrokenZone),
 }
 
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ZoneAppendedTwice { name } => write!(
+            Self::ZoneAppended {
+                name,
+                zone,
+                relative,
+            } => write!(
                 f,
-                "The record was found at {name}: the panel appends the zone by itself, so give it the name without the zone."
+                "The record was found at {name}: the DNS panel adds {zone} to every name by itself. Enter the name {relative} there."
+            ),
+            Self::AtParent { name, wanted } => write!(
+                f,
+                "The value was found at {name}, the name for a parent of the domain. Publish it at {wanted}."
             ),
             Self::OtherName { name, wanted } => write!(
                 f,
                 "The value was found at {name}; this value must be published at {wanted}."
             ),
-            Self::WrittenDifferently => f.write_str(
-                "The value was found with quotes, blanks or capitals that do not belong to it; publish it exactly as given.",
-            ),
-            Self::BareToken { wanted } => write!(
+            Self::WrittenDifferently {
+                name,
+                slips,
+                wanted,
+            } => write!(
                 f,
-                "The token was found without the words before it; the whole value is {wanted}."
+                "The value at {name} contains {}; publish exactly {wanted}, without them.",
+                list(slips)
+            ),
+            Self::RecordLine { name, wanted } => write!(
+                f,
+                "The value at {name} has the record's name or type in it, as in a whole record line; put only {wanted} into the value field."
+            ),
+            Self::RepeatedKey { name, wanted } => write!(
+                f,
+                "The value at {name} has the words before the token twice; publish exactly {wanted}."
+            ),
+            Self::OtherText { name, wanted } => write!(
+                f,
+                "The value at {name} has the token and other text; publish exactly {wanted}."
+            ),
+            Self::BareToken { name, wanted } => write!(
+                f,
+                "The value at {name} is the token without the words before it; publish exactly {wanted}."
             ),
             Self::OldToken => f.write_str(
                 "Another token was found, perhaps of an earlier challenge; publish the present one.",
@@ -65,8 +117,65 @@ impl fmt::Display for Hint {
                 f,
                 "Every name below the domain is an alias of {target}; a wildcard proves nothing, so publish the record itself."
             ),
+            Self::WildcardRecord { name } => write!(
+                f,
+                "A wildcard record answers for {name}, which proves nothing. Publish a TXT record at exactly that name; it takes the place of the wildcard there."
+            ),
+            Self::NoTcp { servers } => write!(
+                f,
+                "No answer over TCP from {}. Open port 53 over TCP on these servers: an answer that is not signed (DNSSEC) is trusted only once it is confirmed over TCP.",
+                named(servers)
+            ),
+            Self::BrokenZone(broken) => write_broken(f, broken),
         }
     }
+}
+
+fn write_broken(
+    f: &mut fmt::Formatter<'_>,
+    BrokenZone { zone, failure }: &BrokenZone,
+) -> fmt::Result {
+    let zone = match zone.as_str() {
+        "." => "the root zone",
+        zone => zone,
+    };
+    match failure {
+        Failure::SignatureExpired => write!(
+            f,
+            "The DNSSEC signatures of {zone} have expired. Check the clock of the machine that runs this check first; if it is right, the zone must be signed again."
+        ),
+        Failure::SignatureNotYetValid => write!(
+            f,
+            "The DNSSEC signatures of {zone} are not valid yet. Check the clock of the machine that runs this check first; if it is right, the zone must be signed again."
+        ),
+        Failure::UntrustedRoot => f.write_str(
+            "The keys of the root zone are not those of the trust anchor. The anchor is out of date or belongs to another root: correct --dns-trust-anchor.",
+        ),
+        Failure::Bogus => write!(
+            f,
+            "The DNSSEC signatures of {zone} are missing or wrong. Sign the zone with the keys that its DS record names, or remove the DS record from its parent."
+        ),
+        other => write!(f, "DNSSEC fails at {zone}: {other}."),
+    }
+}
+
+/// One, two and three.
+fn list(slips: &[Slip]) -> String {
+    let words: Vec<String> = slips.iter().map(ToString::to_string).collect();
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn named(servers: &[String]) -> String {
+    let shown = servers.len().min(MAX_NAMED_SERVERS);
+    let more = match servers.len() - shown {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", servers[..shown].join(", "))
 }
 
 /// The likeliest mistake, or none where the proof succeeds or nothing is known.
@@ -76,91 +185,153 @@ pub fn of(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
     if verdict == Verdict::Proven {
         return None;
     }
-    doubled(challenge, evidence)
-        .or_else(|| misplaced(challenge, evidence))
+    wildcard_with_token(challenge, evidence)
+        .or_else(|| misspelled(challenge, evidence))
+        .or_else(|| stray(challenge, evidence))
+        .or_else(|| {
+            let broken = evidence.broken.clone();
+            broken
+                .filter(|_| verdict.is_undecided())
+                .map(Hint::BrokenZone)
+        })
+        .or_else(|| beside_the_point(challenge, evidence))
+        .or_else(|| no_tcp(evidence).filter(|_| verdict.is_undecided()))
         .or_else(|| {
             (verdict == Verdict::Disagreement && evidence.source == Source::Authoritative)
                 .then_some(Hint::ServersDisagree)
         })
-        .or_else(|| zone(evidence))
+        .or_else(|| not_served(evidence))
+        .or_else(|| not_delegated(evidence).filter(|_| verdict.is_negative()))
 }
 
-fn doubled(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
-    let step = &evidence.strays.first()?.step;
-    let found = step
-        .answers
-        .iter()
-        .filter_map(|answer| match &answer.outcome {
-            Outcome::Values { values, .. } => Some(values),
-            _ => None,
-        })
-        .flatten()
-        .any(|value| proves(challenge, RecordForm::Underscore, value, evidence));
-    found.then(|| Hint::ZoneAppendedTwice {
-        name: step.name.clone(),
+/// Each answer to the question for a record, with the form of the record.
+fn answers(evidence: &Evidence) -> impl Iterator<Item = (RecordForm, &Outcome)> {
+    evidence.lookups.iter().flat_map(|lookup| {
+        let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+        answers.map(move |answer| (lookup.form, &answer.outcome))
     })
 }
 
-fn misplaced(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
-    let mut hint = None;
-    for lookup in &evidence.lookups {
-        let form = lookup.form;
-        let other = match form {
-            RecordForm::Underscore => RecordForm::Apex,
-            RecordForm::Apex => RecordForm::Underscore,
+/// A wildcard with the token answers at every name, also where people publish by mistake.
+fn wildcard_with_token(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
+    answers(evidence).find_map(|(form, outcome)| {
+        let Outcome::WildcardValues { values } = outcome else {
+            return None;
         };
-        for answer in lookup.steps.iter().flat_map(|step| &step.answers) {
-            let values = match &answer.outcome {
-                Outcome::Values { values, .. } => values,
-                Outcome::WildcardAlias { aliases } => {
-                    let target = aliases.first().cloned()?;
-                    hint.get_or_insert(Hint::Wildcard { target });
-                    continue;
-                }
-                _ => continue,
-            };
-            for value in values {
-                if proves(challenge, form, value, evidence) {
-                    continue;
-                }
-                if proves(challenge, other, value, evidence) {
-                    return Some(Hint::OtherName {
-                        name: challenge.owner(form),
-                        wanted: challenge.owner(other),
-                    });
-                }
-                let plain = plain(value);
-                if [form, other]
-                    .iter()
-                    .any(|&form| plain == challenge.value(form))
-                {
-                    return Some(Hint::WrittenDifferently);
-                }
-                if plain == challenge.token.as_str() {
-                    return Some(Hint::BareToken {
-                        wanted: challenge.value(form),
-                    });
-                }
-                if is_token_of_another(challenge, form, value) {
-                    hint = Some(Hint::OldToken);
-                }
-            }
-        }
+        let mut values = values.iter();
+        values
+            .any(|value| spelling::of(challenge, value).is_some())
+            .then(|| Hint::WildcardRecord {
+                name: challenge.owner(form),
+            })
+    })
+}
+
+/// The token at one of the right names, in a value that does not prove there.
+fn misspelled(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
+    answers(evidence).find_map(|(form, outcome)| {
+        let Outcome::Values { values, .. } = outcome else {
+            return None;
+        };
+        values
+            .iter()
+            .find_map(|value| misspelled_value(challenge, evidence, form, value))
+    })
+}
+
+fn misspelled_value(
+    challenge: &Challenge,
+    evidence: &Evidence,
+    form: RecordForm,
+    value: &[u8],
+) -> Option<Hint> {
+    let other = match form {
+        RecordForm::Underscore => RecordForm::Apex,
+        RecordForm::Apex => RecordForm::Underscore,
+    };
+    let stands = |form| challenge.matches(form, value, evidence.time);
+    if matches!(stands(form), ValueMatch::Proves | ValueMatch::Expired) {
+        return None;
     }
-    hint
+    let name = challenge.owner(form);
+    let wanted = challenge.value(form);
+    if stands(other) == ValueMatch::Proves {
+        let wanted = challenge.owner(other);
+        return Some(Hint::OtherName { name, wanted });
+    }
+    Some(match spelling::of(challenge, value)? {
+        Spelling::Slips(slips) if slips.is_empty() => return None,
+        Spelling::Slips(slips) => Hint::WrittenDifferently {
+            name,
+            slips,
+            wanted,
+        },
+        Spelling::BareToken => Hint::BareToken { name, wanted },
+        Spelling::RecordLine => Hint::RecordLine { name, wanted },
+        Spelling::RepeatedKey => Hint::RepeatedKey { name, wanted },
+        Spelling::OtherText => Hint::OtherText { name, wanted },
+    })
 }
 
-fn proves(challenge: &Challenge, form: RecordForm, value: &[u8], evidence: &Evidence) -> bool {
-    challenge.matches(form, value, evidence.time) == ValueMatch::Proves
+/// The token where it does not belong, however it is written there.
+fn stray(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
+    evidence.strays.iter().find_map(|Stray { place, step }| {
+        let found = step.answers.iter().any(|answer| match &answer.outcome {
+            Outcome::Values { values, .. } => values
+                .iter()
+                .any(|value| spelling::of(challenge, value).is_some()),
+            _ => false,
+        });
+        let name = step.name.clone();
+        match place {
+            _ if !found => None,
+            Place::ZoneAppended(form) => {
+                let owner = challenge.owner(*form);
+                let zone = name.strip_prefix(&owner)?.strip_prefix('.')?.to_owned();
+                let relative = relative(&owner, &zone);
+                Some(Hint::ZoneAppended {
+                    name,
+                    zone,
+                    relative,
+                })
+            }
+            Place::ParentDomain(form) => Some(Hint::AtParent {
+                name,
+                wanted: challenge.owner(*form),
+            }),
+        }
+    })
 }
 
-/// The value without what people and panels add: quotes, blanks, backslashes, capitals.
-fn plain(value: &[u8]) -> String {
-    value
-        .iter()
-        .filter(|octet| !octet.is_ascii_whitespace() && !b"\"'\\".contains(octet))
-        .map(|octet| char::from(octet.to_ascii_lowercase()))
-        .collect()
+/// What to enter in a panel that appends the zone.
+fn relative(owner: &str, zone: &str) -> String {
+    match owner.strip_suffix(zone) {
+        Some("") => "@ (or leave it empty)".to_owned(),
+        Some(relative) => relative.trim_end_matches('.').to_owned(),
+        None => owner.to_owned(),
+    }
+}
+
+/// What stands at the challenge's names and is not ours, or not any more.
+fn beside_the_point(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
+    let old = answers(evidence).any(|(form, outcome)| match outcome {
+        Outcome::Values { values, .. } => values
+            .iter()
+            .any(|value| is_token_of_another(challenge, form, value)),
+        _ => false,
+    });
+    if old {
+        return Some(Hint::OldToken);
+    }
+    answers(evidence).find_map(|(form, outcome)| match outcome {
+        Outcome::WildcardAlias { aliases } => Some(Hint::Wildcard {
+            target: aliases.first()?.clone(),
+        }),
+        Outcome::WildcardValues { .. } => Some(Hint::WildcardRecord {
+            name: challenge.owner(form),
+        }),
+        _ => None,
+    })
 }
 
 /// Whether the value would prove the form for some other token.
@@ -174,29 +345,53 @@ fn is_token_of_another(challenge: &Challenge, form: RecordForm, value: &[u8]) ->
         .is_some_and(|token| token != challenge.token)
 }
 
-fn zone(evidence: &Evidence) -> Option<Hint> {
+fn no_tcp(evidence: &Evidence) -> Option<Hint> {
+    let lookups = evidence.lookups.iter();
+    let mut servers: Vec<String> = lookups
+        .flat_map(|lookup| &lookup.steps)
+        .flat_map(|step| &step.answers)
+        .filter(|answer| answer.outcome == Outcome::Failed(Failure::NoTcp))
+        .map(|answer| answer.server.to_string())
+        .collect();
+    servers.sort();
+    servers.dedup();
+    (!servers.is_empty()).then_some(Hint::NoTcp { servers })
+}
+
+/// The zone that was asked, and what its servers say of the domain itself.
+fn zone(evidence: &Evidence) -> Option<(String, impl Iterator<Item = &Outcome> + Clone)> {
     if evidence.source != Source::Authoritative {
         return None;
     }
     let zone = evidence.zone.as_ref()?.name.clone();
-    let apex = evidence
-        .lookups
-        .iter()
-        .find(|lookup| lookup.form == RecordForm::Apex)?;
+    let mut lookups = evidence.lookups.iter();
+    let apex = lookups.find(|lookup| lookup.form == RecordForm::Apex)?;
     let answers = &apex.steps.last()?.answers;
-    let all = |wanted: fn(&Outcome) -> bool| {
-        !answers.is_empty() && answers.iter().all(|answer| wanted(&answer.outcome))
-    };
-    if all(|outcome| matches!(outcome, Outcome::NxDomain { .. })) {
-        return Some(Hint::NotDelegated { zone });
-    }
+    Some((zone, answers.iter().map(|answer| &answer.outcome)))
+}
+
+fn not_served(evidence: &Evidence) -> Option<Hint> {
+    let (zone, mut outcomes) = zone(evidence)?;
     let unserved = |outcome: &Outcome| {
         matches!(
             outcome,
             Outcome::Failed(Failure::Lame | Failure::Refused | Failure::NoAddress)
         )
     };
-    all(unserved).then_some(Hint::NotServed { zone })
+    let any = outcomes.clone().next().is_some();
+    (any && outcomes.all(unserved)).then_some(Hint::NotServed { zone })
+}
+
+/// Only a zone that registers names for others says by its denial that a domain is not registered.
+fn not_delegated(evidence: &Evidence) -> Option<Hint> {
+    if !evidence.registry {
+        return None;
+    }
+    let (zone, outcomes) = zone(evidence)?;
+    let mut given = outcomes.filter(|outcome| !matches!(outcome, Outcome::Failed(_)));
+    let any = given.clone().next().is_some();
+    let denies = |outcome: &Outcome| matches!(outcome, Outcome::NxDomain { .. });
+    (any && given.all(denies)).then_some(Hint::NotDelegated { zone })
 }
 
 #[cfg(test)]
@@ -275,6 +470,14 @@ mod tests {
         let at_apex = c.value(RecordForm::Apex);
         let other = format!("token={}", Token::from_random([2; TOKEN_OCTETS]));
         let bare = c.token.to_string();
+        let owner = || c.owner(RecordForm::Underscore);
+        let written = |slips: &[Slip]| {
+            Some(Hint::WrittenDifferently {
+                name: owner(),
+                slips: slips.to_vec(),
+                wanted: right.clone(),
+            })
+        };
         for (underscore, apex, hint) in [
             (vec![right.clone()], vec![], None),
             (vec![], vec!["v=spf1".to_owned()], None),
@@ -298,22 +501,39 @@ mod tests {
             (
                 vec![format!("\"{right}\"")],
                 vec![],
-                Some(Hint::WrittenDifferently),
+                written(&[Slip::Quotes]),
             ),
             (
                 vec![right.to_uppercase()],
                 vec![],
-                Some(Hint::WrittenDifferently),
+                written(&[Slip::Capitals]),
             ),
             (
                 vec![right.replace('=', " = ")],
                 vec![],
-                Some(Hint::WrittenDifferently),
+                written(&[Slip::Blanks]),
             ),
+            (
+                vec![other.clone(), format!("“{right}”\u{200b}")],
+                vec![],
+                written(&[Slip::TypographicQuotes, Slip::Invisible]),
+            ),
+            (
+                vec![],
+                vec![format!(" {at_apex}")],
+                Some(Hint::WrittenDifferently {
+                    name: c.owner(RecordForm::Apex),
+                    slips: vec![Slip::Blanks],
+                    wanted: at_apex.clone(),
+                }),
+            ),
+            // Its reason says what is wrong with it.
+            (vec![format!("{right} expiry=1960-01-01")], vec![], None),
             (
                 vec![bare],
                 vec![],
                 Some(Hint::BareToken {
+                    name: owner(),
                     wanted: right.clone(),
                 }),
             ),
@@ -331,12 +551,37 @@ mod tests {
     }
 
     #[test]
+    fn a_value_with_more_than_belongs_there_is_recognised() {
+        let c = challenge();
+        let wanted = c.value(RecordForm::Underscore);
+        let name = c.owner(RecordForm::Underscore);
+        let hint = |value: String| of(&c, &evidence(vec![values(&[value])], vec![none()]));
+        assert_eq!(
+            hint(format!("{name} 300 IN TXT \"{wanted}\"")),
+            Some(Hint::RecordLine {
+                name: name.clone(),
+                wanted: wanted.clone()
+            })
+        );
+        assert_eq!(
+            hint(format!("token={wanted}")),
+            Some(Hint::RepeatedKey {
+                name: name.clone(),
+                wanted: wanted.clone()
+            })
+        );
+        assert_eq!(
+            hint(format!("{wanted} expiry=soon")),
+            Some(Hint::OtherText { name, wanted })
+        );
+    }
+
+    #[test]
     fn what_the_servers_do_is_recognised() {
         let c = challenge();
         let zone = "acme.example".to_owned();
         let refused = || Outcome::Failed(Failure::Refused);
         let lame = || Outcome::Failed(Failure::Lame);
-        let missing = || Outcome::NxDomain { aliases: vec![] };
         let right = values(&[c.value(RecordForm::Underscore)]);
         for (underscore, apex, hint) in [
             (
@@ -347,28 +592,216 @@ mod tests {
             (
                 vec![refused(), lame()],
                 vec![refused(), lame()],
-                Some(Hint::NotServed { zone: zone.clone() }),
+                Some(Hint::NotServed { zone }),
             ),
             (vec![refused(), none()], vec![refused(), none()], None),
-            (
-                vec![missing(), missing()],
-                vec![missing(), missing()],
-                Some(Hint::NotDelegated { zone }),
-            ),
         ] {
             assert_eq!(of(&c, &evidence(underscore, apex)), hint);
         }
     }
 
     #[test]
-    fn a_zone_appended_twice_is_recognised() {
+    fn only_a_registry_says_that_a_domain_is_not_delegated() {
         let c = challenge();
-        let name = "_freehold-challenge.acme.example.acme.example".to_owned();
-        let mut evidence = evidence(vec![none()], vec![none()]);
-        evidence.strays.push(Stray {
-            place: Place::ZoneAppended(RecordForm::Underscore),
-            step: step(&name, vec![values(&[c.value(RecordForm::Underscore)])]),
+        let missing = || Outcome::NxDomain { aliases: vec![] };
+        let silent = || Outcome::Failed(Failure::Timeout);
+        let not_delegated = Some(Hint::NotDelegated {
+            zone: "example".to_owned(),
         });
-        assert_eq!(of(&c, &evidence), Some(Hint::ZoneAppendedTwice { name }));
+        for (registry, answers, hint) in [
+            (true, vec![missing(), missing()], &not_delegated),
+            (true, vec![missing(), silent()], &not_delegated),
+            (true, vec![missing(), none()], &None),
+            (true, vec![silent(), silent()], &None),
+            // A sub-domain of a healthy zone with nothing there yet.
+            (false, vec![missing(), missing()], &None),
+        ] {
+            let mut evidence = evidence(answers.clone(), answers.clone());
+            evidence.registry = registry;
+            evidence.zone.as_mut().unwrap().name = "example".to_owned();
+            assert_eq!(of(&c, &evidence), *hint, "{registry} {answers:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_at_a_name_that_the_panel_made_longer_is_recognised() {
+        let app = Challenge {
+            name: DomainName::parse("app.acme.example").unwrap(),
+            ..challenge()
+        };
+        for (challenge, form, zone, relative) in [
+            (
+                challenge(),
+                RecordForm::Underscore,
+                "acme.example",
+                "_freehold-challenge",
+            ),
+            (
+                challenge(),
+                RecordForm::Apex,
+                "acme.example",
+                "@ (or leave it empty)",
+            ),
+            (
+                app.clone(),
+                RecordForm::Underscore,
+                "acme.example",
+                "_freehold-challenge.app",
+            ),
+            (
+                app.clone(),
+                RecordForm::Underscore,
+                "app.acme.example",
+                "_freehold-challenge",
+            ),
+            (app, RecordForm::Apex, "acme.example", "app"),
+        ] {
+            let name = format!("{}.{zone}", challenge.owner(form));
+            // However it is written there: where it stands comes first.
+            for value in [
+                challenge.value(form),
+                format!("\"{}\"", challenge.value(form)),
+            ] {
+                let mut evidence = evidence(vec![none()], vec![none()]);
+                evidence.strays = vec![
+                    stray_at(
+                        Place::ParentDomain(form),
+                        "example",
+                        Outcome::Failed(Failure::Timeout),
+                    ),
+                    stray_at(Place::ZoneAppended(form), &name, values(&[value])),
+                ];
+                let hint = of(&challenge, &evidence);
+                assert_eq!(
+                    hint,
+                    Some(Hint::ZoneAppended {
+                        name: name.clone(),
+                        zone: zone.to_owned(),
+                        relative: relative.to_owned(),
+                    })
+                );
+                assert!(hint.unwrap().to_string().contains(relative));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_one_level_too_high_is_recognised() {
+        let c = challenge();
+        for form in crate::model::challenge::FORMS {
+            let mut evidence = evidence(vec![none()], vec![none()]);
+            let stray = |value: &str| {
+                stray_at(
+                    Place::ParentDomain(form),
+                    "example",
+                    values(&[value.to_owned()]),
+                )
+            };
+            evidence.strays = vec![stray("v=spf1 -all")];
+            assert_eq!(of(&c, &evidence), None);
+            evidence.strays.push(stray(&c.value(form)));
+            let hint = Hint::AtParent {
+                name: "example".to_owned(),
+                wanted: c.owner(form),
+            };
+            assert_eq!(of(&c, &evidence), Some(hint));
+        }
+    }
+
+    fn stray_at(place: Place, name: &str, outcome: Outcome) -> Stray {
+        Stray {
+            place,
+            step: step(name, vec![outcome]),
+        }
+    }
+
+    #[test]
+    fn a_wildcard_that_answers_is_named() {
+        let c = challenge();
+        let wildcard = |value: &str| Outcome::WildcardValues {
+            values: vec![value.as_bytes().to_vec()],
+        };
+        let name = c.owner(RecordForm::Underscore);
+        let hint = Some(Hint::WildcardRecord { name });
+        let spf = evidence(vec![wildcard("v=spf1 -all")], vec![none()]);
+        assert_eq!(judge(&c, &spf).verdict, Verdict::Absent);
+        assert_eq!(of(&c, &spf), hint);
+        // A mistake of ours is likelier.
+        let quoted = format!("\"{}\"", c.value(RecordForm::Apex));
+        let both = evidence(vec![wildcard("v=spf1 -all")], vec![values(&[quoted])]);
+        assert!(matches!(
+            of(&c, &both),
+            Some(Hint::WrittenDifferently { .. })
+        ));
+        // A wildcard with the token answers at every other name as well.
+        let token = format!("\"{}\"", c.value(RecordForm::Underscore));
+        let mut everywhere = evidence(vec![wildcard(&token)], vec![none()]);
+        everywhere.strays.push(stray_at(
+            Place::ZoneAppended(RecordForm::Underscore),
+            "_freehold-challenge.acme.example.acme.example",
+            values(&[token]),
+        ));
+        assert_eq!(of(&c, &everywhere), hint);
+    }
+
+    #[test]
+    fn servers_without_tcp_are_named() {
+        let c = challenge();
+        let closed = || Outcome::Failed(Failure::NoTcp);
+        let mut evidence = evidence(vec![closed(), closed()], vec![none(), none()]);
+        evidence.lookups[0].steps[0].answers[0].server = "ns2.host.example".into();
+        assert_eq!(
+            judge(&c, &evidence).verdict,
+            Verdict::Inconclusive(Failure::NoTcp)
+        );
+        let text = of(&c, &evidence).unwrap().to_string();
+        let servers = "from ns1.host.example (192.0.2.1), ns2.host.example. Open port 53 over TCP";
+        assert!(text.contains(servers), "{text}");
+        for n in 0..9 {
+            let mut answer = evidence.lookups[0].steps[0].answers[0].clone();
+            answer.server = format!("ns3{n}.host.example").into();
+            evidence.lookups[0].steps[0].answers.push(answer);
+        }
+        let text = of(&c, &evidence).unwrap().to_string();
+        assert!(text.contains("ns31.host.example and 7 more"), "{text}");
+    }
+
+    #[test]
+    fn a_zone_with_broken_signatures_is_named_with_what_to_do() {
+        let c = challenge();
+        for (zone, failure, parts) in [
+            (
+                "acme.example",
+                Failure::SignatureExpired,
+                ["acme.example have expired", "clock"],
+            ),
+            (
+                ".",
+                Failure::SignatureNotYetValid,
+                ["the root zone are not valid yet", "clock"],
+            ),
+            (
+                ".",
+                Failure::UntrustedRoot,
+                ["trust anchor", "--dns-trust-anchor"],
+            ),
+            (
+                "acme.example",
+                Failure::Bogus,
+                ["acme.example are missing or wrong", "DS record"],
+            ),
+        ] {
+            let above = || vec![Outcome::Failed(Failure::BrokenAbove)];
+            let mut evidence = evidence(above(), above());
+            let broken = BrokenZone {
+                zone: zone.to_owned(),
+                failure,
+            };
+            evidence.broken = Some(broken.clone());
+            let hint = of(&c, &evidence).unwrap();
+            assert_eq!(hint, Hint::BrokenZone(broken));
+            let text = hint.to_string();
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
     }
 }

@@ -339,6 +339,7 @@ fn step<'a>(
         holding: Holding::Keep,
         check_holder: false,
         restarted: false,
+        repeat: None,
         facts,
     }
 }

@@ -44,7 +44,8 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
         Reason::NamespaceSuspended => "The namespace is suspended: nothing in it is checked or becomes Verified until its administrators lift that. The time to publish the record stands still.".to_owned(),
         Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted; the time to publish the record stands still.".to_owned(),
         Reason::EvidenceIncomplete => format!(
-            "Not all servers of the zone answered, those that did agree. The check is repeated and acts once it says the same over {}; status.lastCheck.servers shows who did not answer.",
+            "Not all servers of the zone answered, those that did agree. {}The check is repeated and acts once it says the same over {}; status.lastCheck.servers shows who did not answer.",
+            hint(facts),
             duration(words.settings.confirmation_period)
         ),
         Reason::HandedOver => format!(

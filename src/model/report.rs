@@ -1,8 +1,10 @@
-//! What a status repeats of a check: bounded, escaped, and in an order that does not change.
+//! What a status repeats of a check: bounded, legible, and in the order in which it was asked.
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Outcome, Security};
+use super::evidence::{Evidence, Outcome, Place, Security, Step};
 use super::hint;
+use super::legible;
+use super::name::MAX_NAME_OCTETS;
 use super::verdict::{Judged, Verdict};
 use crate::api::organization_domain::{
     AskedServer, CheckVerdict, DnssecState, LastCheck, MAX_HINT_CHARS, MAX_LISTED_ANSWERS,
@@ -18,31 +20,13 @@ pub fn last_check(
     judged: Judged,
     internal: bool,
 ) -> LastCheck {
-    let mut servers = Vec::new();
-    let mut observed = Vec::new();
-    for lookup in &evidence.lookups {
-        for step in &lookup.steps {
-            for answer in &step.answers {
-                let read = read(challenge, evidence, lookup.form, &answer.outcome);
-                servers.push(AskedServer {
-                    server: shorten(&answer.server),
-                    name: step.name.clone(),
-                    answer: read.words,
-                });
-                observed.extend(read.others);
-            }
-        }
-    }
-    for step in evidence.unreached.iter().map(|unreached| &unreached.step) {
-        servers.extend(step.answers.iter().map(|answer| AskedServer {
-            server: shorten(&answer.server),
-            name: step.name.clone(),
-            answer: read(challenge, evidence, RecordForm::Apex, &answer.outcome).words,
-        }));
-    }
-    servers.sort();
-    servers.dedup();
-    servers.truncate(MAX_LISTED_ANSWERS);
+    let lookups = evidence.lookups.iter();
+    let mut observed: Vec<String> = lookups
+        .flat_map(|lookup| {
+            let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+            answers.flat_map(|answer| others(challenge, evidence, lookup.form, &answer.outcome))
+        })
+        .collect();
     observed.sort();
     observed.dedup();
     observed.truncate(MAX_OBSERVED_VALUES);
@@ -57,9 +41,73 @@ pub fn last_check(
             Security::Insecure => Some(DnssecState::Insecure),
             Security::Unknown => None,
         },
-        servers,
+        servers: servers(challenge, evidence),
         observed_values: observed,
         hint: hint(challenge, evidence, judged.verdict),
+    }
+}
+
+/// Who was asked for what, as a person follows it: the way to the zone where it ended early, then
+/// form by form and step by step, and at last the names where records stand by mistake.
+fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
+    let listed = |form, step: &Step| {
+        let mut servers: Vec<AskedServer> = step
+            .answers
+            .iter()
+            .map(|answer| AskedServer {
+                server: shorten(&answer.server),
+                name: legible::text(&step.name, MAX_NAME_OCTETS),
+                answer: words(challenge, evidence, form, &answer.outcome),
+            })
+            .collect();
+        servers.sort();
+        servers
+    };
+    let way = evidence.unreached.iter();
+    let mut sections: Vec<Vec<AskedServer>> = way
+        .map(|unreached| listed(RecordForm::Apex, &unreached.step))
+        .collect();
+    for lookup in &evidence.lookups {
+        let steps = lookup.steps.iter();
+        sections.push(steps.flat_map(|step| listed(lookup.form, step)).collect());
+    }
+    let strays = evidence.strays.iter().flat_map(|stray| {
+        let (Place::ZoneAppended(form) | Place::ParentDomain(form)) = stray.place;
+        listed(form, &stray.step)
+    });
+    sections.push(strays.collect());
+    let mut seen: Vec<AskedServer> = Vec::new();
+    for section in &mut sections {
+        section.retain(|asked| {
+            let is_new = !seen.contains(asked);
+            if is_new {
+                seen.push(asked.clone());
+            }
+            is_new
+        });
+    }
+    shorten_sections(&mut sections, MAX_LISTED_ANSWERS);
+    sections.concat()
+}
+
+/// Leaves out the first answers of the longest sections: the last ones decide.
+fn shorten_sections<T>(sections: &mut [Vec<T>], most: usize) {
+    let mut excess = sections
+        .iter()
+        .map(Vec::len)
+        .sum::<usize>()
+        .saturating_sub(most);
+    while excess > 0 {
+        // Of equally long ones the first.
+        let Some(longest) = sections
+            .iter_mut()
+            .rev()
+            .max_by_key(|section| section.len())
+        else {
+            break;
+        };
+        longest.remove(0);
+        excess -= 1;
     }
 }
 
@@ -70,7 +118,7 @@ fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<
         (None, Verdict::Inconclusive(failure)) => format!("Nothing is decided: {failure}."),
         (None, _) => return None,
     };
-    Some(cut(&text, MAX_HINT_CHARS))
+    Some(legible::text(&text, MAX_HINT_CHARS))
 }
 
 fn check_verdict(verdict: Verdict) -> CheckVerdict {
@@ -82,35 +130,30 @@ fn check_verdict(verdict: Verdict) -> CheckVerdict {
     }
 }
 
-struct Read {
-    words: String,
-    others: Vec<String>,
-}
-
-fn read(challenge: &Challenge, evidence: &Evidence, form: RecordForm, outcome: &Outcome) -> Read {
-    let silent = |words: String| Read {
-        words,
-        others: Vec::new(),
-    };
+/// What an answer says, in words.
+fn words(
+    challenge: &Challenge,
+    evidence: &Evidence,
+    form: RecordForm,
+    outcome: &Outcome,
+) -> String {
     match outcome {
-        Outcome::Failed(failure) => silent(failure.to_string()),
-        Outcome::NoData { aliases } => silent(with_aliases("no TXT record", aliases)),
-        Outcome::NxDomain { aliases } => silent(with_aliases("no such name", aliases)),
-        Outcome::WildcardValues { values } => Read {
-            words: "no such name; a wildcard answers".to_owned(),
-            others: values.iter().map(|value| escape(value)).collect(),
-        },
-        Outcome::WildcardAlias { aliases } => silent(with_aliases(
-            "a wildcard only, which proves nothing",
-            aliases,
-        )),
-        Outcome::Alias { target } => silent(shorten(&format!("a CNAME to {target}"))),
-        Outcome::Referral(zone) => silent(shorten(&format!(
+        Outcome::Failed(failure) => failure.to_string(),
+        Outcome::NoData { aliases } => with_aliases("no TXT record", aliases),
+        Outcome::NxDomain { aliases } => with_aliases("no such name", aliases),
+        Outcome::WildcardValues { .. } => {
+            "no record of its own; a wildcard record answers, which proves nothing".to_owned()
+        }
+        Outcome::WildcardAlias { aliases } => {
+            with_aliases("a wildcard only, which proves nothing", aliases)
+        }
+        Outcome::Alias { target } => shorten(&format!("a CNAME to {target}")),
+        Outcome::Referral(zone) => shorten(&format!(
             "the zone {} with the servers {}",
             zone.name,
             zone.hosts.join(", ")
-        ))),
-        Outcome::Below(zone) => silent(shorten(&format!("answers for the zone {}", zone.name))),
+        )),
+        Outcome::Below(zone) => shorten(&format!("answers for the zone {}", zone.name)),
         Outcome::Values { values, aliases } => {
             let matches: Vec<ValueMatch> = values
                 .iter()
@@ -125,17 +168,30 @@ fn read(challenge: &Challenge, evidence: &Evidence, form: RecordForm, outcome: &
             } else {
                 "no value of ours"
             };
-            let others = values
-                .iter()
-                .zip(&matches)
-                .filter(|(_, m)| matches!(m, ValueMatch::Differs | ValueMatch::Expired))
-                .map(|(value, _)| escape(value))
-                .collect();
-            Read {
-                words: with_aliases(words, aliases),
-                others,
-            }
+            with_aliases(words, aliases)
         }
+    }
+}
+
+/// The values of an answer that are not the wanted one.
+fn others(
+    challenge: &Challenge,
+    evidence: &Evidence,
+    form: RecordForm,
+    outcome: &Outcome,
+) -> Vec<String> {
+    let shown = |value: &Vec<u8>| legible::value(value, MAX_OBSERVED_CHARS);
+    match outcome {
+        Outcome::WildcardValues { values } => values.iter().map(shown).collect(),
+        Outcome::Values { values, .. } => values
+            .iter()
+            .filter(|value| {
+                let found = challenge.matches(form, value, evidence.time);
+                matches!(found, ValueMatch::Differs | ValueMatch::Expired)
+            })
+            .map(shown)
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -146,54 +202,36 @@ fn with_aliases(words: &str, aliases: &[String]) -> String {
     }
 }
 
-/// Printable ASCII as it is, everything else as in a zone file (RFC 1035 section 5.1).
-fn escape(value: &[u8]) -> String {
-    let mut text = String::new();
-    for &octet in value.iter().take(MAX_OBSERVED_CHARS) {
-        match octet {
-            b'"' | b'\\' => text.extend(['\\', char::from(octet)]),
-            b' '..=b'~' => text.push(char::from(octet)),
-            _ => text.extend(format!("\\{octet:03}").chars()),
-        }
-    }
-    if value.len() > MAX_OBSERVED_CHARS {
-        shorten(&(text + "…"))
-    } else {
-        shorten(&text)
-    }
-}
-
 /// Cuts to the length that the schema allows.
 fn shorten(text: &str) -> String {
-    cut(text, MAX_OBSERVED_CHARS)
-}
-
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most - 1).chain(['…']).collect()
+    legible::text(text, MAX_OBSERVED_CHARS)
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
     use proptest::prelude::*;
+    use proptest::strategy::Strategy;
 
     use super::*;
     use crate::model::challenge::{TOKEN_OCTETS, Token};
-    use crate::model::evidence::{Lookup, ServerAnswer, Source, Step};
+    use crate::model::evidence::{
+        Failure, Lookup, ServerAnswer, Source, Stray, Unreached, ZoneServers,
+    };
     use crate::model::name::DomainName;
     use crate::model::service::ServiceName;
     use crate::model::verdict::judge;
 
-    fn report(values: Vec<Vec<u8>>, internal: bool) -> LastCheck {
-        let challenge = Challenge {
+    fn challenge() -> Challenge {
+        Challenge {
             name: DomainName::parse("acme.example").unwrap(),
             service: ServiceName::default(),
             token: Token::from_random([1; TOKEN_OCTETS]),
-        };
-        let evidence = Evidence {
+        }
+    }
+
+    fn evidence(values: Vec<Vec<u8>>) -> Evidence {
+        Evidence {
             time: Timestamp::UNIX_EPOCH,
             source: Source::Recursive,
             secure_only: false,
@@ -205,7 +243,7 @@ mod tests {
             lookups: vec![Lookup {
                 form: RecordForm::Underscore,
                 steps: vec![Step {
-                    name: challenge.owner(RecordForm::Underscore),
+                    name: challenge().owner(RecordForm::Underscore),
                     answers: vec![ServerAnswer {
                         server: "192.0.2.1:53".into(),
                         outcome: Outcome::Values {
@@ -218,7 +256,11 @@ mod tests {
                 partial: false,
                 security: Security::Unknown,
             }],
-        };
+        }
+    }
+
+    fn report(values: Vec<Vec<u8>>, internal: bool) -> LastCheck {
+        let (challenge, evidence) = (challenge(), evidence(values));
         last_check(
             &challenge,
             &evidence,
@@ -241,6 +283,93 @@ mod tests {
     }
 
     #[test]
+    fn the_walk_is_told_in_the_order_in_which_it_was_asked() {
+        let challenge = challenge();
+        let step = |name: &str, servers: &[&str]| Step {
+            name: name.to_owned(),
+            answers: servers
+                .iter()
+                .map(|&server| ServerAnswer {
+                    server: server.into(),
+                    outcome: Outcome::NoData { aliases: vec![] },
+                })
+                .collect(),
+        };
+        let lookup = |form, steps| Lookup {
+            form,
+            steps,
+            stopped: None,
+            partial: false,
+            security: Security::Unknown,
+        };
+        let stray = |place, name| Stray {
+            place,
+            step: step(name, &["s"]),
+        };
+        let mut evidence = evidence(Vec::new());
+        evidence.lookups = vec![
+            lookup(
+                RecordForm::Underscore,
+                vec![step("z", &["b", "a"]), step("y", &["d", "c"])],
+            ),
+            lookup(
+                RecordForm::Apex,
+                vec![step("x", &["b", "a"]), step("z", &["a"])],
+            ),
+        ];
+        evidence.strays = vec![
+            stray(Place::ZoneAppended(RecordForm::Underscore), "b.b"),
+            stray(Place::ParentDomain(RecordForm::Apex), "a"),
+        ];
+        evidence.unreached = Some(Unreached {
+            zone: ".".to_owned(),
+            step: step("w", &["r"]),
+        });
+        let listed = |evidence: &Evidence| {
+            let judged = judge(&challenge, evidence);
+            let report = last_check(&challenge, evidence, judged, false);
+            let servers = report.servers.into_iter();
+            servers
+                .map(|asked| format!("{} {}", asked.name, asked.server))
+                .collect::<Vec<_>>()
+        };
+        let told = [
+            "w r", "z a", "z b", "y c", "y d", "x a", "x b", "b.b s", "a s",
+        ];
+        assert_eq!(listed(&evidence), told);
+
+        let many: Vec<String> = (0..40).map(|n| format!("s{n:02}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        evidence.lookups[0].steps[0] = step("z", &many);
+        evidence.lookups[1].steps[0] = step("x", &many[..20]);
+        let told = listed(&evidence);
+        assert_eq!(told.len(), MAX_LISTED_ANSWERS);
+        assert_eq!(told[0], "w r");
+        let last = ["x s19", "z a", "b.b s", "a s"];
+        assert_eq!(told[MAX_LISTED_ANSWERS - 4..], last);
+        let decides = told.iter().position(|asked| asked == "y c").unwrap();
+        assert_eq!(told[decides - 1..decides + 2], ["z s39", "y c", "y d"]);
+    }
+
+    #[test]
+    fn a_wildcard_is_told_of() {
+        let challenge = challenge();
+        let mut evidence = evidence(Vec::new());
+        evidence.lookups[0].steps[0].answers[0].outcome = Outcome::WildcardValues {
+            values: vec![b"v=spf1 -all".to_vec()],
+        };
+        let report = last_check(&challenge, &evidence, judge(&challenge, &evidence), false);
+        assert_eq!(report.verdict, CheckVerdict::Absent);
+        assert!(
+            report.servers[0]
+                .answer
+                .contains("a wildcard record answers")
+        );
+        assert!(report.hint.unwrap().contains("A wildcard record answers"));
+        assert_eq!(report.observed_values, ["v=spf1 -all"]);
+    }
+
+    #[test]
     fn values_of_internal_names_are_not_repeated() {
         assert_eq!(
             report(vec![b"secret".to_vec()], true).observed_values,
@@ -248,15 +377,52 @@ mod tests {
         );
     }
 
+    /// Any text, often of characters that cannot be seen or that turn the direction.
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            ".{0,300}",
+            "[\u{200b}-\u{206f}\u{300}-\u{36f}\u{fe0f}\u{3164}\u{1d173}\u{e0000}-\u{e01ef}a-z]{0,300}",
+        ]
+    }
+
+    fn any_outcome() -> impl Strategy<Value = Outcome> {
+        let aliases = || prop::collection::vec(any_text(), 0..3);
+        let octets = prop::collection::vec(any::<u8>(), 0..700);
+        let value = prop_oneof![octets, any_text().prop_map(String::into_bytes)];
+        let values = prop::collection::vec(value, 0..12);
+        prop_oneof![
+            4 => (values.clone(), aliases())
+                .prop_map(|(values, aliases)| Outcome::Values { values, aliases }),
+            2 => values.prop_map(|values| Outcome::WildcardValues { values }),
+            1 => aliases().prop_map(|aliases| Outcome::WildcardAlias { aliases }),
+            1 => any_text().prop_map(|target| Outcome::Alias { target }),
+            1 => (any_text(), aliases())
+                .prop_map(|(name, hosts)| Outcome::Referral(ZoneServers { name, hosts })),
+            1 => Just(Outcome::Failed(Failure::NoTcp)),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn whatever_is_published_fits_the_schema(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..20)) {
-            let report = report(values, false);
+        fn whatever_is_published_fits_the_schema_and_can_be_seen(
+            outcomes in prop::collection::vec(any_outcome(), 1..40),
+            name in any_text(),
+        ) {
+            let challenge = challenge();
+            let mut evidence = evidence(Vec::new());
+            let server: std::sync::Arc<str> = name.as_str().into();
+            let answers = outcomes.into_iter().map(|outcome| ServerAnswer { server: server.clone(), outcome });
+            evidence.lookups[0].steps[0] = Step { name: name.clone(), answers: answers.collect() };
+            evidence.zone = Some(ZoneServers { name, hosts: Vec::new() });
+            let report = last_check(&challenge, &evidence, judge(&challenge, &evidence), false);
+            let seen = |text: &str, most: usize| text.chars().count() <= most && text.chars().all(legible::is_shown);
             prop_assert!(report.observed_values.len() <= MAX_OBSERVED_VALUES);
-            for value in &report.observed_values {
-                prop_assert!(value.chars().count() <= MAX_OBSERVED_CHARS);
-                prop_assert!(value.chars().all(|c| c.is_ascii_graphic() || c == ' ' || c == '…'));
+            prop_assert!(report.observed_values.iter().all(|value| seen(value, MAX_OBSERVED_CHARS)));
+            prop_assert!(report.servers.len() <= MAX_LISTED_ANSWERS);
+            for asked in &report.servers {
+                prop_assert!(seen(&asked.server, 300) && seen(&asked.name, 253) && seen(&asked.answer, 255));
             }
+            prop_assert!(report.hint.is_none_or(|hint| seen(&hint, MAX_HINT_CHARS)));
         }
     }
 }

@@ -135,6 +135,35 @@ pub fn resume(
     }
 }
 
+/// The least time after which a check that decided nothing is repeated.
+const REPEATED_FROM: SignedDuration = SignedDuration::from_mins(5);
+
+/// When to repeat a check that decided nothing, of an object that is due since `due`: after as long
+/// as it is overdue, so that the waits double, up to `longest`. Nothing need be counted for that.
+#[must_use]
+pub fn repeat_after(
+    now: Timestamp,
+    due: Timestamp,
+    longest: SignedDuration,
+    uid: &Uid,
+) -> Timestamp {
+    let overdue = now.duration_since(due);
+    let wait = overdue.max(REPEATED_FROM).min(longest);
+    spread_before(now, wait, uid)
+}
+
+/// When to repeat a check that must say the same again a `wait` later at least.
+#[must_use]
+pub fn confirm_after(now: Timestamp, wait: SignedDuration, uid: &Uid) -> Timestamp {
+    spread_before(now, wait + wait / 4, uid)
+}
+
+/// A time of this uid's own in the last fifth of the wait.
+fn spread_before(now: Timestamp, wait: SignedDuration, uid: &Uid) -> Timestamp {
+    let part = wait / 5;
+    tick_after(add(now, wait - part), part, uid)
+}
+
 /// `time + duration`, held inside what a timestamp can say.
 #[must_use]
 pub fn add(time: Timestamp, duration: SignedDuration) -> Timestamp {

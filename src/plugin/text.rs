@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use crate::api::conditions::{self, READY, RECORD_PRESENT};
 use crate::api::{OrganizationDomain, OrganizationDomainStatus};
+use crate::model::legible::is_unseen;
 use crate::model::message;
 
 /// What stands where there is nothing to say.
@@ -34,7 +35,7 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
 pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() || is_unseen(letter) {
+        if is_unseen(letter) {
             plain.extend(letter.escape_default());
         } else {
             plain.push(letter);
@@ -48,23 +49,16 @@ pub(super) fn plain_json(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for letter in json.chars() {
         // JSON itself has its ends of lines between values alone.
-        if letter != '\n' && (letter.is_control() || is_unseen(letter)) {
-            // Nothing can go wrong in memory.
-            let _ = write!(plain, "\\u{:04x}", u32::from(letter));
+        if letter != '\n' && is_unseen(letter) {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Nothing can go wrong in memory.
+                let _ = write!(plain, "\\u{unit:04x}");
+            }
         } else {
             plain.push(letter);
         }
     }
     plain
-}
-
-/// Marks of direction, separators and what has no width: none is seen, and some move what is
-/// (Unicode Technical Report 36, section 2.5).
-fn is_unseen(letter: char) -> bool {
-    matches!(
-        letter,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-    )
 }
 
 fn line<const N: usize>(cells: [&str; N], widths: &[usize; N]) -> String {
@@ -154,8 +148,9 @@ mod tests {
     fn a_terminal_is_told_nothing_by_tenants() {
         let rows = [["a\u{1b}[2J\nb".to_owned()]];
         assert_eq!(table(["X"], &rows), "X\na\\u{1b}[2J\\nb\n");
-        let other = "\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}";
-        assert_eq!(plain(other), r"\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}");
+        let other = "\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}\u{e0041}\u{3164}";
+        let shown = r"\u{9b}2J \u{202e}moc.emca\u{2069}\u{2028}\u{e0041}\u{3164}";
+        assert_eq!(plain(other), shown);
         let json = serde_json::to_string_pretty(&[other, "é"]).unwrap();
         let escaped = plain_json(&json);
         assert!(escaped.contains(r"\u009b2J \u202emoc"), "{escaped}");

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use freehold::dns::trust::authorities;
 use freehold::dns::{Guard, Recursive, RecursiveSettings};
+use freehold::model::challenge::RecordForm;
 use freehold::model::evidence::{Failure, Security};
+use freehold::model::hint::{self, Hint};
 use freehold::model::policy::NamePolicy;
 use freehold::model::verdict::{MismatchKind, Verdict, judge};
 use freehold_testbed::{Behaviour, DnsServer, OverHttps, ResponseCode, Transport};
@@ -148,6 +150,90 @@ async fn a_wildcard_alias_delegates_nothing() {
     server.set_txt("own.host.net", vec![challenge.value_underscore()]);
     let checked = check(&[&server], &challenge).await;
     assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+}
+
+/// As `*.acme.com TXT "v=spf1 -all"`, which is at many domains that send no mail.
+#[tokio::test]
+async fn values_of_a_wildcard_are_no_record() {
+    let (server, challenge) = one().await;
+    server.set_wildcard_txt(DOMAIN, "v=spf1 -all");
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Absent, "{checked:#?}");
+    let name = challenge.owner_underscore();
+    let hint = hint::of(&challenge, &checked.evidence);
+    assert_eq!(hint, Some(Hint::WildcardRecord { name }));
+    // Its own record takes the wildcard's place.
+    server.set_txt(
+        &challenge.owner_underscore(),
+        vec!["token=other".to_owned()],
+    );
+    let checked = check(&[&server], &challenge).await;
+    let other = Verdict::Mismatch(MismatchKind::OtherValue);
+    assert_eq!(checked.judged.verdict, other, "{checked:#?}");
+    publish(&server, &challenge);
+    let queries = server.queries();
+    let checked = check(&[&server], &challenge).await;
+    assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+    assert_eq!(
+        server.queries() - queries,
+        2,
+        "a proof asks for nothing more"
+    );
+}
+
+#[tokio::test]
+async fn a_record_at_a_wrong_name_is_found_in_few_questions() {
+    let app = "app.eu.acme.com";
+    for (domain, name, form, questions) in [
+        (
+            DOMAIN,
+            format!("_freehold-challenge.{DOMAIN}.{DOMAIN}"),
+            RecordForm::Underscore,
+            4,
+        ),
+        (DOMAIN, format!("{DOMAIN}.{DOMAIN}"), RecordForm::Apex, 4),
+        (
+            app,
+            format!("_freehold-challenge.{app}.{app}"),
+            RecordForm::Underscore,
+            10,
+        ),
+        (
+            app,
+            format!("_freehold-challenge.{app}.{DOMAIN}"),
+            RecordForm::Underscore,
+            10,
+        ),
+        (app, format!("{app}.{DOMAIN}"), RecordForm::Apex, 10),
+        (
+            app,
+            "_freehold-challenge.eu.acme.com".to_owned(),
+            RecordForm::Underscore,
+            10,
+        ),
+        (app, "eu.acme.com".to_owned(), RecordForm::Apex, 10),
+        (app, DOMAIN.to_owned(), RecordForm::Apex, 10),
+    ] {
+        let challenge = challenge(domain);
+        let (silent, server) = (
+            DnsServer::start().await.unwrap(),
+            DnsServer::start().await.unwrap(),
+        );
+        server.set_txt(&name, vec![challenge.value(form)]);
+        let checked = check(&[&server], &challenge).await;
+        assert_eq!(checked.judged.verdict, Verdict::Absent, "{checked:#?}");
+        assert_eq!(server.queries(), questions, "{name}");
+        let hint = hint::of(&challenge, &checked.evidence).unwrap().to_string();
+        assert!(hint.contains(&format!("found at {name}")), "{name}: {hint}");
+        // The one that is asked is one that answers.
+        silent.set_behaviour("*", Behaviour::Rcode(ResponseCode::Refused));
+        let others = [&silent, &server, &server];
+        let checked = check(&others, &challenge).await;
+        assert!(
+            hint::of(&challenge, &checked.evidence).is_some(),
+            "{checked:#?}"
+        );
+    }
 }
 
 /// A recursive server inside a cluster follows an alias to the cluster's own names, and would

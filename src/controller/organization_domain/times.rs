@@ -56,7 +56,7 @@ pub fn next_check(operator: &Operator, domain: &Domain, now: Timestamp) -> Optio
         return Some(set);
     }
     let promised = match &domain.kept {
-        Kept::AtRest(rest) => Some(rest.next_check),
+        Kept::AtRest(rest) => rest.next_check,
         Kept::Whole(status) => {
             let facts = Facts::read(status, now);
             facts.challenge.as_ref()?;

@@ -29,8 +29,8 @@ pub fn left_alone_from(
     schedule::add(promised, period / 4)
 }
 
-/// When the next check of a verified domain is due. Where checks are too close together to be
-/// written down each time, it is known by what they leave.
+/// When the next check of a verified domain is due. Where the times of checks are not written down
+/// each time, since they are close together or repeated, it is known by what they leave.
 fn promised(
     now: Timestamp,
     settings: &Settings,

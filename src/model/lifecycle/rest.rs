@@ -14,8 +14,9 @@ use crate::model::settings::Settings;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rest {
     pub token: Token,
-    /// When the status promises the next check.
-    pub next_check: Timestamp,
+    /// When the status promises the next check. While checks that decided nothing are repeated it
+    /// promises none.
+    pub next_check: Option<Timestamp>,
     pub verified: Timestamp,
     last_proven: Timestamp,
 }
@@ -27,10 +28,15 @@ impl Rest {
     #[must_use]
     pub fn of(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Option<Self> {
         let facts = read(now, snapshot);
-        let (Some(Pace::At(next_check)), State::Verified, Strategy::Dns, Reason::Verified) =
+        let (Some(pace), State::Verified, Strategy::Dns, Reason::Verified) =
             (facts.pace, facts.state, facts.strategy, facts.reason)
         else {
             return None;
+        };
+        let next_check = match pace {
+            Pace::At(time) => Some(time),
+            Pace::Every(_) if settings.recheck_period >= schedule::WRITTEN_FROM => None,
+            Pace::Every(_) => return None,
         };
         let verified = facts.verified?;
         let rest = Self {
@@ -54,7 +60,7 @@ impl Rest {
         };
         let token = rest.token.clone();
         let decision =
-            plain.then(|| decide(now, settings, &held, Some(next_check), None, move || token))?;
+            plain.then(|| decide(now, settings, &held, next_check, None, move || token))?;
         (decision.holding == Holding::Keep
             && decision.notices.is_empty()
             && same_but_for_texts(&decision.status, snapshot.status))

@@ -9,7 +9,7 @@ use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
-use crate::model::facts::{Facts, Issued, whole_second};
+use crate::model::facts::{Facts, Issued, Pace, whole_second};
 use crate::model::message::Words;
 use crate::model::schedule;
 use crate::model::settings::Settings;
@@ -32,6 +32,16 @@ pub(super) struct Step<'a> {
     pub check_holder: bool,
     /// Whether checks begin anew, at once.
     pub restarted: bool,
+    /// Why the check of a verified domain is repeated before the next one is due.
+    pub repeat: Option<Repeat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It decided nothing.
+    Undecided,
+    /// Its evidence was incomplete, and acts once it is repeated.
+    Unconfirmed,
 }
 
 impl Step<'_> {
@@ -290,8 +300,7 @@ impl Step<'_> {
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
-    /// are not worth a write each time. A mistake that somebody made since is, and that it was seen
-    /// no more is not: a server that is seldom heard would have it written again and again.
+    /// are not worth a write each time.
     fn keep_report_of(
         &mut self,
         (reason, report): (Reason, Option<LastCheck>),
@@ -302,9 +311,7 @@ impl Step<'_> {
         else {
             return;
         };
-        let certain = judgement.verdict.is_negative() && judgement.weight == Weight::Complete;
-        let hint = &judgement.report.hint;
-        if !(certain && hint.is_some() && *hint != report.hint) {
+        if judgement.verdict.is_undecided() || !is_news(judgement, &report) {
             self.facts.last_check = Some(report);
         }
     }
@@ -446,6 +453,7 @@ impl Step<'_> {
         self.learn_provider(judgement);
         self.facts.last_check = Some(judgement.report.clone());
         match self.weigh(judgement) {
+            None => self.repeat = Some(Repeat::Unconfirmed),
             Some(Verdict::Proven) => {
                 let was_missing = self.facts.record_missing.take().is_some();
                 let is_news = self.asked
@@ -470,7 +478,11 @@ impl Step<'_> {
                     self.holding = Holding::Release;
                 }
             }
-            _ => {}
+            // While the record is missing, checks are close as it is.
+            Some(_) => {
+                let found = self.facts.record_missing.is_none();
+                self.repeat = found.then_some(Repeat::Undecided);
+            }
         }
     }
 
@@ -644,6 +656,14 @@ impl Step<'_> {
             && !super::stops_checks(self.snapshot)
             && self.words.name.is_some();
         let period = self.facts.period(self.now, self.settings);
+        let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
+        let repeat = self
+            .repeat_within(period)
+            .filter(|_| waits && checked && same);
+        if checked && repeat.is_some_and(|(next, _)| self.is_old_news(before, period, next)) {
+            self.facts.last_check.clone_from(&before.last_check);
+            return repeat.map(|(next, _)| next);
+        }
         if let Some(check) = self.facts.last_check.as_mut().filter(|_| checked) {
             let written = !waits || period >= schedule::WRITTEN_FROM;
             check.time = written.then_some(Time(self.now));
@@ -652,16 +672,83 @@ impl Step<'_> {
             self.facts.pace = None;
             return None;
         }
-        let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
+        if let Some((next, pace)) = repeat {
+            self.facts.pace = Some(pace);
+            return Some(next);
+        }
         let next = match set {
             _ if self.restarted => self.clock,
             Some(set) if same && !checked => set,
             _ => schedule::tick_after(self.clock, period, self.snapshot.identity.uid),
         };
         if checked || !same || self.facts.pace.is_none() {
-            self.facts.set_pace(period, next);
+            self.facts.pace = Some(Pace::of(period, next));
         }
         Some(next)
+    }
+
+    /// When the check is repeated, and what the status says of that, where it is repeated before the
+    /// next one is due.
+    fn repeat_within(&self, period: SignedDuration) -> Option<(Timestamp, Pace)> {
+        let uid = self.snapshot.identity.uid;
+        let repeat = self.repeat.filter(|_| !self.restarted)?;
+        let (next, pace) = match repeat {
+            Repeat::Undecided => {
+                let proven = self.facts.last_proven.or(self.facts.verified)?;
+                let due = schedule::tick_after(proven, period, uid);
+                // A fresh proof needs no hurry, whoever asked for the check.
+                if due > self.clock || period < schedule::WRITTEN_FROM {
+                    return None;
+                }
+                let longest = self.settings.grace_check_period.min(period);
+                let next = schedule::repeat_after(self.clock, due, longest, uid);
+                (next, Pace::Every(longest))
+            }
+            Repeat::Unconfirmed => {
+                let wait = self.settings.confirmation_period / 2;
+                if wait >= period {
+                    return None;
+                }
+                let next = schedule::confirm_after(self.clock, wait, uid);
+                (next, Pace::of(wait, next))
+            }
+        };
+        let tick = schedule::tick_after(self.clock, period, uid);
+        Some((next.min(tick), pace))
+    }
+
+    /// Whether a repeated check found the outage that the status tells of, and the next one comes
+    /// before that has become a period old: an outage of many domains must not become writes, and
+    /// whoever looks for domains that nobody checks must see that somebody does.
+    fn is_old_news(&self, before: &Facts, period: SignedDuration, next: Timestamp) -> bool {
+        let checked = before
+            .last_check
+            .as_ref()
+            .filter(|check| check.verdict == CheckVerdict::Inconclusive)
+            .and_then(|check| Some(check.time.as_ref()?.0));
+        self.repeat == Some(Repeat::Undecided)
+            && !self.asked
+            && self.facts.reason == before.reason
+            && matches!(before.pace, Some(Pace::Every(_)))
+            && checked.is_some_and(|time| time <= self.now && next <= schedule::add(time, period))
+    }
+}
+
+/// Whether a check found something that the report of an earlier one does not say. What only some
+/// servers were heard to say, and say no more, is no news: a server that is seldom heard would have
+/// it written again and again.
+fn is_news(judgement: &Judgement, earlier: &LastCheck) -> bool {
+    let report = &judgement.report;
+    let has_more = |a: &LastCheck, b: &LastCheck| {
+        let mut values = a.observed_values.iter();
+        values.any(|value| !b.observed_values.contains(value))
+    };
+    if report.verdict != earlier.verdict || has_more(report, earlier) {
+        true
+    } else if has_more(earlier, report) {
+        judgement.weight == Weight::Complete
+    } else {
+        report.hint.is_some() && report.hint != earlier.hint
     }
 }
 

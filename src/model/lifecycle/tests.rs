@@ -5,6 +5,7 @@ mod clock;
 mod matrix;
 mod overdue;
 mod properties;
+mod repeats;
 mod requests;
 mod simulation;
 mod transitions;

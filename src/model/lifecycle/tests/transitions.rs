@@ -974,7 +974,48 @@ fn a_new_mistake_is_told_at_once_and_written_once() {
         assert!(!written && message.contains("They differ."), "{message}");
     }
     check(Absent, Partial, None);
-    assert!(!check(Absent, Partial, Some("Twice.")).0);
+    let (written, _) = check(Absent, Partial, Some("Twice."));
+    assert!(written, "one dead server hides no mistake");
+    for hint in [None, Some("Twice."), None] {
+        assert!(!check(Absent, Partial, hint).0, "{hint:?}");
+    }
+}
+
+/// An old value, then the right one, and one of two servers is dead.
+#[test]
+fn the_last_check_is_the_last_one_even_while_evidence_is_incomplete() {
+    let mut subject = Subject::pending();
+    let mut check = |verdict, hint: Option<&str>, observed: &[&str]| {
+        subject.after(seconds(10));
+        let mut judgement = subject.judgement(verdict);
+        judgement.weight = Weight::Partial;
+        judgement.report.hint = hint.map(str::to_owned);
+        judgement.report.observed_values = observed.iter().map(ToString::to_string).collect();
+        let decision = subject.decide_on(Some(&judgement));
+        let written = decision.status != subject.status;
+        subject.apply(&decision);
+        assert_eq!(subject.reason(), Reason::EvidenceIncomplete);
+        let unconfirmed = subject.status.unconfirmed.clone().unwrap().verdict;
+        let last = subject.status.last_check.clone().unwrap();
+        assert_eq!(unconfirmed, last.verdict);
+        (written, last)
+    };
+    check(MISMATCH, Some("Publish the present one."), &["token=old"]);
+    let (written, last) = check(MISMATCH, Some("Publish the present one."), &["token=new"]);
+    assert!(written && last.observed_values == ["token=new"]);
+    // A server that is seldom heard has another value still.
+    let mut heard = false;
+    let both = ["token=new", "token=old"];
+    assert!(check(MISMATCH, None, &both).0);
+    for (hint, observed) in [("One.", &both[..1]), ("Both.", &both)].repeat(3) {
+        let (written, _) = check(MISMATCH, Some(hint), observed);
+        assert_eq!(written, hint == "Both." && !heard, "{observed:?}");
+        heard |= hint == "Both.";
+    }
+    let (written, last) = check(Verdict::Proven, None, &[]);
+    assert!(written && last.verdict == CheckVerdict::Proven);
+    assert_eq!((last.hint, last.observed_values.len()), (None, 0));
+    assert!(!check(Verdict::Proven, None, &[]).0);
 }
 
 #[test]

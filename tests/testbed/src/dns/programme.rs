@@ -57,11 +57,15 @@ struct Node {
     txt: TxtRecords,
     cname: Option<String>,
     wildcard_cname: Option<String>,
+    wildcard_txt: TxtRecords,
 }
 
 impl Node {
     fn is_empty(&self) -> bool {
-        self.txt.is_empty() && self.cname.is_none() && self.wildcard_cname.is_none()
+        self.txt.is_empty()
+            && self.cname.is_none()
+            && self.wildcard_cname.is_none()
+            && self.wildcard_txt.is_empty()
     }
 }
 
@@ -96,6 +100,11 @@ impl Zone {
         node.wildcard_cname = Some(target.to_owned());
     }
 
+    pub(super) fn set_wildcard_txt(&mut self, suffix: &str, records: TxtRecords) {
+        let node = self.nodes.entry(from_root(suffix)).or_default();
+        node.wildcard_txt = records;
+    }
+
     pub(super) fn remove(&mut self, name: &str) {
         self.nodes.remove(&from_root(name));
     }
@@ -111,16 +120,20 @@ impl Zone {
         if self.exists(&key) {
             return Lookup::Txt(&[]);
         }
-        self.wildcard(&key).map_or(Lookup::Unknown, Lookup::Cname)
+        self.wildcard(&key).unwrap_or(Lookup::Unknown)
     }
 
     /// RFC 4592: a wildcard answers for a name only where its parent is the closest ancestor that
     /// exists.
-    fn wildcard(&self, key: &str) -> Option<&str> {
+    fn wildcard(&self, key: &str) -> Option<Lookup<'_>> {
         let mut ancestor = key;
         while let Some((parent, _)) = ancestor.rsplit_once('.') {
             if self.exists(parent) {
-                return self.nodes.get(parent)?.wildcard_cname.as_deref();
+                let node = self.nodes.get(parent)?;
+                let txt = Some(&node.wildcard_txt).filter(|records| !records.is_empty());
+                return txt
+                    .map(|records| Lookup::Txt(records))
+                    .or_else(|| node.wildcard_cname.as_deref().map(Lookup::Cname));
             }
             ancestor = parent;
         }
@@ -223,6 +236,11 @@ mod tests {
         assert_eq!(zone.lookup("www.acme.example"), Lookup::Txt(&[]));
         assert_eq!(zone.lookup("_y.www.acme.example"), Lookup::Unknown);
         assert_eq!(zone.lookup("macme.example"), Lookup::Unknown);
+
+        let values = vec![vec![b"v=spf1 -all".to_vec()]];
+        zone.set_wildcard_txt("acme.example", values.clone());
+        assert_eq!(zone.lookup("x.acme.example"), Lookup::Txt(&values));
+        assert_eq!(zone.lookup("acme.example"), Lookup::Txt(&[]));
     }
 
     #[test]

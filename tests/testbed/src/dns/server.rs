@@ -109,6 +109,12 @@ impl DnsServer {
         self.edit(|programme| programme.zone.set_wildcard_cname(suffix, target));
     }
 
+    /// Gives every name below `suffix` that does not exist one TXT record (RFC 4592).
+    pub fn set_wildcard_txt(&self, suffix: &str, value: &str) {
+        let records = vec![strings(value.to_owned())];
+        self.edit(|programme| programme.zone.set_wildcard_txt(suffix, records));
+    }
+
     /// Forgets the name's records and the wildcard below it.
     pub fn remove(&self, name: &str) {
         self.edit(|programme| programme.zone.remove(name));
