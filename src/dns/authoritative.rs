@@ -17,7 +17,7 @@ use super::exchange::{Exchange, Transport};
 use super::flights::Flights;
 use super::guard::Guard;
 use super::limits::Limits;
-use super::lookup::{LookedUp, Lookups, outcome};
+use super::lookup::{LookedUp, Lookups, outcome, rests_on_case};
 use super::roots::{ROOT_SERVERS, addresses};
 use super::walk::{Walk, Walker};
 use super::zone::{NameServer, Zone};
@@ -287,23 +287,6 @@ impl Check<'_> {
             },
         })
     }
-}
-
-/// Whether a server gave an answer that it might not give to the same name in lower case.
-fn rests_on_case(lookup: &Lookup) -> bool {
-    let answers = lookup.steps.iter().flat_map(|step| &step.answers);
-    answers.into_iter().any(|answer| match &answer.outcome {
-        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => true,
-        Outcome::Failed(failure) => matches!(
-            failure,
-            Failure::ServFail
-                | Failure::Refused
-                | Failure::OtherCode
-                | Failure::NegativeWithoutSoa
-                | Failure::Lame
-        ),
-        _ => false,
-    })
 }
 
 /// A server that answered over UDP and not over TCP is not silent; one that did neither is.

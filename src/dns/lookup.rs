@@ -229,3 +229,21 @@ fn cut(referral: &Referral) -> ZoneServers {
         hosts: referral.hosts.iter().map(|(host, _)| shown(host)).collect(),
     }
 }
+
+/// Whether a server gave an answer that it might not give to the same name in lower case.
+#[must_use]
+pub fn rests_on_case(lookup: &Lookup) -> bool {
+    let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+    answers.into_iter().any(|answer| match &answer.outcome {
+        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => true,
+        Outcome::Failed(failure) => matches!(
+            failure,
+            Failure::ServFail
+                | Failure::Refused
+                | Failure::OtherCode
+                | Failure::NegativeWithoutSoa
+                | Failure::Lame
+        ),
+        _ => false,
+    })
+}

@@ -24,13 +24,14 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{read_recursive, shown};
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport, accept, failure, over};
 use super::guard::Guard;
+use super::lookup::rests_on_case;
 use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
     Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
 };
 use crate::model::name::MAX_NAME_OCTETS;
 use crate::model::policy::NamePolicy;
-use crate::model::verdict::judge;
+use crate::model::verdict::{Verdict, judge};
 
 /// The library's queue of one connection holds 32 questions, and refuses further ones.
 const IN_FLIGHT_PER_CONNECTION: usize = 16;
@@ -198,7 +199,8 @@ impl Recursive {
 
     pub async fn gather(&self, challenge: &Challenge) -> Evidence {
         let time = Timestamp::now();
-        let lookups = join_all(FORMS.map(|form| self.look_up(challenge, form, time))).await;
+        let by_any = FORMS.map(|form| self.look_up(challenge, form, time, Transport::Any));
+        let lookups = join_all(by_any).await;
         let mut evidence = Evidence {
             time,
             source: Source::Recursive,
@@ -210,6 +212,16 @@ impl Recursive {
             broken: None,
             unreached: None,
         };
+        if judge(challenge, &evidence).verdict != Verdict::Proven {
+            let again = evidence.lookups.iter().map(async |lookup| {
+                if !rests_on_case(lookup) {
+                    return lookup.clone();
+                }
+                let transport = Transport::AnyLowerCase;
+                self.look_up(challenge, lookup.form, time, transport).await
+            });
+            evidence.lookups = join_all(again).await;
+        }
         if judge(challenge, &evidence).verdict.is_negative() {
             evidence.strays = self.strays(challenge, &evidence).await;
         }
@@ -227,7 +239,8 @@ impl Recursive {
         };
         let asked = stray_names(challenge).into_iter();
         join_all(asked.map(|(place, name)| async move {
-            let (outcome, _) = self.ask_txt(server, challenge, &name).await;
+            let transport = Transport::AnyLowerCase;
+            let (outcome, _) = self.ask_txt(server, challenge, &name, transport).await;
             let server = server.configured.to_string().into();
             let answers = vec![ServerAnswer { server, outcome }];
             Stray {
@@ -238,11 +251,17 @@ impl Recursive {
         .await
     }
 
-    async fn look_up(&self, challenge: &Challenge, form: RecordForm, time: Timestamp) -> Lookup {
+    async fn look_up(
+        &self,
+        challenge: &Challenge,
+        form: RecordForm,
+        time: Timestamp,
+        transport: Transport,
+    ) -> Lookup {
         let told = join_all(
             self.servers
                 .iter()
-                .map(|server| self.ask(server, challenge, form, time)),
+                .map(|server| self.ask(server, challenge, form, time, transport)),
         )
         .await;
         let security = told
@@ -278,9 +297,10 @@ impl Recursive {
         challenge: &Challenge,
         form: RecordForm,
         time: Timestamp,
+        transport: Transport,
     ) -> (Outcome, Security) {
         let (outcome, security) = self
-            .ask_txt(server, challenge, &challenge.owner(form))
+            .ask_txt(server, challenge, &challenge.owner(form), transport)
             .await;
         let may_be_wildcard = match &outcome {
             _ if form == RecordForm::Apex => false,
@@ -292,7 +312,9 @@ impl Recursive {
             outcome => !aliases(outcome).is_empty(),
         };
         if may_be_wildcard {
-            let outcome = self.unless_wildcard(server, challenge, outcome).await;
+            let outcome = self
+                .unless_wildcard(server, challenge, outcome, transport)
+                .await;
             return (outcome, security);
         }
         (outcome, security)
@@ -306,13 +328,13 @@ impl Recursive {
         server: &Server,
         challenge: &Challenge,
         outcome: Outcome,
+        transport: Transport,
     ) -> Outcome {
         let label = Alphanumeric
             .sample_string(&mut rand::rng(), 20)
             .to_lowercase();
-        let (sibling, _) = self
-            .ask_txt(server, challenge, &format!("_{label}.{}", challenge.name))
-            .await;
+        let sibling = format!("_{label}.{}", challenge.name);
+        let (sibling, _) = self.ask_txt(server, challenge, &sibling, transport).await;
         if let Outcome::Values { values, aliases } = &outcome
             && aliases.is_empty()
         {
@@ -342,13 +364,14 @@ impl Recursive {
         server: &Server,
         challenge: &Challenge,
         owner: &str,
+        transport: Transport,
     ) -> (Outcome, Security) {
         // Names are validated before they come here; the final dot keeps search lists out.
         let Ok(name) = Name::from_ascii(format!("{owner}.")) else {
             return (Outcome::Failed(Failure::Malformed), Security::Unknown);
         };
         let internal = self.policy.is_internal(challenge.name.as_str());
-        match self.put(server, &name).await {
+        match self.query(server, &name, transport).await {
             Ok(answer) => {
                 let follows = |target: &Name| self.policy.admits(&shown(target), internal);
                 let outcome = read_recursive(&answer.message, &name, follows);
@@ -366,27 +389,32 @@ impl Recursive {
         }
     }
 
-    async fn put(&self, server: &Server, name: &Name) -> Result<Answer, Failure> {
-        const OPTIONS: QueryOptions = QueryOptions {
-            transport: Transport::Any,
+    async fn query(
+        &self,
+        server: &Server,
+        name: &Name,
+        transport: Transport,
+    ) -> Result<Answer, Failure> {
+        let options = QueryOptions {
+            transport,
             recursion_desired: true,
             signatures: false,
         };
         let kind = RecordType::TXT;
         if !server.configured.is_over_tls() {
             let address = server.configured.address;
-            let question = Question::new(name, kind, OPTIONS);
+            let question = Question::new(name, kind, options);
             // Over UDP, then over TCP.
             let deadline = Instant::now() + self.exchange.timeout() * 2;
             return self.exchange.ask(address, &question, deadline).await;
         }
         let question = Query::query(name.clone(), kind);
         let _slot = server.in_flight.acquire().await;
-        let (used, mut answer) = self.put_connected(server, &question, OPTIONS).await;
+        let (used, mut answer) = self.query_connected(server, &question, options).await;
         // A connection that was open may have ended just now.
         if let Some(used) = used.filter(|_| answer.is_err()) {
             server.forget(used).await;
-            (_, answer) = self.put_connected(server, &question, OPTIONS).await;
+            (_, answer) = self.query_connected(server, &question, options).await;
         }
         match answer {
             Ok(answer) => accept(answer, &question),
@@ -400,7 +428,7 @@ impl Recursive {
     }
 
     /// The answer, and the number of the connection over which it was asked for.
-    async fn put_connected(
+    async fn query_connected(
         &self,
         server: &Server,
         question: &Query,

@@ -3,11 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use freehold::api::Strategy;
+use freehold::api::organization_domain::{OrganizationDomainStatus, State};
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::{Failure, Security};
+use freehold::model::lifecycle::{self, HeldBy, Identity, Judgement, Snapshot};
+use freehold::model::report;
+use freehold::model::settings::Settings;
+use freehold::model::uid::Uid;
 use freehold::model::verdict::Verdict;
 use freehold_testbed::tree::{AddressAnswer, Behaviour, Builder, Style, WithoutEdns};
 use freehold_testbed::{ResponseCode, Tree};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Asked, Checked, DOMAIN, Engine, Setup, acme, challenge, publish};
 
@@ -121,6 +128,74 @@ async fn an_alias_between_two_providers_of_four_top_level_domains() {
     for customers_hosts in [4, 8] {
         let (tree, challenge) = aliased(customers_hosts).await;
         holds(&tree, &challenge, Security::Insecure, COLD).await;
+    }
+}
+
+/// A verified domain of that layout, checked once a day by an operator that remembers nothing: every
+/// check renews its proof, and the loss of the record is noticed.
+#[tokio::test]
+async fn the_proof_of_such_an_alias_is_renewed_every_day() {
+    let (tree, challenge) = aliased(4).await;
+    let settings = Settings::default();
+    let uid: Uid = "8f0d6c5e-1111-4222-8333-444455556666".into();
+    let mut status = OrganizationDomainStatus::default();
+    let mut held_by = HeldBy::Nobody;
+    let begin: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    for day in 0..=11 {
+        let now = begin + SignedDuration::from_hours(24 * day);
+        if day == 11 {
+            tree.zone("dcv.com").remove("acme.dcv.com");
+        }
+        let checked = Engine::of(&tree).check(&challenge).await;
+        let Checked { judged, evidence } = &checked;
+        let judgement = Judgement {
+            verdict: judged.verdict,
+            weight: judged.weight,
+            token: challenge.token.clone(),
+            holder: None,
+            dns_provider: None,
+            report: report::last_check(&challenge, evidence, *judged, false),
+        };
+        let decide = |status: &OrganizationDomainStatus, judgement: Option<&Judgement>| {
+            let snapshot = Snapshot {
+                identity: Identity {
+                    namespace: "tenants",
+                    name: "acme",
+                    uid: &uid,
+                    organization: "acme",
+                },
+                generation: 1,
+                domain: DOMAIN,
+                organization_exists: true,
+                deleting: false,
+                suspended: false,
+                over_quota: false,
+                approved_until: None,
+                requested: None,
+                status,
+                held_by,
+            };
+            let token = challenge.token.clone();
+            lifecycle::decide(now, &settings, &snapshot, None, judgement, || token)
+        };
+        if day == 0 {
+            status = decide(&status, None).status;
+        }
+        status = decide(&status, Some(&judgement)).status;
+        assert_eq!(
+            status.state,
+            Some(State::Verified),
+            "day {day}: {checked:#?}"
+        );
+        let proven = status.last_proven_time.as_ref().unwrap().0;
+        let last = begin + SignedDuration::from_hours(24 * day.min(10));
+        assert_eq!(proven, last, "day {day}: {checked:#?}");
+        assert_eq!(status.record_missing.is_some(), day == 11);
+        held_by = HeldBy::Us {
+            since: begin,
+            strategy: Strategy::Dns,
+            token_known: true,
+        };
     }
 }
 

@@ -189,30 +189,30 @@ async fn a_record_at_a_wrong_name_is_found_in_few_questions() {
             DOMAIN,
             format!("_freehold-challenge.{DOMAIN}.{DOMAIN}"),
             RecordForm::Underscore,
-            4,
+            6,
         ),
-        (DOMAIN, format!("{DOMAIN}.{DOMAIN}"), RecordForm::Apex, 4),
+        (DOMAIN, format!("{DOMAIN}.{DOMAIN}"), RecordForm::Apex, 6),
         (
             app,
             format!("_freehold-challenge.{app}.{app}"),
             RecordForm::Underscore,
-            10,
+            12,
         ),
         (
             app,
             format!("_freehold-challenge.{app}.{DOMAIN}"),
             RecordForm::Underscore,
-            10,
+            12,
         ),
-        (app, format!("{app}.{DOMAIN}"), RecordForm::Apex, 10),
+        (app, format!("{app}.{DOMAIN}"), RecordForm::Apex, 12),
         (
             app,
             "_freehold-challenge.eu.acme.com".to_owned(),
             RecordForm::Underscore,
-            10,
+            12,
         ),
-        (app, "eu.acme.com".to_owned(), RecordForm::Apex, 10),
-        (app, DOMAIN.to_owned(), RecordForm::Apex, 10),
+        (app, "eu.acme.com".to_owned(), RecordForm::Apex, 12),
+        (app, DOMAIN.to_owned(), RecordForm::Apex, 12),
     ] {
         let challenge = challenge(domain);
         let (silent, server) = (
@@ -335,4 +335,16 @@ async fn a_server_over_https_that_cannot_be_believed_decides_nothing() {
     server.set_behaviour("*", Behaviour::Normal);
     let checked = check_by(&recursive, &challenge).await;
     assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+}
+
+/// The question goes on as it came to a server that denies a name with a capital letter.
+#[tokio::test]
+async fn a_denial_does_not_rest_on_mixed_case_alone() {
+    let (server, challenge) = one().await;
+    server.set_behaviour("*", Behaviour::ComparesOctets);
+    publish(&server, &challenge);
+    for _ in 0..5 {
+        let checked = check(&[&server], &challenge).await;
+        assert_eq!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+    }
 }

@@ -108,6 +108,13 @@ fn fill(
             response.metadata.response_code = code;
             return Ok(());
         }
+        Behaviour::ComparesOctets
+            if question.name().iter().flatten().any(u8::is_ascii_uppercase) =>
+        {
+            response.metadata.response_code = ResponseCode::NXDomain;
+            response.add_authority(soa(question.name())?);
+            return Ok(());
+        }
         Behaviour::Truncate if transport == Transport::Udp => {
             response.metadata.truncation = true;
             return Ok(());

@@ -23,6 +23,8 @@ pub enum Behaviour {
     Truncate,
     /// Negative answers lack the SOA record that proves them.
     NegativeWithoutSoa,
+    /// A name with a capital letter does not exist, as behind a server that compares octets.
+    ComparesOctets,
     /// The real answer, late.
     DelayMs(u64),
     /// The answer's records belong to another name than the one asked for.
