@@ -15,5 +15,6 @@ pub mod report;
 pub mod schedule;
 pub mod service;
 pub mod settings;
+pub mod text_file;
 pub mod uid;
 pub mod verdict;
