@@ -49,8 +49,9 @@ pub struct OrganizationDomainSpec {
     pub organization_ref: OrganizationRef,
 
     /// The domain: a bare name such as acme.com, in ASCII or Unicode letters, without scheme, port,
-    /// path, wildcard or final dot. A proof covers the name and everything below it, except what
-    /// another organization has proved below. It cannot be changed: the token is bound to it.
+    /// path or wildcard. Case, Unicode normalization (NFC) and one final dot make no difference. A
+    /// proof covers the name and everything below it, except what another organization has proved
+    /// below. It cannot be changed: the token is bound to it.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = ("self == oldSelf", "domain cannot be changed, the token is bound to it; delete the object and create one for the other domain"),
@@ -58,7 +59,6 @@ pub struct OrganizationDomainSpec {
         validation = ("!self.contains('/') || self.contains('://')", "domain is a bare name: leave out the path"),
         validation = ("!self.contains('*')", "domain is a bare name: leave out the wildcard, a proof covers the name and everything below it"),
         validation = ("!self.matches('[[:space:]]')", "domain is a bare name: leave out blanks"),
-        validation = ("!self.endsWith('.')", "domain is a bare name: leave out the final dot"),
         validation = ("!self.startsWith('.') && !self.contains('..')", "domain is a bare name: a label between two dots is empty"),
         validation = ("!isIP(self)", "domain is a name: an IP address cannot be verified"),
         validation = ("!self.contains(':') || self.contains('://') || isIP(self)", "domain is a bare name: leave out the port"),

@@ -13,6 +13,7 @@ use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomai
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{HeldBy, Identity};
 use crate::model::name::DomainName;
+use crate::model::text_file::{self, TextError};
 use crate::model::uid::Uid;
 
 /// The API version of the objects.
@@ -21,6 +22,8 @@ const OBJECTS: &str = "freehold.dev/v1alpha1";
 /// Why a stream is no export to import.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    #[error("the export cannot be read: {0}")]
+    Text(#[from] TextError),
     #[error("this is not an export of Freehold: it does not begin with a document of kind Export")]
     NotAnExport,
     #[error("this export has the format {0}; this version of freehold reads {FORMAT}")]
@@ -65,8 +68,10 @@ impl Backup {
     /// Reads a whole export.
     ///
     /// # Errors
-    /// Where it is not one of this version, not whole, or says of a holder what its object does not.
-    pub fn read(text: &str) -> Result<Self, ReadError> {
+    /// Where it is not text in UTF-8, not an export of this version, not whole, or says of a holder
+    /// what its object does not.
+    pub fn read(file: &[u8]) -> Result<Self, ReadError> {
+        let text = text_file::text(file)?;
         let mut documents = serde_yaml::Deserializer::from_str(text).enumerate();
         let mut next = || {
             documents.next().map(|(n, document)| {
@@ -275,5 +280,41 @@ pub(super) fn path(object: &impl ResourceExt) -> String {
     match object.namespace() {
         Some(namespace) => format!("{namespace}/{}", object.name_any()),
         None => object.name_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "apiVersion: backup.freehold.dev/v1\nkind: Export\ntime: 2026-01-01T00:00:00Z\nsuspendedNamespaces: []\n---\napiVersion: backup.freehold.dev/v1\nkind: End\ncounts: { VerifiedDomain: 0, DomainApproval: 0, Organization: 0, OrganizationDomain: 0 }\n";
+
+    #[test]
+    fn an_export_is_read_as_editors_save_it() {
+        for text in [
+            EMPTY.to_owned(),
+            format!("---\n{EMPTY}"),
+            EMPTY.replace('\n', "\r\n"),
+            format!("\u{feff}{EMPTY}"),
+            format!("\u{feff}---\r\n{}", EMPTY.replace('\n', "\r\n")),
+        ] {
+            let read = Backup::read(text.as_bytes());
+            assert!(read.is_ok(), "{text}: {}", read.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_is_not_text_in_utf_8_is_refused_in_words() {
+        let little = EMPTY.encode_utf16().flat_map(u16::to_le_bytes);
+        let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(little).collect();
+        for (file, words) in [
+            (wide, "save it as UTF-8"),
+            (b"a\n\xe4".to_vec(), "not text in UTF-8: line 2"),
+            (Vec::new(), "not an export of Freehold"),
+            (b"\xef\xbb\xbf".to_vec(), "not an export of Freehold"),
+        ] {
+            let error = Backup::read(&file).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

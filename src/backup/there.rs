@@ -11,6 +11,7 @@ use super::import::ImportError;
 use super::read::{path, token};
 use super::{Backup, Kind, PAGE};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
+use crate::model::name::DomainName;
 
 /// An object that is in the cluster otherwise than in the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl There {
         for wanted in &backup.approvals {
             let name = path(wanted);
             if let Some(there) = self.approvals.get(&name) {
-                let same = there.spec.domain == wanted.spec.domain
+                let same = same_domain(&there.spec.domain, &wanted.spec.domain)
                     && there.spec.organization_domain_ref == wanted.spec.organization_domain_ref;
                 if !same {
                     tell(Kind::DomainApproval, name, "it approves something else");
@@ -114,7 +115,7 @@ pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) 
     if there.metadata.deletion_timestamp.is_some() {
         return Standing::Other("it is being deleted");
     }
-    if there.spec.domain != wanted.spec.domain {
+    if !same_domain(&there.spec.domain, &wanted.spec.domain) {
         return Standing::Other("it states another domain");
     }
     if there.spec.organization_ref != wanted.spec.organization_ref {
@@ -129,6 +130,13 @@ pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) 
         (Some(_), Some(_)) => Standing::Other("it has another token"),
         (None, Some(_)) => Standing::Other("it has failed since"),
     }
+}
+
+/// Either may be typed in another form of the same name, with capitals or a final dot.
+fn same_domain(there: &str, wanted: &str) -> bool {
+    there == wanted
+        || DomainName::parse(there)
+            .is_ok_and(|there| DomainName::parse(wanted).is_ok_and(|wanted| there == wanted))
 }
 
 fn is_bare(domain: &OrganizationDomain) -> bool {
@@ -173,6 +181,39 @@ where
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),
             None => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::organization_domain::{OrganizationDomainSpec, OrganizationRef};
+
+    fn stated(domain: &str) -> OrganizationDomain {
+        let spec = OrganizationDomainSpec {
+            organization_ref: OrganizationRef {
+                name: "acme".into(),
+            },
+            domain: domain.into(),
+            joinable: false,
+        };
+        OrganizationDomain::new("main", spec)
+    }
+
+    #[test]
+    fn a_domain_is_the_same_in_each_of_its_forms() {
+        for (there, wanted, same) in [
+            ("acme.com", "acme.com", true),
+            ("Acme.com.", "acme.com", true),
+            ("b\u{fc}cher.de", "xn--bcher-kva.de", true),
+            ("acme.com", "acme.org", false),
+            // No names, which are what they are.
+            ("a..b", "a..b", true),
+            ("a..b", "a...b", false),
+        ] {
+            let standing = standing(&stated(there), &stated(wanted));
+            assert_eq!(matches!(standing, Standing::Bare), same, "{there} {wanted}");
         }
     }
 }

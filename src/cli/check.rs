@@ -121,7 +121,10 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     } else {
         Report::of_look(&challenge, &evidence, judged, &names)
     };
-    if let Some(unreached) = &evidence.unreached {
+    // Where signatures are at fault the servers were reached, and the report's hint says more.
+    if let Some(unreached) = &evidence.unreached
+        && evidence.broken.is_none()
+    {
         let advice = advice(unreached);
         eprintln!("freehold: {advice}");
         report.hint = Some(advice);

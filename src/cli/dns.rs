@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use rustls::ClientConfig;
 
+use crate::dns::anchors;
 use crate::dns::recursive::parse_address;
 use crate::dns::trust::authorities;
 use crate::dns::{
@@ -45,8 +46,9 @@ pub struct DnsArguments {
     #[arg(long, env = "FREEHOLD_DNS_ROOT", value_delimiter = ',', value_parser = parse_root)]
     dns_root: Vec<SocketAddr>,
 
-    /// File with the DNSKEY records of the root zone that are trusted; those of the public DNS when
-    /// left out. An empty file says that the root is not signed.
+    /// File with the trusted keys of the root zone: DNSKEY records, as Unbound has them, or BIND's
+    /// trust-anchors. The keys of the public DNS when left out. An empty file means that the root is
+    /// not signed.
     #[arg(long, env = "FREEHOLD_DNS_TRUST_ANCHOR")]
     dns_trust_anchor: Option<PathBuf>,
 
@@ -163,15 +165,10 @@ impl DnsArguments {
             return Ok(TrustAnchors::default());
         };
         let shown = file.display();
-        let text = std::fs::read_to_string(file)
+        let content = std::fs::read(file)
             .map_err(|error| format!("cannot read trust anchors from {shown}: {error}"))?;
-        let anchors: TrustAnchors = text
-            .parse()
-            .map_err(|error| format!("{shown} has no DNSKEY records to trust: {error}"))?;
-        if anchors.is_empty() && !text.trim().is_empty() {
-            // Taken for an unsigned root, it would switch the validation off.
-            return Err(format!("{shown} has no key of the root zone").into());
-        }
+        let anchors = anchors::read(&content)
+            .map_err(|error| format!("cannot use the trust anchors in {shown}: {error}"))?;
         Ok(anchors)
     }
 }
@@ -232,6 +229,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_file_of_trust_anchors_is_named_where_it_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content, complaint) in [
+            ("empty", &b""[..], None),
+            ("comment", b"; none", Some("no trusted key")),
+            (
+                "digest",
+                b". IN DS 20326 8 2 AA",
+                Some("line 1: this is the digest"),
+            ),
+            ("wide", b"\xff\xfe.\0", Some("save it as UTF-8")),
+            ("binary", b".\n\xff", Some("line 2")),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            let path = path.to_str().unwrap();
+            let result = gatherer(&["--dns-trust-anchor", path]);
+            let error = result.err();
+            assert_eq!(error.is_some(), complaint.is_some(), "{name}: {error:?}");
+            let error = error.unwrap_or_default();
+            assert!(error.contains(complaint.unwrap_or_default()), "{error}");
+            assert!(error.is_empty() || error.contains(path), "{error}");
+        }
+        let error = gatherer(&["--dns-trust-anchor", "/no/such/file"]).unwrap_err();
+        assert!(error.contains("/no/such/file"), "{error}");
+    }
+
+    #[tokio::test]
     async fn authorities_are_for_servers_over_tls_and_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
@@ -244,6 +269,8 @@ mod tests {
         };
         let tls = "tls://192.0.2.1";
         let none = file("none.pem", "");
+        let wide = file("wide.pem", "");
+        std::fs::write(&wide, b"\xff\xfe-\0").unwrap();
         for (path, server, complaint) in [
             (&none, None, "--dns-mode recursive"),
             (
@@ -272,6 +299,16 @@ mod tests {
                 Some(tls),
                 "cannot be used",
             ),
+            // A byte order mark does not hide the first certificate.
+            (
+                &file(
+                    "marked.pem",
+                    &format!("\u{feff}{}", pem("CERTIFICATE", "AAAA")),
+                ),
+                Some(tls),
+                "cannot be used",
+            ),
+            (&wide, Some(tls), "save it as UTF-8"),
         ] {
             let mut arguments = vec!["--dns-ca-file", path];
             if let Some(server) = server {

@@ -23,10 +23,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let text = read(&arguments.file)
+    let file = read(&arguments.file)
         .map_err(|error| format!("cannot read {}: {error}", arguments.file.display()))?;
-    let backup = Backup::read(&text)?;
-    drop(text);
+    let backup = Backup::read(&file)?;
+    drop(file);
     let imported = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -48,11 +48,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::FAILURE)
 }
 
-fn read(file: &Path) -> io::Result<String> {
+fn read(file: &Path) -> io::Result<Vec<u8>> {
     if file == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
+        let mut content = Vec::new();
+        io::stdin().read_to_end(&mut content)?;
+        return Ok(content);
     }
-    fs::read_to_string(file)
+    fs::read(file)
 }

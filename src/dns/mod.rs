@@ -1,5 +1,6 @@
 //! Gathers evidence. The only part that sends DNS packets.
 
+pub mod anchors;
 pub mod answer;
 pub mod authoritative;
 mod budget;

@@ -7,9 +7,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::model::text_file::{self, TextError};
+
 /// Why a file has no certification authorities to trust.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthoritiesError {
+    #[error(transparent)]
+    Text(#[from] TextError),
     #[error("it is no PEM file: {0}")]
     Pem(pem::Error),
     #[error("it has no certificate")]
@@ -20,6 +24,8 @@ pub enum AuthoritiesError {
 
 /// Trusts the certification authorities of a PEM file, and nobody else.
 pub fn authorities(file: &[u8]) -> Result<ClientConfig, AuthoritiesError> {
+    // In front of the first line a byte order mark would hide the first certificate.
+    let file = text_file::content(file)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(file) {
         roots.add(certificate.map_err(AuthoritiesError::Pem)?)?;

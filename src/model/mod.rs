@@ -17,5 +17,6 @@ pub mod schedule;
 pub mod service;
 pub mod settings;
 pub mod spelling;
+pub mod text_file;
 pub mod uid;
 pub mod verdict;

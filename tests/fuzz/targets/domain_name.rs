@@ -16,9 +16,9 @@ fuzz_target!(|text: &str| {
     assert_eq!(DomainName::parse(canonical).as_ref(), Ok(&name));
     let unicode = name.to_unicode();
     assert_eq!(DomainName::parse(&unicode).as_ref(), Ok(&name));
-    // Nothing but its case was changed.
-    let folded = text.to_lowercase();
-    assert!(folded == canonical || folded == unicode.to_lowercase(), "{text}");
+    // Of ASCII letters nothing but the case was changed, and a final dot left out.
+    let typed = text.strip_suffix('.').unwrap_or(text);
+    assert!(!typed.is_ascii() || typed.eq_ignore_ascii_case(canonical), "{text}");
     let _ = name.mixes_scripts();
 });
 

@@ -47,7 +47,7 @@ fn a_refused_name_fails_from_the_start_and_from_pending() {
         "nosuchtld",
         "gmail.com",
         "*.acme.com",
-        "acme.com.",
+        "acme.com..",
         "",
     ] {
         for mut subject in [Subject::new(), Subject::pending(), Subject::failed()] {
