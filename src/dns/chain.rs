@@ -6,7 +6,7 @@ use hickory_resolver::net::proto::op::Message;
 use hickory_resolver::net::proto::rr::{Name, RecordType};
 
 use super::answer::{Reading, shown};
-use super::dnssec::{Chain, Keys, Zonehood};
+use super::dnssec::{Chain, Keys, Zonehood, blame};
 use super::exchange::{Answer, Transport};
 use super::walk::{Reply, Walk, question, with_authority};
 use super::zone::{NameServer, REGISTRY_SERVERS, Trust, Zone};
@@ -16,8 +16,13 @@ use crate::model::evidence::{BrokenZone, Failure, Security};
 enum Below {
     /// A zone cut.
     Cut(Trust),
-    /// No cut that is known of; the keys of the deepest zone on the way that the same servers have.
-    NoCut(Arc<Keys>),
+    /// No cut that is known of.
+    NoCut {
+        /// Those of the deepest zone on the way that the same servers have.
+        keys: Arc<Keys>,
+        /// Why the last answer about a DS proves no cut.
+        failure: Failure,
+    },
 }
 
 impl Walk<'_> {
@@ -30,7 +35,7 @@ impl Walk<'_> {
         };
         match self.below(zone, keys, cut, transport).await {
             Below::Cut(trust) => trust,
-            Below::NoCut(keys) => Trust::Broken(broken(keys.zone(), Failure::Bogus)),
+            Below::NoCut { keys, failure } => Trust::Broken(broken(keys.zone(), failure)),
         }
     }
 
@@ -129,7 +134,7 @@ impl Walk<'_> {
         transport: Transport,
     ) -> Chain {
         match self.below(zone, keys, name, transport).await {
-            Below::NoCut(keys) => Chain::Secure(keys),
+            Below::NoCut { keys, .. } => Chain::Secure(keys),
             Below::Cut(trust) => self.keys_of(name, &trust, &zone.servers, transport).await,
         }
     }
@@ -142,6 +147,7 @@ impl Walk<'_> {
         transport: Transport,
     ) -> Below {
         let mut keys = Arc::clone(keys);
+        let mut failure = Failure::Bogus;
         let from = zone.name.iter().count() + 1;
         for labels in from..=name.iter().count() {
             let step = name.trim_to(labels);
@@ -150,7 +156,7 @@ impl Walk<'_> {
                 Err(failure) => return Below::Cut(Trust::Broken(broken(keys.zone(), failure))),
             };
             match found {
-                Zonehood::NoCut => {}
+                Zonehood::NoCut => failure = blame(Failure::Bogus, &ds),
                 Zonehood::NotSigned => return Below::Cut(Trust::Insecure),
                 Zonehood::Signed if step == *name => {
                     return Below::Cut(Trust::Signed {
@@ -168,7 +174,7 @@ impl Walk<'_> {
                 }
             }
         }
-        Below::NoCut(keys)
+        Below::NoCut { keys, failure }
     }
 
     async fn ds_of(

@@ -88,7 +88,8 @@ impl Keys {
             return Err(Failure::UntrustedRoot);
         }
         let gathered = Gathered::default().with(&root, RecordType::DNSKEY, dnskey)?;
-        match verified_keys(gathered, anchors, &root).await? {
+        let chain = verified_keys(gathered, anchors, &root).await;
+        match chain.map_err(|failure| blame(failure, dnskey))? {
             Chain::Secure(keys) => Arc::try_unwrap(keys).map_err(|_| Failure::Bogus),
             Chain::Insecure | Chain::Broken(_) => Err(Failure::Bogus),
         }
@@ -111,11 +112,17 @@ impl Keys {
             RecordType::DNSKEY,
             dnskey,
         )?;
-        verified_keys(gathered, &self.anchors, child).await
+        let chain = verified_keys(gathered, &self.anchors, child).await;
+        chain.map_err(|failure| blame(failure, dnskey))
     }
 
     /// What the zone's answer to a question for the DS of `name` proves.
     pub async fn zonehood(&self, name: &Name, ds: &Message) -> Result<Zonehood, Failure> {
+        let found = self.proven_zonehood(name, ds).await;
+        found.map_err(|failure| blame(failure, ds))
+    }
+
+    async fn proven_zonehood(&self, name: &Name, ds: &Message) -> Result<Zonehood, Failure> {
         let signed = ds
             .answers
             .iter()
@@ -125,7 +132,7 @@ impl Keys {
             let answer = self.proven(gathered, name, RecordType::DS).await?;
             return match proof_of(&answer, name, RecordType::DS) {
                 Security::Secure => Ok(Zonehood::Signed),
-                _ => Err(why_not(&answer)),
+                _ => Err(Failure::Bogus),
             };
         }
         // May a record at this name be unsigned? Only where the zone proves that it delegates the
@@ -165,7 +172,8 @@ impl Keys {
             _ => (name, kind),
         };
         let gathered = self.gathered()?.with(owner, kind, &answer.message)?;
-        let (verified, denial) = verify(gathered, &self.anchors, owner, kind).await?;
+        let verified = verify(gathered, &self.anchors, owner, kind).await;
+        let (verified, denial) = verified.map_err(|failure| blame(failure, &answer.message))?;
         let absent = matches!(reading, Reading::NoData { .. } | Reading::NxDomain { .. });
         let security = match denial {
             Proof::Secure if absent && is_by_opt_out(&verified, &self.zone, owner) => {
@@ -186,7 +194,7 @@ impl Keys {
             _ => Security::Unknown,
         };
         if security == Security::Unknown {
-            return Err(why_not(&verified));
+            return Err(blame(Failure::Bogus, &answer.message));
         }
         self.remember(answer.wire.as_slice().into(), security);
         Ok(security)
@@ -237,7 +245,7 @@ async fn verified_keys(
         // The parent's DS records are all of kinds that nobody here can verify (RFC 4035
         // section 5.2).
         Security::Insecure => return Ok(Chain::Insecure),
-        Security::Unknown => return Err(why_not(&verified)),
+        Security::Unknown => return Err(Failure::Bogus),
     }
     let mut trusted = TrustAnchors::empty();
     let mut answer = Message::new(0, MessageType::Response, OpCode::Query);
@@ -269,7 +277,7 @@ async fn proven(
 ) -> Result<Message, Failure> {
     match verify(gathered, anchors, name, kind).await? {
         (answer, Proof::Secure) => Ok(answer),
-        (answer, _) => Err(why_not(&answer)),
+        _ => Err(Failure::Bogus),
     }
 }
 
@@ -281,8 +289,6 @@ async fn verify(
     name: &Name,
     kind: RecordType,
 ) -> Result<(Message, Proof), Failure> {
-    let asked = (name.clone(), kind);
-    let answers_of = Arc::clone(&gathered.answers);
     let validator = DnssecDnsHandle::with_trust_anchor(gathered, Arc::clone(anchors))
         .nsec3_iteration_limits(Some(NSEC3_INSECURE_FROM), Some(NSEC3_BROKEN_FROM))
         .validation_cache_size(VALIDATIONS);
@@ -293,15 +299,16 @@ async fn verify(
         Some(Err(NetError::Dns(DnsError::Nsec {
             response, proof, ..
         }))) => Ok((response.into_message(), proof)),
-        _ => Err(answers_of
-            .get(&asked)
-            .map_or(Failure::Bogus, |part| why_not(part))),
+        _ => Err(Failure::Bogus),
     }
 }
 
-/// Why signatures do not hold, as far as their times show: a clock that is wrong is as likely as a
-/// zone that was not signed again.
-fn why_not(answer: &Message) -> Failure {
+/// Why the signatures of an answer do not hold, as far as their times show: a clock that is wrong is
+/// as likely as a zone that was not signed again.
+pub fn blame(failure: Failure, answer: &Message) -> Failure {
+    if failure != Failure::Bogus {
+        return failure;
+    }
     // Serial numbers, which wrap (RFC 4034 section 3.1.5).
     let now = Timestamp::now().as_second().rem_euclid(1 << 32);
     let now = SerialNumber::from(u32::try_from(now).unwrap_or_default());

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -43,6 +45,8 @@ const RESEND_AFTER: u32 = 6;
 pub struct Exchange {
     guard: Guard,
     timeout: Duration,
+    /// Whether this machine has no way to any IPv4 address, as far as it has tried.
+    without_v4: Arc<AtomicBool>,
 }
 
 /// How a question is asked.
@@ -78,7 +82,16 @@ impl Exchange {
     /// `timeout` bounds UDP with its resends, and TCP, each.
     #[must_use]
     pub fn new(guard: Guard, timeout: Duration) -> Self {
-        Self { guard, timeout }
+        Self {
+            guard,
+            timeout,
+            without_v4: Arc::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_without_v4(&self) -> bool {
+        self.without_v4.load(Ordering::Relaxed)
     }
 
     #[must_use]
@@ -104,6 +117,9 @@ impl Exchange {
         let answer = self
             .ask_with(server, question, Edns::Used, deadline)
             .await?;
+        if server.is_ipv4() && self.is_without_v4() {
+            self.without_v4.store(false, Ordering::Relaxed);
+        }
         // Servers from before EDNS say so (RFC 6891 section 7).
         if matches!(
             answer.message.metadata.response_code,
@@ -154,7 +170,8 @@ impl Exchange {
         sent: &Sent,
         deadline: Instant,
     ) -> Result<Option<Answer>, Failure> {
-        let socket = self.guard.udp(server).await.map_err(|e| of_io(&e))?;
+        let socket = self.guard.udp(server).await;
+        let socket = socket.map_err(|e| self.no_way(server, &e))?;
         let start = Instant::now();
         for sends in 1..=UDP_SENDS {
             socket.send(&sent.octets).await.map_err(|e| of_io(&e))?;
@@ -174,8 +191,16 @@ impl Exchange {
         Err(Failure::Timeout)
     }
 
+    fn no_way(&self, server: SocketAddr, error: &io::Error) -> Failure {
+        if server.is_ipv4() && error.kind() == io::ErrorKind::NetworkUnreachable {
+            self.without_v4.store(true, Ordering::Relaxed);
+        }
+        of_io(error)
+    }
+
     async fn ask_tcp(&self, server: SocketAddr, sent: &Sent) -> Result<Answer, Failure> {
-        let mut stream = self.guard.tcp(server).await.map_err(|e| of_io(&e))?;
+        let stream = self.guard.tcp(server).await;
+        let mut stream = stream.map_err(|e| self.no_way(server, &e))?;
         let length = u16::try_from(sent.octets.len()).map_err(|_| Failure::Malformed)?;
         let framed = [&length.to_be_bytes(), &sent.octets[..]].concat();
         stream.write_all(&framed).await.map_err(|e| of_io(&e))?;
@@ -542,6 +567,53 @@ mod tests {
                 assert_eq!(question.octets, message.to_vec().unwrap(), "{name}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_machine_without_ipv4_is_told_by_its_network() {
+        let exchange = Exchange::new(Guard::new([], Vec::new()), Duration::from_secs(1));
+        let four = "198.41.0.4:53".parse().unwrap();
+        let six = "[2001:503:ba3e::2:30]:53".parse().unwrap();
+        let error = |kind| io::Error::from(kind);
+        exchange.no_way(four, &error(io::ErrorKind::ConnectionRefused));
+        exchange.no_way(six, &error(io::ErrorKind::NetworkUnreachable));
+        assert!(!exchange.is_without_v4());
+        exchange.no_way(four, &error(io::ErrorKind::NetworkUnreachable));
+        assert!(exchange.is_without_v4());
+    }
+
+    #[test]
+    fn errors_count_without_their_question_and_cut_answers_as_cut() {
+        let question = sent(&Name::from_ascii("acme.example.").unwrap());
+        let header = |flags: [u8; 2]| {
+            let mut octets = [0; HEADER_OCTETS];
+            octets[..2].copy_from_slice(&question.octets[..2]);
+            octets[2..4].copy_from_slice(&flags);
+            octets
+        };
+        for code in [1, 2, 4, 5] {
+            let heard = question.read(&header([0x80, code]));
+            let Heard::Answer(answer) = heard else {
+                panic!("{code}");
+            };
+            assert_eq!(answer.message.metadata.response_code.low(), code);
+        }
+        // What denies a name must repeat it.
+        for code in [0, 3] {
+            assert!(matches!(
+                question.read(&header([0x80, code])),
+                Heard::Unasked
+            ));
+        }
+        let mut cut = answer(&question, |message| message.metadata.truncation = true);
+        cut.extend([0xff; 7]);
+        cut[7] = 1;
+        assert!(matches!(question.read(&cut), Heard::Truncated));
+        assert!(matches!(question.read(&cut[..12]), Heard::Truncated));
+        // Somebody else's error is none.
+        let mut other = header([0x80, 5]);
+        other[0] ^= 1;
+        assert!(matches!(question.read(&other), Heard::Unasked));
     }
 
     #[test]

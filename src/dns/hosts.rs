@@ -325,7 +325,11 @@ impl Walk<'_> {
         let zone = zone.await.map_err(unknown)?;
         let mut weight = Weight::Complete;
         let mut last = Failure::NoAddress;
-        for kind in [RecordType::A, RecordType::AAAA] {
+        let mut kinds = [RecordType::A, RecordType::AAAA];
+        if self.walker.exchange.is_without_v4() {
+            kinds.reverse();
+        }
+        for kind in kinds {
             let descent = self
                 .descend(Arc::clone(&zone), host, kind, Transport::Tcp, path)
                 .await;

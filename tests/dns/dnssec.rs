@@ -3,6 +3,7 @@
 
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::{Failure, Security};
+use freehold::model::hint;
 use freehold::model::verdict::Verdict;
 use freehold_testbed::tree::{Behaviour, Builder, Ds, Signatures};
 use freehold_testbed::{Transport, Tree};
@@ -136,6 +137,51 @@ async fn a_root_that_is_not_the_anchor_s() {
         server.set_behaviour(Behaviour::Signatures(Signatures::Bogus));
     }
     Engine::of(&tree).check(&challenge).await.is_undecided();
+}
+
+/// The anchor is that of another root, or of a key that is gone.
+#[tokio::test]
+async fn an_anchor_of_another_root() {
+    let (tree, challenge) = world(acme()).await;
+    publish(&tree, &challenge);
+    let (other, _) = world(acme()).await;
+    let setup = Setup {
+        anchor: other.trust_anchor(),
+        ..Setup::default()
+    };
+    let checked = Engine::with(&tree, setup).check(&challenge).await;
+    checked.is_inconclusive(Failure::UntrustedRoot);
+    let hint = hint::of(&challenge, &checked.evidence).unwrap().to_string();
+    assert!(hint.contains("--dns-trust-anchor"), "{hint}");
+}
+
+/// This machine's clock is days off: every zone on the way has signatures of another time. The row of
+/// a server that has no signatures at all does not blame them.
+#[tokio::test]
+async fn a_clock_that_is_days_off() {
+    for (signatures, failure) in [
+        (Signatures::Expired, Failure::SignatureExpired),
+        (Signatures::Early, Failure::SignatureNotYetValid),
+    ] {
+        for zone in ["root", "com"] {
+            let (tree, challenge) = world(acme()).await;
+            publish(&tree, &challenge);
+            for n in [1, 2] {
+                let server = tree.server(&format!("ns{n}.{zone}"));
+                server.set_behaviour(Behaviour::Signatures(signatures));
+            }
+            let checked = Engine::of(&tree).check(&challenge).await;
+            checked.is_undecided();
+            let broken = checked.evidence.broken.as_ref().unwrap();
+            assert_eq!(broken.zone, if zone == "root" { "." } else { zone });
+            assert_eq!(broken.failure, failure, "{zone}: {checked:#?}");
+            let hint = hint::of(&challenge, &checked.evidence).unwrap().to_string();
+            assert!(hint.contains("clock"), "{hint}");
+            if zone == "com" {
+                assert_eq!(checked.failure("ns1.acme.com"), Some(Failure::BrokenAbove));
+            }
+        }
+    }
 }
 
 async fn denials(builder: Builder) {
