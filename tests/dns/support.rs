@@ -83,6 +83,8 @@ pub struct Setup {
     pub allowed: Vec<&'static str>,
     pub secure_only: bool,
     pub without_anchors: bool,
+    /// In place of the tree's own.
+    pub anchor: Option<&'static str>,
     pub policy: NamePolicy,
 }
 
@@ -104,7 +106,8 @@ impl Engine {
             .collect();
         let allowed = setup.allowed.iter().map(|net| net.parse().unwrap());
         let guard = Guard::new(roots.iter().copied(), allowed.collect()).with_moved(moved);
-        let anchors = match tree.trust_anchor().filter(|_| !setup.without_anchors) {
+        let anchor = setup.anchor.map(ToOwned::to_owned).or(tree.trust_anchor());
+        let anchors = match anchor.filter(|_| !setup.without_anchors) {
             Some(anchor) => anchor.parse().unwrap(),
             None => TrustAnchors::empty(),
         };

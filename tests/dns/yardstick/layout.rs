@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use freehold::model::challenge::RecordForm;
-use freehold_testbed::tree::Style;
+use freehold_testbed::tree::{AddressAnswer, Sections, Style};
 
 /// One customer's part of a tree. Its zones and servers are nobody else's; the root and the
 /// top-level domains are those of the tree.
@@ -81,6 +81,33 @@ impl Layout {
     }
 }
 
+impl HostPlan {
+    /// How it differs from a current server with short answers.
+    fn words(&self) -> Vec<String> {
+        let style = &self.style;
+        let mut words = Vec::new();
+        let mut say = |applies: bool, what: &str| {
+            if applies {
+                words.push(what.to_owned());
+            }
+        };
+        say(self.life == Life::Closed, "port closed");
+        say(self.life == Life::Silent, "silent");
+        say(style.sections == Sections::Full, "full answers");
+        say(style.without_optional_glue, "required glue alone");
+        say(style.lower_case_echo, "echoes in lower case");
+        say(style.compares_octets, "compares octets");
+        say(style.bare_errors, "errors are a header");
+        if let Some(how) = style.without_edns {
+            words.push(format!("without EDNS ({how:?})"));
+        }
+        if style.aaaa != AddressAnswer::Right {
+            words.push(format!("AAAA {:?}", style.aaaa));
+        }
+        words
+    }
+}
+
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  verify {} by its {:?} record", self.domain, self.form)?;
@@ -100,8 +127,9 @@ impl fmt::Display for Layout {
         }
         writeln!(f, "  {} TXT, in {}", self.record, self.record_zone)?;
         for (name, host) in &self.hosts {
-            if *host != HostPlan::default() {
-                writeln!(f, "  {name} is {:?}, {:?}", host.life, host.style)?;
+            let words = host.words();
+            if !words.is_empty() {
+                writeln!(f, "  {name}: {}", words.join(", "))?;
             }
         }
         Ok(())
