@@ -71,6 +71,13 @@ impl Layout {
         zones.find(|zone| zone.origin == origin).unwrap()
     }
 
+    /// Whether the zone decides what the record's name or one of its aliases leads to.
+    pub fn is_on_the_way(&self, origin: &str) -> bool {
+        let aliases = self.aliases.iter().map(|alias| &alias.owner);
+        let mut names = aliases.chain([&self.domain, &self.record]);
+        names.any(|name| name == origin || name.ends_with(&format!(".{origin}")))
+    }
+
     pub fn has_dead_server(&self) -> bool {
         self.hosts.values().any(|host| host.life != Life::Alive)
     }

@@ -11,7 +11,7 @@ use freehold_testbed::tree::{Behaviour, Builder, Signatures, ZoneEdit};
 
 use super::dice::Dice;
 use super::honest::{self, Cold};
-use super::layout::{Layout, Life, Signing};
+use super::layout::{Layout, Life, Signing, ZonePlan};
 use super::{random, tops};
 use crate::support::{Asked, challenge};
 
@@ -68,6 +68,30 @@ const LIES: [Lie; 13] = [
     Lie::BreaksSignatures,
 ];
 
+impl Lie {
+    /// Whether it says something else than the zone does.
+    fn fits(self, layout: &Layout, zone: &ZonePlan) -> bool {
+        let on_the_way = layout.is_on_the_way(&zone.origin);
+        let mut hosts = layout.hosts.keys();
+        let has_hosts = hosts.any(|host| is_at_or_below(host, &zone.origin));
+        match self {
+            Self::PublishesAValue
+            | Self::CutAtTheRecord
+            | Self::CutAboveTheRecord
+            | Self::AliasAtTheRecord
+            | Self::AliasOfTheDomain => on_the_way,
+            Self::NamesDoNotExist | Self::NamesHaveNothing => on_the_way || has_hosts,
+            Self::AddressesOfServers => has_hosts,
+            Self::Glue => layout
+                .zones
+                .iter()
+                .any(|below| is_below(&below.origin, &zone.origin)),
+            Self::BreaksSignatures => zone.signing != Signing::Unsigned,
+            Self::OtherNameServers | Self::RefersUpward | Self::AnswersForOtherZones => true,
+        }
+    }
+}
+
 pub fn lying(seed: u64) -> Lying {
     let mut dice = Dice::new(!seed);
     loop {
@@ -89,14 +113,22 @@ pub fn lying(seed: u64) -> Lying {
             continue;
         }
         let liar = dice.pick(&can_lie).clone();
-        let zones: Vec<String> = layout
-            .zones_of(&liar)
-            .map(|zone| zone.origin.clone())
+        let mut zones: Vec<&ZonePlan> = layout.zones_of(&liar).collect();
+        if zones.iter().any(|zone| layout.is_on_the_way(&zone.origin)) {
+            zones.retain(|zone| layout.is_on_the_way(&zone.origin));
+        } else if dice.percent(60) {
+            // Most lies are about the record itself.
+            continue;
+        }
+        let zone = (*dice.pick(&zones)).clone();
+        let fitting: Vec<Lie> = LIES
+            .into_iter()
+            .filter(|lie| lie.fits(&layout, &zone))
             .collect();
-        let zone = dice.pick(&zones).clone();
+        let zone = zone.origin;
         let count = dice.weighted(&[(70, 1), (22, 2), (8, 3)]);
         return Lying {
-            lies: dice.several(&LIES, count),
+            lies: dice.several(&fitting, count),
             stripped: dice.percent(35),
             evil_signed: dice.percent(40),
             unopposed: false,
