@@ -9,17 +9,39 @@ mod lies;
 mod random;
 mod resolver;
 mod run;
+mod software;
 mod tops;
 
 use freehold_testbed::Packages;
 
-use run::Plan;
+use run::{Plan, Servers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
 async fn honest_layouts() {
     let packages = Packages::from_environment().unwrap();
-    let totals = run::honest(&packages, &Plan::from_environment(), honest::cold).await;
+    let totals = run::honest(
+        &packages,
+        &Plan::from_environment(),
+        honest::cold,
+        Servers::Testbed,
+    )
+    .await;
+    println!("{totals}");
+    totals.assert_without_miss();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
+async fn software_layouts() {
+    let packages = Packages::from_environment().unwrap();
+    let totals = run::honest(
+        &packages,
+        &Plan::with_software(),
+        honest::cold,
+        Servers::Software,
+    )
+    .await;
     println!("{totals}");
     totals.assert_without_miss();
 }
@@ -37,9 +59,21 @@ async fn lying_layouts() {
 #[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
 async fn a_wrong_anchor_is_a_miss() {
     let packages = Packages::from_environment().unwrap();
-    let totals = run::honest(&packages, &Plan::few(), honest::with_a_wrong_anchor).await;
+    let totals = run::honest(
+        &packages,
+        &Plan::few(),
+        honest::with_a_wrong_anchor,
+        Servers::Testbed,
+    )
+    .await;
     assert!(totals.misses.contains_key("not proven"), "{totals}");
-    let totals = run::honest(&packages, &Plan::few(), honest::without_anchors).await;
+    let totals = run::honest(
+        &packages,
+        &Plan::few(),
+        honest::without_anchors,
+        Servers::Testbed,
+    )
+    .await;
     assert!(totals.misses.contains_key("security unlike AD"), "{totals}");
 }
 

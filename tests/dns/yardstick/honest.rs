@@ -7,11 +7,12 @@ use freehold::model::agreement::Weight;
 use freehold::model::challenge::RecordForm;
 use freehold::model::evidence::{Outcome, Security};
 use freehold::model::verdict::Verdict;
-use freehold_testbed::Tree;
 use freehold_testbed::nameservers::Recursor;
+use freehold_testbed::{Packages, Tree};
 
 use super::layout::Layout;
 use super::resolver::{self, Found};
+use super::software;
 use crate::support::{Asked, Checked, Engine, Setup, challenge};
 
 /// What a first check may send, with nothing remembered of the root or any zone: as much as a
@@ -51,7 +52,14 @@ struct Side {
     time: [Duration; 2],
 }
 
-pub async fn run(tree: &Tree, recursor: &Recursor, layout: &Layout, cold: Cold) -> Result {
+/// With packages, their programs serve the layout.
+pub async fn run(
+    tree: &Tree,
+    recursor: &Recursor,
+    layout: &Layout,
+    cold: Cold,
+    packages: Option<&Packages>,
+) -> Result {
     let asked = challenge(&layout.domain);
     let zone = tree.zone(&layout.record_zone);
     let value = match layout.form {
@@ -59,11 +67,18 @@ pub async fn run(tree: &Tree, recursor: &Recursor, layout: &Layout, cold: Cold) 
         RecordForm::Apex => asked.value_apex(),
     };
     zone.set_txt(&layout.record, &[&value]);
+    let serve = async || match packages {
+        Some(packages) => Some(software::serve(packages, tree, layout).await),
+        None => None,
+    };
+    let serving = serve().await;
     let with = both(tree, recursor, layout, &asked, cold).await;
+    drop(serving);
     if !with.has(&value) {
         return compare(layout, &value, &with, None);
     }
     zone.remove(&layout.record);
+    let _serving = serve().await;
     let without = both(tree, recursor, layout, &asked, cold).await;
     compare(layout, &value, &with, Some(&without))
 }

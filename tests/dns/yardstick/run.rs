@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use freehold_testbed::Packages;
 use freehold_testbed::nameservers::Recursor;
+use freehold_testbed::tree::Style;
 use futures::{StreamExt, stream};
 
 use super::layout::Layout;
@@ -20,6 +21,8 @@ const A_TREE: usize = 20;
 /// Most of the time is waiting for servers that do not answer.
 const TREES_AT_ONCE: usize = 10;
 const COUNT: u64 = 2000;
+/// With several programs to start for each.
+const COUNT_WITH_SOFTWARE: u64 = 10;
 /// Layouts that are told in full; of the others that fail the seeds are enough.
 const TOLD: usize = 12;
 /// Seeds that were of interest once, and always run.
@@ -41,10 +44,18 @@ impl Plan {
 
     /// What `cargo xtask zones` says, or else the size of CI.
     pub fn from_environment() -> Self {
+        Self::of_size(COUNT)
+    }
+
+    pub fn with_software() -> Self {
+        Self::of_size(COUNT_WITH_SOFTWARE)
+    }
+
+    fn of_size(count: u64) -> Self {
         if let Some(only) = variable("FREEHOLD_ZONES_ONLY") {
             return Self { seeds: vec![only] };
         }
-        let count = variable("FREEHOLD_ZONES_COUNT").unwrap_or(COUNT);
+        let count = variable("FREEHOLD_ZONES_COUNT").unwrap_or(count);
         let first = variable("FREEHOLD_ZONES_SEED").unwrap_or(0);
         let mut seeds: Vec<u64> = (first..first + count).chain(kept()).collect();
         seeds.sort_unstable();
@@ -68,12 +79,24 @@ fn kept() -> impl Iterator<Item = u64> {
         .map(|line| line.parse().unwrap())
 }
 
-pub async fn honest(packages: &Packages, plan: &Plan, cold: honest::Cold) -> Totals {
+/// Who answers for the layouts' zones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    Testbed,
+    Software,
+}
+
+pub async fn honest(
+    packages: &Packages,
+    plan: &Plan,
+    cold: honest::Cold,
+    servers: Servers,
+) -> Totals {
     let start = Instant::now();
     let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
     let packages = Arc::new(packages.clone());
     let mut done = stream::iter(batches)
-        .map(|seeds| tokio::spawn(honest_tree(packages.clone(), seeds, cold)))
+        .map(|seeds| tokio::spawn(honest_tree(packages.clone(), seeds, cold, servers)))
         .buffer_unordered(TREES_AT_ONCE);
     let mut totals = Totals::default();
     while let Some(results) = done.next().await {
@@ -89,16 +112,30 @@ async fn honest_tree(
     packages: Arc<Packages>,
     seeds: Vec<u64>,
     cold: honest::Cold,
+    servers: Servers,
 ) -> Vec<(Layout, honest::Result)> {
-    let layouts: Vec<Layout> = seeds.into_iter().map(random::layout).collect();
+    let mut layouts: Vec<Layout> = seeds.into_iter().map(random::layout).collect();
+    if servers == Servers::Software {
+        for host in layouts
+            .iter_mut()
+            .flat_map(|layout| layout.hosts.values_mut())
+        {
+            // No current program has these.
+            host.style = Style {
+                sections: host.style.sections,
+                ..Style::default()
+            };
+        }
+    }
     let tree = build::tree(&layouts, |builder| builder).await;
     let folder = tempfile::tempdir().unwrap();
     let recursor = Recursor::start(&packages, &tree, folder.path())
         .await
         .unwrap();
     let mut results = Vec::with_capacity(layouts.len());
+    let programs = (servers == Servers::Software).then_some(&*packages);
     for layout in layouts {
-        let result = honest::run(&tree, &recursor, &layout, cold).await;
+        let result = honest::run(&tree, &recursor, &layout, cold, programs).await;
         results.push((layout, result));
     }
     results
