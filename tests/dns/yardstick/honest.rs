@@ -5,19 +5,27 @@ use std::time::{Duration, Instant};
 
 use freehold::model::agreement::Weight;
 use freehold::model::challenge::RecordForm;
-use freehold::model::evidence::Security;
+use freehold::model::evidence::{Outcome, Security};
 use freehold::model::verdict::Verdict;
-use freehold_testbed::Tree;
 use freehold_testbed::nameservers::Recursor;
+use freehold_testbed::{Packages, Tree};
 
 use super::layout::Layout;
 use super::resolver::{self, Found};
+use super::software;
 use crate::support::{Asked, Checked, Engine, Setup, challenge};
 
 /// What a first check may send, with nothing remembered of the root or any zone: as much as a
 /// check may spend (`MAX_QUESTIONS` of the engine is a limit for what lies, not for what is honest).
 /// Unbound needs at most 200 in these layouts, from whom it asks one server of each zone.
 pub const MOST_PACKETS: usize = 400;
+
+/// The Internet's.
+const WRONG_ANCHOR: &str = ". 3600 IN DNSKEY 257 3 8 \
+     AwEAAaz/tAm8yTn4Mfeh5eyI96WSVexTBAvkMgJzkKTOiW1vkIbzxeF3+/4RgWOq7HrxRixHlFlExOLAJr5emLvN\
+     7SWXgnLh4+B5xQlNVz8Og8kvArMtNROxVQuCaSnIDdD5LKyWbRd2n9WGe2R8PzgCmr3EgVLrjyBxWezF0jLHwVN8\
+     efS3rCj/EWgvIWgb9tarpVUDK/b58Da+sqqls3eNbuv7pr+eoZG+SrDK6nWeL3c6H5Apxz7LjVc1uTIdsIXxuOLY\
+     A4/ilBmSVIzuDWfdRUfhHdY6+cn8HFRm+2hM8AnXGXws9555KrUB5qihylGa8subX2Nn6UwNR1AkUTV74bU=";
 
 /// Makes an engine that knows nothing yet.
 pub type Cold = fn(&Tree) -> Engine;
@@ -44,7 +52,14 @@ struct Side {
     time: [Duration; 2],
 }
 
-pub async fn run(tree: &Tree, recursor: &Recursor, layout: &Layout, cold: Cold) -> Result {
+/// With packages, their programs serve the layout.
+pub async fn run(
+    tree: &Tree,
+    recursor: &Recursor,
+    layout: &Layout,
+    cold: Cold,
+    packages: Option<&Packages>,
+) -> Result {
     let asked = challenge(&layout.domain);
     let zone = tree.zone(&layout.record_zone);
     let value = match layout.form {
@@ -52,10 +67,20 @@ pub async fn run(tree: &Tree, recursor: &Recursor, layout: &Layout, cold: Cold) 
         RecordForm::Apex => asked.value_apex(),
     };
     zone.set_txt(&layout.record, &[&value]);
+    let serve = async || match packages {
+        Some(packages) => Some(software::serve(packages, tree, layout).await),
+        None => None,
+    };
+    let serving = serve().await;
     let with = both(tree, recursor, layout, &asked, cold).await;
+    drop(serving);
+    if !with.has(&value) {
+        return compare(layout, &value, &with, None);
+    }
     zone.remove(&layout.record);
+    let _serving = serve().await;
     let without = both(tree, recursor, layout, &asked, cold).await;
-    compare(layout, &value, &with, &without)
+    compare(layout, &value, &with, Some(&without))
 }
 
 async fn both(
@@ -88,58 +113,64 @@ async fn both(
     }
 }
 
-fn compare(layout: &Layout, value: &str, with: &Side, without: &Side) -> Result {
-    let holds = |side: &Side| {
-        let theirs = side.theirs.as_ref();
+impl Side {
+    /// Whether Unbound found the value.
+    fn has(&self, value: &str) -> bool {
+        let theirs = self.theirs.as_ref();
         theirs.is_some_and(|found| found.values.contains(value.as_bytes()))
-    };
-    let authentic = with.theirs.as_ref().is_some_and(|found| found.authentic);
+    }
+
+    fn is_authentic(&self) -> bool {
+        self.theirs.as_ref().is_some_and(|found| found.authentic)
+    }
+}
+
+/// `without` is none where Unbound did not even find what was there.
+fn compare(layout: &Layout, value: &str, with: &Side, without: Option<&Side>) -> Result {
     let judged = &with.ours.judged;
     let mut result = Result {
-        found: [holds(with), judged.verdict == Verdict::Proven],
-        secure: [authentic, judged.security == Security::Secure],
+        found: [with.has(value), judged.verdict == Verdict::Proven],
+        secure: [with.is_authentic(), judged.security == Security::Secure],
         packets: with.packets,
         time: with.time,
         misses: Vec::new(),
         findings: String::new(),
     };
-    if !result.found[0] {
-        result.findings = findings(with, without);
+    let Some(without) = without else {
+        result.findings = findings(&[("published", with)]);
         return result;
-    }
+    };
     let complete =
-        |checked: &Checked| checked.judged.weight == Weight::Complete || layout.has_dead_server();
-    let mut miss = |missed: bool, kind| {
+        |side: &Side| side.ours.judged.weight == Weight::Complete || layout.has_dead_server();
+    let found = result.found[1];
+    let denied = without.ours.judged.verdict.is_negative();
+    let unlike = result.secure[0] != result.secure[1];
+    for (missed, kind) in [
+        (!found, "not proven"),
+        (found && !complete(with), "proven in part"),
+        (found && unlike, "security unlike AD"),
+        (with.packets[1] > MOST_PACKETS, "too many packets"),
+        (without.has(value), "Unbound finds what was removed"),
+        (!denied, "removed, and no definite no"),
+        (denied && !complete(without), "removed, denied in part"),
+        (
+            without.packets[1] > MOST_PACKETS,
+            "too many packets for a no",
+        ),
+    ] {
         if missed {
             result.misses.push(kind);
         }
-    };
-    miss(!result.found[1], "not proven");
-    miss(result.found[1] && !complete(&with.ours), "proven in part");
-    miss(
-        result.found[1] && result.secure[0] != result.secure[1],
-        "security unlike AD",
-    );
-    miss(result.packets[1] > MOST_PACKETS, "too many packets");
-    let removed = &without.ours.judged;
-    miss(holds(without), "Unbound finds what was removed");
-    miss(
-        !removed.verdict.is_negative(),
-        "removed, and no definite no",
-    );
-    miss(
-        removed.verdict.is_negative() && !complete(&without.ours),
-        "removed, denied in part",
-    );
+    }
     if !result.misses.is_empty() {
-        result.findings = findings(with, without);
+        result.findings = findings(&[("published", with), ("removed", without)]);
     }
     result
 }
 
-fn findings(with: &Side, without: &Side) -> String {
+fn findings(sides: &[(&str, &Side)]) -> String {
     let mut text = String::new();
-    for (title, side) in [("published", with), ("removed", without)] {
+    for (title, side) in sides {
         let _ = writeln!(text, "  {title}:");
         match &side.theirs {
             Some(found) => {
@@ -177,8 +208,10 @@ pub fn tell(text: &mut String, checked: &Checked) {
             for answer in &step.answers {
                 let _ = writeln!(
                     text,
-                    "        {} @{}: {:?}",
-                    step.name, answer.server, answer.outcome
+                    "        {} @{}: {}",
+                    step.name,
+                    answer.server,
+                    said(&answer.outcome)
                 );
             }
         }
@@ -191,11 +224,50 @@ pub fn tell(text: &mut String, checked: &Checked) {
     }
 }
 
+fn said(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Values { values, .. } => {
+            let values = values.iter().map(|value| String::from_utf8_lossy(value));
+            format!("values {:?}", values.collect::<Vec<_>>())
+        }
+        Outcome::Referral(zone) => format!("referral to {} at {}", zone.name, zone.hosts.join(" ")),
+        other => format!("{other:?}"),
+    }
+}
+
+/// With the key of another root.
+pub fn with_a_wrong_anchor(tree: &Tree) -> Engine {
+    engine(
+        tree,
+        Setup {
+            anchor: Some(WRONG_ANCHOR.to_owned()),
+            ..Setup::default()
+        },
+    )
+}
+
+/// Which takes nothing for signed.
+pub fn without_anchors(tree: &Tree) -> Engine {
+    engine(
+        tree,
+        Setup {
+            without_anchors: true,
+            ..Setup::default()
+        },
+    )
+}
+
 /// An engine as cold as a flushed Unbound, which asks the tree's loopback addresses.
 pub fn cold(tree: &Tree) -> Engine {
-    let setup = Setup {
-        allowed: vec!["127.0.0.0/8"],
-        ..Setup::default()
-    };
-    Engine::with(tree, setup)
+    engine(tree, Setup::default())
+}
+
+fn engine(tree: &Tree, setup: Setup) -> Engine {
+    Engine::with(
+        tree,
+        Setup {
+            allowed: vec!["127.0.0.0/8"],
+            ..setup
+        },
+    )
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use freehold::model::challenge::RecordForm;
-use freehold_testbed::tree::Style;
+use freehold_testbed::tree::{AddressAnswer, Sections, Style};
 
 /// One customer's part of a tree. Its zones and servers are nobody else's; the root and the
 /// top-level domains are those of the tree.
@@ -71,6 +71,13 @@ impl Layout {
         zones.find(|zone| zone.origin == origin).unwrap()
     }
 
+    /// Whether the zone decides what the record's name or one of its aliases leads to.
+    pub fn is_on_the_way(&self, origin: &str) -> bool {
+        let aliases = self.aliases.iter().map(|alias| &alias.owner);
+        let mut names = aliases.chain([&self.domain, &self.record]);
+        names.any(|name| name == origin || name.ends_with(&format!(".{origin}")))
+    }
+
     pub fn has_dead_server(&self) -> bool {
         self.hosts.values().any(|host| host.life != Life::Alive)
     }
@@ -78,6 +85,33 @@ impl Layout {
     pub fn zones_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a ZonePlan> {
         let serves = move |zone: &&ZonePlan| zone.hosts.iter().any(|own| own == host);
         self.zones.iter().filter(serves)
+    }
+}
+
+impl HostPlan {
+    /// How it differs from a current server with short answers.
+    fn words(&self) -> Vec<String> {
+        let style = &self.style;
+        let mut words = Vec::new();
+        let mut say = |applies: bool, what: &str| {
+            if applies {
+                words.push(what.to_owned());
+            }
+        };
+        say(self.life == Life::Closed, "port closed");
+        say(self.life == Life::Silent, "silent");
+        say(style.sections == Sections::Full, "full answers");
+        say(style.without_optional_glue, "required glue alone");
+        say(style.lower_case_echo, "echoes in lower case");
+        say(style.compares_octets, "compares octets");
+        say(style.bare_errors, "errors are a header");
+        if let Some(how) = style.without_edns {
+            words.push(format!("without EDNS ({how:?})"));
+        }
+        if style.aaaa != AddressAnswer::Right {
+            words.push(format!("AAAA {:?}", style.aaaa));
+        }
+        words
     }
 }
 
@@ -100,8 +134,9 @@ impl fmt::Display for Layout {
         }
         writeln!(f, "  {} TXT, in {}", self.record, self.record_zone)?;
         for (name, host) in &self.hosts {
-            if *host != HostPlan::default() {
-                writeln!(f, "  {name} is {:?}, {:?}", host.life, host.style)?;
+            let words = host.words();
+            if !words.is_empty() {
+                writeln!(f, "  {name}: {}", words.join(", "))?;
             }
         }
         Ok(())

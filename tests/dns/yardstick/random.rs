@@ -15,8 +15,13 @@ const DEEPEST: usize = 2;
 const LABEL: &str = "_freehold-challenge";
 
 pub fn layout(seed: u64) -> Layout {
+    layout_of(seed, &mut Dice::new(seed))
+}
+
+/// Draws the layout from dice that go on afterwards; the seed makes its names its own.
+pub fn layout_of(seed: u64, dice: &mut Dice) -> Layout {
     let mut draw = Draw {
-        dice: Dice::new(seed),
+        dice,
         tag: format!("{seed:x}"),
         providers: 0,
         zones: Vec::new(),
@@ -78,15 +83,15 @@ enum Hosting {
     Mixed,
 }
 
-struct Draw {
-    dice: Dice,
+struct Draw<'a> {
+    dice: &'a mut Dice,
     /// What makes the names this layout's own.
     tag: String,
     providers: usize,
     zones: Vec<ZonePlan>,
 }
 
-impl Draw {
+impl Draw<'_> {
     /// A zone `<label>-<seed>` below a registry, and all that its servers need.
     fn zone(&mut self, label: &str, registry: &str, depth: usize) -> String {
         let origin = format!("{label}-{}.{registry}", self.tag);
@@ -318,7 +323,7 @@ impl Draw {
             let serves = |zone: &&ZonePlan| zone.hosts.contains(name);
             let mut zones = self.zones.iter().filter(serves);
             let plain = zones.all(|zone| zone.signing == Signing::Unsigned);
-            host.style = style(&mut self.dice, plain);
+            host.style = style(self.dice, plain);
         }
         if self.dice.percent(12)
             && let Some(dead) = self.dead_server()

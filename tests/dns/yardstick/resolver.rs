@@ -9,8 +9,8 @@ use hickory_resolver::net::proto::rr::{Name, RData, RecordType};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// Longer than it tries by itself.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Beyond it Unbound goes on asking a dead server, ever more slowly.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Found {

@@ -140,6 +140,14 @@ impl Tree {
         })
     }
 
+    /// Whether the zone is signed, and how it hashes names (RFC 5155 section 4) where it does.
+    pub(crate) fn signing(&self, origin: &str) -> Option<Option<String>> {
+        self.state.read(|state| {
+            let signing = state.zones.get(&name(origin))?.signing.as_ref()?;
+            Some(signing.nsec3_words())
+        })
+    }
+
     /// The root's public key as a zone file's line, for a validator's trust anchor. None with an
     /// unsigned root.
     #[must_use]

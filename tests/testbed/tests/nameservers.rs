@@ -1,4 +1,4 @@
-//! The tree's zones, proofs and referrals hold before real servers: BIND, NSD and Knot load them,
+//! The tree's zones, proofs and referrals hold before real servers: BIND, NSD, Knot and PowerDNS load them,
 //! and Unbound validates what they and the tree answer.
 
 #![allow(

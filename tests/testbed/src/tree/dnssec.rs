@@ -105,6 +105,16 @@ impl Signing {
         }
     }
 
+    /// The NSEC3PARAM record's data as a zone file has it.
+    pub(super) fn nsec3_words(&self) -> Option<String> {
+        match self.denial {
+            Denial::Nsec => None,
+            Denial::Nsec3 { rounds, opt_out } => {
+                Some(format!("1 {} {rounds} -", u8::from(opt_out)))
+            }
+        }
+    }
+
     pub(super) fn anchor(&self) -> String {
         let key = BASE64.encode(self.dnskey.public_key().public_bytes());
         let algorithm = u8::from(ALGORITHM);

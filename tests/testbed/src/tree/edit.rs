@@ -9,7 +9,7 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable};
 use super::builder::Ds;
 use super::name;
 use super::state::Shared;
-use super::zone::{self, RecordSet, Zone};
+use super::zone::{self, Zone};
 
 const TTL: u32 = 5;
 const DELEGATION_TTL: u32 = 3600;
@@ -213,8 +213,9 @@ pub(super) fn no_such(kind: &str, name: &str) -> ! {
     panic!("the tree has no {kind} {name}")
 }
 
-pub(super) fn dname_target(set: &RecordSet) -> Option<Name> {
-    let RData::Unknown { rdata, .. } = set.data.first()? else {
+/// Where a DNAME record moves names; none of any other record.
+pub(super) fn dname_target(data: &RData) -> Option<Name> {
+    let RData::Unknown { rdata, .. } = data else {
         return None;
     };
     Name::read(&mut BinDecoder::new(&rdata.anything)).ok()

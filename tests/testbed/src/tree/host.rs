@@ -94,6 +94,11 @@ impl Server {
         self.edit(|host| host.style = style);
     }
 
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.edit(|host| host.style)
+    }
+
     /// What it serves otherwise than its zones' other servers is signed wrongly: it has not the keys.
     pub fn forges(&self) {
         self.edit(|host| host.forger = true);

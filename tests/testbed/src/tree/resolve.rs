@@ -157,7 +157,7 @@ impl<'a> Resolution<'a> {
     /// RFC 6672 section 3.1: the DNAME, and the CNAME that it means for this name.
     fn substitute(&mut self, name: &Name, owner: &Name, dname: &RecordSet) -> Option<Name> {
         self.answer(owner, owner, dname);
-        let target = super::edit::dname_target(dname)?;
+        let target = super::edit::dname_target(dname.data.first()?)?;
         let labels = usize::from(name.num_labels()).checked_sub(owner.num_labels().into())?;
         let prefix: Vec<&[u8]> = name.iter().take(labels).collect();
         let target = Name::from_labels(prefix)

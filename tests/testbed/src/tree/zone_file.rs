@@ -1,16 +1,18 @@
 //! A zone as a zone file, signed where the zone is, for other servers to load.
 //!
-//! Records are written in the generic form of RFC 3597, which every server reads and which needs
-//! no knowledge of their types.
+//! Records are written in words: the generic form of RFC 3597 is not read by all servers for types
+//! that they know.
 
 use std::fmt::Write as _;
 
-use data_encoding::HEXLOWER;
+use data_encoding::BASE64;
+use hickory_proto::dnssec::rdata::{DNSSECRData, RRSIG};
+use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{Name, RData};
-use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
 use super::behaviour::Signatures;
 use super::denial;
+use super::edit::dname_target;
 use super::zone::{self, RecordSet, Zone};
 
 const GLUE_TTL: u32 = 3600;
@@ -43,30 +45,87 @@ pub(super) fn write(zone: &Zone) -> String {
 
 fn write_set(text: &mut String, zone: &Zone, owner: &Name, set: &RecordSet, signed: bool) {
     for data in &set.data {
-        write_record(text, owner, set.ttl, data);
+        let record_type = data.record_type();
+        let data = dname_target(data).map_or_else(|| words(data), |target| target.to_string());
+        let kind = record_type.to_string();
+        write_record(text, owner, set, &kind, &data);
     }
     if signed
         && let Some(signing) = &zone.signing
-        && let Some(signature) = signing.sign(owner, set, Signatures::Valid)
+        && let Some(RData::DNSSEC(DNSSECRData::RRSIG(signature))) =
+            signing.sign(owner, set, Signatures::Valid)
     {
-        write_record(text, owner, set.ttl, &signature);
+        write_record(text, owner, set, "RRSIG", &signature_words(&signature));
     }
 }
 
-fn write_record(text: &mut String, owner: &Name, ttl: u32, data: &RData) {
-    let mut octets = Vec::new();
-    let mut encoder = BinEncoder::new(&mut octets);
-    encoder.set_canonical_form(true);
-    encoder.set_name_encoding(NameEncoding::UncompressedLowercase);
-    if data.emit(&mut encoder).is_err() {
-        return;
-    }
+fn write_record(text: &mut String, owner: &Name, set: &RecordSet, kind: &str, data: &str) {
     // Writing into a string does not fail.
-    let _ = writeln!(
-        text,
-        "{owner} {ttl} IN TYPE{} \\# {} {}",
-        u16::from(data.record_type()),
-        octets.len(),
-        HEXLOWER.encode(&octets)
-    );
+    let _ = writeln!(text, "{owner} {} IN {kind} {data}", set.ttl);
+}
+
+fn words(data: &RData) -> String {
+    match data {
+        RData::TXT(txt) => txt_words(txt),
+        data => data.to_string(),
+    }
+}
+
+fn txt_words(txt: &TXT) -> String {
+    let string = |octets: &[u8]| {
+        let octet = |&octet: &u8| match octet {
+            b'"' | b'\\' => format!("\\{}", char::from(octet)),
+            b' '..=b'~' => char::from(octet).to_string(),
+            _ => format!("\\{octet:03}"),
+        };
+        format!("\"{}\"", octets.iter().map(octet).collect::<String>())
+    };
+    let strings: Vec<String> = txt.txt_data.iter().map(|octets| string(octets)).collect();
+    strings.join(" ")
+}
+
+fn signature_words(signature: &RRSIG) -> String {
+    let input = signature.input();
+    format!(
+        "{} {} {} {} {} {} {} {} {}",
+        input.type_covered,
+        u8::from(input.algorithm),
+        input.num_labels,
+        input.original_ttl,
+        time_words(input.sig_expiration.get()),
+        time_words(input.sig_inception.get()),
+        input.key_tag,
+        input.signer_name,
+        BASE64.encode(signature.sig())
+    )
+}
+
+/// `YYYYMMDDHHmmSS`, from seconds of Unix time (RFC 4034 section 3.2).
+fn time_words(time: u32) -> String {
+    let (mut day, second) = (time / 86_400, time % 86_400);
+    let mut year = 1970;
+    let leap = |year: u32| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let days = |year| if leap(year) { 366 } else { 365 };
+    while day >= days(year) {
+        day -= days(year);
+        year += 1;
+    }
+    let february = if leap(year) { 29 } else { 28 };
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    format!(
+        "{year:04}{month:02}{:02}{:02}{:02}{:02}",
+        day + 1,
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
