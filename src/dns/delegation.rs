@@ -92,7 +92,7 @@ impl Walk<'_> {
 
     async fn root(&self) -> Result<Arc<Delegation>, Unreachable> {
         let root = Name::root();
-        let turn = self.walker.delegations.turn(root.clone());
+        let turn = self.walker.delegations.turn(root.clone(), None);
         let _turn = self.in_time(turn).await?;
         if let Some(known) = self.walker.cache.closest(&root) {
             return Ok(known);
@@ -149,7 +149,7 @@ impl Walk<'_> {
             .await?;
         // In a turn nothing is waited for but answers.
         let below = name.trim_to(zone.name.iter().count() + 1);
-        let turn = self.walker.delegations.turn(below);
+        let turn = self.walker.delegations.turn(below, None);
         let _turn = self.in_time(turn).await?;
         if let Some(known) = self.walker.cache.closest(name)
             && known.name.iter().count() > zone.name.iter().count()

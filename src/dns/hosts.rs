@@ -35,6 +35,8 @@ pub struct Path<'a>(Option<&'a Link<'a>>);
 #[derive(Debug)]
 struct Link<'a> {
     host: &'a Name,
+    /// Whether others wait for it.
+    awaited: bool,
     above: Path<'a>,
 }
 
@@ -57,13 +59,23 @@ pub struct HostAddresses {
     pub without_v6: bool,
 }
 
-impl Path<'_> {
+impl<'a> Path<'a> {
     pub fn is_empty(self) -> bool {
         self.0.is_none()
     }
 
     fn depth(self) -> usize {
         self.0.map_or(0, |link| link.above.depth() + 1)
+    }
+
+    /// The last one that others wait for.
+    fn awaited(self) -> Option<&'a Name> {
+        let link = self.0?;
+        if link.awaited {
+            Some(link.host)
+        } else {
+            link.above.awaited()
+        }
     }
 
     fn has(self, host: &Name) -> bool {
@@ -203,7 +215,11 @@ impl Walk<'_> {
             if path.depth() == MAX_DEPTH || path.has(host) {
                 return None;
             }
-            let link = Link { host, above: path };
+            let link = Link {
+                host,
+                awaited: false,
+                above: path,
+            };
             let path = Path(Some(&link));
             let delegation = self.delegation_for(host, path).await.ok()?;
             let zone = self.open(&delegation, Needed::Some, Transport::Tcp, path);
@@ -268,29 +284,32 @@ impl Walk<'_> {
             if path.depth() == MAX_DEPTH {
                 return Err(Failure::Budget);
             }
-            // Whoever looks up one for the sake of another does not wait: two that need each other
-            // would wait for ever.
-            let mut turn = None;
-            if path.is_empty() {
-                turn = Some(self.in_time(self.walker.hosts.turn(host.clone())).await?);
+            let turn = self.walker.hosts.turn(host.clone(), path.awaited());
+            let mut turn = self.in_time(turn).await?;
+            if let Some(turn) = &turn {
                 if let Some(found) = self.walker.cache.host(host) {
                     return Ok(found);
                 }
-                if let Some(failure) = turn.as_ref().and_then(super::flights::Turn::failed) {
+                if let Some(failure) = turn.failed() {
                     return Err(failure);
                 }
             }
-            let link = Link { host, above: path };
+            let link = Link {
+                host,
+                awaited: turn.is_some(),
+                above: path,
+            };
             let found = self.look_up(host, Path(Some(&link))).await;
-            match &found {
-                Ok(found) => self.walker.cache.keep_host(host.clone(), found.clone()),
-                // What this check may not spend, the next one may.
-                Err(Failure::Budget) => {}
-                Err(failure) => {
-                    if let Some(turn) = &mut turn {
-                        turn.fail(*failure);
-                    }
+            match (&found, &mut turn) {
+                // What is found for the sake of another lacks those who need that other.
+                (Ok(found), _) if found.weight == Weight::Complete || path.is_empty() => {
+                    self.walker.cache.keep_host(host.clone(), found.clone());
                 }
+                // What this check may not spend, the next one may.
+                (Err(failure), Some(turn)) if path.is_empty() && *failure != Failure::Budget => {
+                    turn.fail(*failure);
+                }
+                _ => {}
             }
             found
         }
