@@ -112,13 +112,17 @@ impl Walk<'_> {
         Result<(Reading, Weight), Failure>,
     ) {
         let replies = self.ask_all(zone, asked, transport, path).await;
-        let referrals: Vec<&Referral> = replies
+        let mut referrals: Vec<&Referral> = replies
             .iter()
             .filter_map(|reply| match &reply.result {
                 Ok((_, Reading::Referral(referral))) => Some(referral),
                 _ => None,
             })
             .collect();
+        // A server that has the child too may refer to a zone below that at once.
+        let labels = |referral: &Referral| referral.cut.iter().count();
+        let next = referrals.iter().map(|referral| labels(referral)).min();
+        referrals.retain(|referral| Some(labels(referral)) == next);
         let of_all = Referral::of_all(&referrals);
         let contradictory = !referrals.is_empty() && of_all.is_none();
         let mut known = of_all;
@@ -268,7 +272,9 @@ fn consensus(
 /// of that zone's own servers. It is asked again there, beside all others of them.
 fn has_child(reading: &Reading, referral: &Referral, server: &NameServer) -> bool {
     let fits = match reading {
-        Reading::Referral(_) => false,
+        Reading::Referral(deeper) => {
+            deeper.cut != referral.cut && referral.cut.zone_of(&deeper.cut)
+        }
         Reading::NoData { zone } | Reading::NxDomain { zone } => referral.cut.zone_of(zone),
         Reading::Texts(_) | Reading::Addresses(_) | Reading::Alias { .. } => true,
     };

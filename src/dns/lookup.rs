@@ -235,7 +235,10 @@ fn cut(referral: &Referral) -> ZoneServers {
 pub fn rests_on_case(lookup: &Lookup) -> bool {
     let answers = lookup.steps.iter().flat_map(|step| &step.answers);
     answers.into_iter().any(|answer| match &answer.outcome {
-        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => true,
+        // A denial that is signed is of the name in any case.
+        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => {
+            lookup.security != Security::Secure
+        }
         Outcome::Failed(failure) => matches!(
             failure,
             Failure::ServFail

@@ -296,6 +296,28 @@ async fn parent_and_child_share_some_of_their_servers() {
     }
 }
 
+/// The same over three zones: who has the one in the middle refers to the last at once.
+#[tokio::test]
+async fn three_zones_share_some_of_their_servers() {
+    let tree = acme()
+        .servers(3)
+        .zone("sub.acme.com")
+        .served_by(&["ns2.acme.com", "ns3.acme.com", "ns1.sub.acme.com"])
+        .zone("deep.sub.acme.com")
+        .start()
+        .await
+        .unwrap();
+    let challenge = challenge("deep.sub.acme.com");
+    let value = challenge.value_underscore();
+    let edit = tree.zone("deep.sub.acme.com");
+    edit.set_txt(&challenge.owner_underscore(), &[&value]);
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Proven, Complete);
+    edit.remove(&challenge.owner_underscore());
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Absent, Complete);
+}
+
 /// A top-level domain of one organization, with opt-out, which shares servers with the domains in it.
 #[tokio::test]
 async fn a_top_level_domain_that_shares_some_of_its_servers() {
