@@ -23,7 +23,7 @@ pub struct Arguments {
     /// Only the layout with this seed, told in full
     #[arg(long, conflicts_with_all = ["count", "seed"])]
     only: Option<u64>,
-    /// Honest layouts whose servers are BIND, NSD, Knot DNS and PowerDNS
+    /// Honest layouts whose servers are four name servers of Debian's packages
     #[arg(long)]
     software: bool,
     /// Honest layouts alone

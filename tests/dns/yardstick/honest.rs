@@ -39,7 +39,7 @@ pub struct Result {
     pub packets: [usize; 2],
     pub time: [Duration; 2],
     /// What is not as it should be, by kind.
-    pub misses: Vec<&'static str>,
+    pub misses: Vec<String>,
     /// Both sides' findings, for a person.
     pub findings: String,
 }
@@ -66,7 +66,7 @@ pub async fn run(
         RecordForm::Underscore => asked.value_underscore(),
         RecordForm::Apex => asked.value_apex(),
     };
-    zone.set_txt(&layout.record, &[&value]);
+    layout.publish(&zone, Some(&value));
     let serve = async || match packages {
         Some(packages) => Some(software::serve(packages, tree, layout).await),
         None => None,
@@ -77,7 +77,7 @@ pub async fn run(
     if !with.has(&value) {
         return compare(layout, &value, &with, None);
     }
-    zone.remove(&layout.record);
+    layout.publish(&zone, None);
     let _serving = serve().await;
     let without = both(tree, recursor, layout, &asked, cold).await;
     compare(layout, &value, &with, Some(&without))
@@ -145,17 +145,28 @@ fn compare(layout: &Layout, value: &str, with: &Side, without: Option<&Side>) ->
     let found = result.found[1];
     let denied = without.ours.judged.verdict.is_negative();
     let unlike = result.secure[0] != result.secure[1];
+    let published = with.ours.judged.verdict;
+    let removed = without.ours.judged.verdict;
     for (missed, kind) in [
-        (!found, "not proven"),
-        (found && !complete(with), "proven in part"),
-        (found && unlike, "security unlike AD"),
-        (with.packets[1] > MOST_PACKETS, "too many packets"),
-        (without.has(value), "Unbound finds what was removed"),
-        (!denied, "removed, and no definite no"),
-        (denied && !complete(without), "removed, denied in part"),
+        (!found, format!("not proven: {published:?}")),
+        (found && !complete(with), "proven in part".to_owned()),
+        (found && unlike, "security unlike AD".to_owned()),
+        (
+            with.packets[1] > MOST_PACKETS,
+            "too many packets".to_owned(),
+        ),
+        (
+            without.has(value),
+            "Unbound finds what was removed".to_owned(),
+        ),
+        (!denied, format!("removed, and no definite no: {removed:?}")),
+        (
+            denied && !complete(without),
+            "removed, denied in part".to_owned(),
+        ),
         (
             without.packets[1] > MOST_PACKETS,
-            "too many packets for a no",
+            "too many packets for a no".to_owned(),
         ),
     ] {
         if missed {

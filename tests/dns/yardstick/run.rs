@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use freehold_testbed::Packages;
 use freehold_testbed::nameservers::Recursor;
-use freehold_testbed::tree::Style;
+use freehold_testbed::process::allow_many_files;
 use futures::{StreamExt, stream};
 
 use super::layout::Layout;
 use super::lies::{self, Lying};
-use super::{build, honest, random};
+use super::{build, honest, random, software};
 
 /// The layouts of one tree: its zones stay as small as what a query costs, and its sockets few.
 const A_TREE: usize = 20;
@@ -38,7 +38,7 @@ impl Plan {
     /// As many layouts as it takes to see that something is wrong.
     pub fn few() -> Self {
         Self {
-            seeds: (0..40).collect(),
+            seeds: (0..60).collect(),
         }
     }
 
@@ -66,10 +66,9 @@ impl Plan {
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(_) => panic!("{name}={text} is no number"),
-    }
+    let value = text.parse().ok();
+    assert!(value.is_some(), "{name}={text} is no number");
+    value
 }
 
 fn kept() -> impl Iterator<Item = u64> {
@@ -95,13 +94,14 @@ pub async fn honest(
     let start = Instant::now();
     let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
     let packages = Arc::new(packages.clone());
+    allow_many_files().unwrap();
     let mut done = stream::iter(batches)
         .map(|seeds| tokio::spawn(honest_tree(packages.clone(), seeds, cold, servers)))
         .buffer_unordered(TREES_AT_ONCE);
     let mut totals = Totals::default();
     while let Some(results) = done.next().await {
         for (layout, result) in results.unwrap() {
-            totals.add(&layout, result);
+            totals.add(&layout, &result);
         }
     }
     totals.took = start.elapsed();
@@ -116,16 +116,7 @@ async fn honest_tree(
 ) -> Vec<(Layout, honest::Result)> {
     let mut layouts: Vec<Layout> = seeds.into_iter().map(random::layout).collect();
     if servers == Servers::Software {
-        for host in layouts
-            .iter_mut()
-            .flat_map(|layout| layout.hosts.values_mut())
-        {
-            // No current program has these.
-            host.style = Style {
-                sections: host.style.sections,
-                ..Style::default()
-            };
-        }
+        layouts.iter_mut().for_each(software::assign);
     }
     let tree = build::tree(&layouts, |builder| builder).await;
     let folder = tempfile::tempdir().unwrap();
@@ -145,6 +136,7 @@ async fn honest_tree(
 pub async fn lying(plan: &Plan, cold: honest::Cold, unopposed: bool) -> Gains {
     let start = Instant::now();
     let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
+    allow_many_files().unwrap();
     let mut done = stream::iter(batches)
         .map(|seeds| tokio::spawn(lying_tree(seeds, cold, unopposed)))
         .buffer_unordered(TREES_AT_ONCE);
@@ -240,7 +232,7 @@ pub struct Totals {
     packets: [Vec<usize>; 2],
     times: [Vec<Duration>; 2],
     /// Seeds by kind of miss.
-    pub misses: BTreeMap<&'static str, Vec<u64>>,
+    pub misses: BTreeMap<String, Vec<u64>>,
     not_found: Vec<u64>,
     not_found_for_a_dead_server: usize,
     told: usize,
@@ -248,7 +240,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, layout: &Layout, result: honest::Result) {
+    fn add(&mut self, layout: &Layout, result: &honest::Result) {
         self.layouts += 1;
         if !result.found[0] {
             if layout.has_dead_server() {
@@ -265,7 +257,8 @@ impl Totals {
         let both = result.found == [true, true];
         self.secure_alike += usize::from(both && result.secure[0] == result.secure[1]);
         for kind in &result.misses {
-            self.misses.entry(kind).or_default().push(layout.seed);
+            let seeds = self.misses.entry(kind.clone()).or_default();
+            seeds.push(layout.seed);
         }
         if !result.findings.is_empty() && self.told < TOLD {
             self.told += 1;
