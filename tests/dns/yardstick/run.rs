@@ -187,6 +187,7 @@ pub struct Gains {
 impl Gains {
     fn add(&mut self, lying: &Lying, outcome: &lies::Outcome) {
         self.layouts += 1;
+        tell_progress(self.layouts, self.seeds.len());
         self.asked += usize::from(outcome.asked);
         self.proven += usize::from(outcome.proven);
         if outcome.gains.is_empty() {
@@ -223,6 +224,12 @@ impl fmt::Display for Gains {
     }
 }
 
+fn tell_progress(layouts: usize, misses: usize) {
+    if layouts.is_multiple_of(1000) {
+        println!("{layouts} layouts so far; failing: {misses}");
+    }
+}
+
 /// The figures of many layouts, Unbound's before ours.
 #[derive(Debug, Default)]
 pub struct Totals {
@@ -231,6 +238,7 @@ pub struct Totals {
     secure_alike: usize,
     packets: [Vec<usize>; 2],
     times: [Vec<Duration>; 2],
+    failing: usize,
     /// Seeds by kind of miss.
     pub misses: BTreeMap<String, Vec<u64>>,
     not_found: Vec<u64>,
@@ -242,6 +250,8 @@ pub struct Totals {
 impl Totals {
     fn add(&mut self, layout: &Layout, result: &honest::Result) {
         self.layouts += 1;
+        self.failing += usize::from(!result.misses.is_empty());
+        tell_progress(self.layouts, self.failing);
         if !result.found[0] {
             if layout.has_dead_server() {
                 self.not_found_for_a_dead_server += 1;
@@ -293,6 +303,7 @@ impl fmt::Display for Totals {
             writeln!(f, "packets of {name}: {packets:?}")?;
             writeln!(f, "time of {name}: {:?}", Spread::of(&self.times[side]))?;
         }
+        writeln!(f, "layouts with a miss: {}", self.failing)?;
         for (kind, seeds) in &self.misses {
             let first: Vec<String> = seeds.iter().take(10).map(u64::to_string).collect();
             writeln!(f, "{}: {}, seeds {}", kind, seeds.len(), first.join(" "))?;
