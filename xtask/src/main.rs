@@ -37,7 +37,7 @@ enum Task {
     },
     /// Run every check: formatting, lints, all tests against a real control plane
     Test {
-        /// Run the tests against BIND, NSD, Knot DNS and Unbound too, and those under a clock that
+        /// Run the tests against BIND, NSD, Knot DNS, `PowerDNS` and Unbound too, and those under a clock that
         /// jumps (libfaketime); these are then downloaded as Debian's packages into the cache folder
         /// and unpacked there, not installed
         #[arg(long)]

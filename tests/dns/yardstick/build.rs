@@ -19,6 +19,9 @@ pub async fn tree(layouts: &[Layout], more: impl FnOnce(Builder) -> Builder) -> 
                 server.set_behaviour(Behaviour::Silent);
             }
         }
+        if let Some((zone, owner)) = &layout.wildcard {
+            tree.zone(zone).set_txt(owner, &["v=spf1 -all"]);
+        }
         for alias in &layout.aliases {
             let zone = tree.zone(&alias.zone);
             if alias.dname {

@@ -15,9 +15,9 @@ use super::resolver::{self, Found};
 use super::software;
 use crate::support::{Asked, Checked, Engine, Setup, challenge};
 
-/// What a first check may send, with nothing remembered of the root or any zone: as much as a
-/// check may spend (`MAX_QUESTIONS` of the engine is a limit for what lies, not for what is honest).
-/// Unbound needs at most 200 in these layouts, from whom it asks one server of each zone.
+/// What a first check may send, with nothing remembered of the root or any zone. Unbound asks one
+/// server of each zone and needs up to 100 in these layouts; a check asks every server, up to eight,
+/// of each zone that the record's name passes.
 pub const MOST_PACKETS: usize = 400;
 
 /// The Internet's.
@@ -39,14 +39,17 @@ pub struct Result {
     pub packets: [usize; 2],
     pub time: [Duration; 2],
     /// What is not as it should be, by kind.
-    pub misses: Vec<&'static str>,
+    pub misses: Vec<String>,
     /// Both sides' findings, for a person.
     pub findings: String,
 }
 
-/// One question to each side, both of which know nothing.
+/// The same questions to each side, both of which know nothing.
 struct Side {
+    /// For the form in which the record is published.
     theirs: Option<Found>,
+    /// For the other form, which a check asks for too.
+    other: Option<Found>,
     ours: Checked,
     packets: [usize; 2],
     time: [Duration; 2],
@@ -66,7 +69,7 @@ pub async fn run(
         RecordForm::Underscore => asked.value_underscore(),
         RecordForm::Apex => asked.value_apex(),
     };
-    zone.set_txt(&layout.record, &[&value]);
+    layout.publish(&zone, Some(&value));
     let serve = async || match packages {
         Some(packages) => Some(software::serve(packages, tree, layout).await),
         None => None,
@@ -77,7 +80,7 @@ pub async fn run(
     if !with.has(&value) {
         return compare(layout, &value, &with, None);
     }
-    zone.remove(&layout.record);
+    layout.publish(&zone, None);
     let _serving = serve().await;
     let without = both(tree, recursor, layout, &asked, cold).await;
     compare(layout, &value, &with, Some(&without))
@@ -93,6 +96,14 @@ async fn both(
     recursor.flush().await.unwrap();
     tree.forget_queries();
     let theirs = resolver::ask(recursor, &asked.owner(layout.form)).await;
+    let other = match layout.form {
+        RecordForm::Underscore => RecordForm::Apex,
+        RecordForm::Apex => RecordForm::Underscore,
+    };
+    let other = match &theirs {
+        Some(_) => resolver::ask(recursor, &asked.owner(other)).await,
+        None => None,
+    };
     let engine = cold(tree);
     let start = Instant::now();
     let ours = engine.check(asked).await;
@@ -105,10 +116,11 @@ async fn both(
     Side {
         packets: [of_unbound, queries.len() - of_unbound],
         time: [
-            theirs.as_ref().map_or(Duration::ZERO, |found| found.time),
+            theirs.iter().chain(&other).map(|found| found.time).sum(),
             took,
         ],
         theirs,
+        other,
         ours,
     }
 }
@@ -122,6 +134,11 @@ impl Side {
 
     fn is_authentic(&self) -> bool {
         self.theirs.as_ref().is_some_and(|found| found.authentic)
+    }
+
+    /// A no rests on both forms.
+    fn is_no_authentic(&self) -> bool {
+        self.is_authentic() && self.other.as_ref().is_some_and(|found| found.authentic)
     }
 }
 
@@ -145,17 +162,33 @@ fn compare(layout: &Layout, value: &str, with: &Side, without: Option<&Side>) ->
     let found = result.found[1];
     let denied = without.ours.judged.verdict.is_negative();
     let unlike = result.secure[0] != result.secure[1];
+    let no_secure = without.ours.judged.security == Security::Secure;
+    let published = with.ours.judged.verdict;
+    let removed = without.ours.judged.verdict;
     for (missed, kind) in [
-        (!found, "not proven"),
-        (found && !complete(with), "proven in part"),
-        (found && unlike, "security unlike AD"),
-        (with.packets[1] > MOST_PACKETS, "too many packets"),
-        (without.has(value), "Unbound finds what was removed"),
-        (!denied, "removed, and no definite no"),
-        (denied && !complete(without), "removed, denied in part"),
+        (!found, format!("not proven: {published:?}")),
+        (found && !complete(with), "proven in part".to_owned()),
+        (found && unlike, "security unlike AD".to_owned()),
+        (
+            with.packets[1] > MOST_PACKETS,
+            "too many packets".to_owned(),
+        ),
+        (
+            without.has(value),
+            "Unbound finds what was removed".to_owned(),
+        ),
+        (!denied, format!("removed, and no definite no: {removed:?}")),
+        (
+            denied && !complete(without),
+            "removed, denied in part".to_owned(),
+        ),
+        (
+            denied && without.is_no_authentic() != no_secure,
+            "removed, and security unlike AD".to_owned(),
+        ),
         (
             without.packets[1] > MOST_PACKETS,
-            "too many packets for a no",
+            "too many packets for a no".to_owned(),
         ),
     ] {
         if missed {
@@ -172,20 +205,20 @@ fn findings(sides: &[(&str, &Side)]) -> String {
     let mut text = String::new();
     for (title, side) in sides {
         let _ = writeln!(text, "  {title}:");
-        match &side.theirs {
-            Some(found) => {
-                let _ = writeln!(
+        for (form, theirs) in [("", &side.theirs), (", other form", &side.other)] {
+            let _ = match theirs {
+                Some(found) => writeln!(
                     text,
-                    "    Unbound: {} with {} values, AD {}, {} packets, {:?}",
+                    "    Unbound{form}: {} with {} values, AD {}, {:?}",
                     found.code,
                     found.values.len(),
                     found.authentic,
-                    side.packets[0],
                     found.time
-                );
-            }
-            None => text.push_str("    Unbound: no answer\n"),
+                ),
+                None => writeln!(text, "    Unbound{form}: no answer"),
+            };
         }
+        let _ = writeln!(text, "    Unbound: {} packets", side.packets[0]);
         let _ = writeln!(
             text,
             "    Freehold: {:?}, {} packets, {:?}",

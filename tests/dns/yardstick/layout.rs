@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use freehold::model::challenge::RecordForm;
-use freehold_testbed::tree::{AddressAnswer, Sections, Style};
+use freehold_testbed::nameservers::Software;
+use freehold_testbed::tree::{AddressAnswer, Sections, Style, ZoneEdit};
 
 /// One customer's part of a tree. Its zones and servers are nobody else's; the root and the
 /// top-level domains are those of the tree.
@@ -19,6 +20,10 @@ pub struct Layout {
     /// The name that has the value, and its zone.
     pub record: String,
     pub record_zone: String,
+    /// Values that the name has beside the record's.
+    pub beside: Vec<String>,
+    /// A name with a TXT record that is in the domain's zone for something else.
+    pub wildcard: Option<(String, String)>,
     pub zones: Vec<ZonePlan>,
     pub hosts: BTreeMap<String, HostPlan>,
 }
@@ -46,6 +51,8 @@ pub enum Signing {
 pub struct HostPlan {
     pub style: Style,
     pub life: Life,
+    /// What answers in its place.
+    pub program: Option<Software>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +89,21 @@ impl Layout {
         self.hosts.values().any(|host| host.life != Life::Alive)
     }
 
+    /// Gives the record's name this value and all that it has beside it.
+    pub fn publish(&self, edit: &ZoneEdit, value: Option<&str>) {
+        let values: Vec<&str> = self
+            .beside
+            .iter()
+            .map(String::as_str)
+            .chain(value)
+            .collect();
+        if values.is_empty() {
+            edit.remove(&self.record);
+        } else {
+            edit.set_txt(&self.record, &values);
+        }
+    }
+
     pub fn zones_of<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a ZonePlan> {
         let serves = move |zone: &&ZonePlan| zone.hosts.iter().any(|own| own == host);
         self.zones.iter().filter(serves)
@@ -105,6 +127,9 @@ impl HostPlan {
         say(style.lower_case_echo, "echoes in lower case");
         say(style.compares_octets, "compares octets");
         say(style.bare_errors, "errors are a header");
+        if let Some(program) = self.program {
+            words.push(format!("{program:?}"));
+        }
         if let Some(how) = style.without_edns {
             words.push(format!("without EDNS ({how:?})"));
         }
@@ -133,6 +158,12 @@ impl fmt::Display for Layout {
             writeln!(f, "  {} {kind} {}", alias.owner, alias.target)?;
         }
         writeln!(f, "  {} TXT, in {}", self.record, self.record_zone)?;
+        if !self.beside.is_empty() {
+            writeln!(f, "  {} other values beside it", self.beside.len())?;
+        }
+        if let Some((zone, owner)) = &self.wildcard {
+            writeln!(f, "  {owner} TXT, in {zone}")?;
+        }
         for (name, host) in &self.hosts {
             let words = host.words();
             if !words.is_empty() {

@@ -19,6 +19,10 @@ const LABEL: &str = "_freehold-challenge";
 
 /// A layout with a liar.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they have nothing to do with each other"
+)]
 pub struct Lying {
     pub layout: Layout,
     /// The server that lies.
@@ -237,8 +241,8 @@ pub async fn run(tree: &Tree, lying: &Lying, cold: Cold) -> Outcome {
         attacker: challenge(domain),
     };
     let value = world.value(&world.owner);
-    tree.zone(&lying.layout.record_zone)
-        .set_txt(&lying.layout.record, &[&value]);
+    let zone = tree.zone(&lying.layout.record_zone);
+    lying.layout.publish(&zone, Some(&value));
     world.arm_evil_servers();
     for host in lying.liars() {
         world.lie(host);

@@ -40,11 +40,20 @@ pub fn layout_of(seed: u64, dice: &mut Dice) -> Layout {
     };
     let mut record_zone = zone;
     let mut aliases = Vec::new();
-    if form == RecordForm::Underscore && draw.dice.percent(35) {
+    // A zone's own name cannot be an alias.
+    let can_be_alias = form == RecordForm::Underscore || domain != record_zone;
+    let wildcard = draw.dice.percent(6).then(|| {
+        let owner = format!("*.{record_zone}");
+        (record_zone.clone(), owner)
+    });
+    if can_be_alias && draw.dice.percent(35) {
         for n in 0..draw.dice.between(1, 3) {
             let (target, target_zone) = draw.target(n);
             // Only a domain that is no zone of its own can be moved as a whole.
-            let dname = n == 0 && domain != record_zone && draw.dice.percent(30);
+            let dname = n == 0
+                && form == RecordForm::Underscore
+                && domain != record_zone
+                && draw.dice.percent(30);
             let (owner, moved) = if dname {
                 (domain.clone(), format!("{LABEL}.{target}"))
             } else {
@@ -59,6 +68,7 @@ pub fn layout_of(seed: u64, dice: &mut Dice) -> Layout {
             (record, record_zone) = (moved, target_zone);
         }
     }
+    let beside = draw.beside(form);
     let hosts = draw.hosts();
     Layout {
         seed,
@@ -67,6 +77,8 @@ pub fn layout_of(seed: u64, dice: &mut Dice) -> Layout {
         aliases,
         record,
         record_zone,
+        beside,
+        wildcard,
         zones: draw.zones,
         hosts,
     }
@@ -81,6 +93,7 @@ enum Hosting {
     Spread,
     SpreadApart,
     Mixed,
+    Registry,
 }
 
 struct Draw<'a> {
@@ -131,8 +144,8 @@ impl Draw<'_> {
         registry: &str,
         depth: usize,
     ) -> (&'static str, Vec<String>) {
-        let elsewhere = if depth < DEEPEST { 1 } else { 0 };
-        let spread = if depth == 0 { 1 } else { 0 };
+        let elsewhere = usize::from(depth < DEEPEST);
+        let spread = usize::from(depth == 0);
         let kind = self.dice.weighted(&[
             (35, Hosting::Own),
             (8 * elsewhere, Hosting::Sibling),
@@ -140,6 +153,7 @@ impl Draw<'_> {
             (12 * spread, Hosting::Spread),
             (12 * spread, Hosting::SpreadApart),
             (10 * elsewhere, Hosting::Mixed),
+            (4 * spread, Hosting::Registry),
         ]);
         let count = self.dice.weighted(&[
             (6, 1),
@@ -152,6 +166,13 @@ impl Draw<'_> {
             (4, 8),
         ]);
         match kind {
+            Hosting::Registry => {
+                let servers = tops::servers(registry);
+                let shared = self.dice.between(1, servers.len());
+                let mut hosts = self.dice.several(&servers, shared);
+                hosts.extend(own_names("ns", origin, count.min(3)));
+                ("some of the registry's servers", hosts)
+            }
             Hosting::Own => ("own names", own_names("ns", origin, count)),
             Hosting::Sibling => {
                 let hosts = self.provider(registry, count, depth);
@@ -309,11 +330,24 @@ impl Draw<'_> {
         (format!("t.{zone}"), zone)
     }
 
+    /// An apex has its SPF record and, often, those of a dozen services.
+    fn beside(&mut self, form: RecordForm) -> Vec<String> {
+        let likely = if form == RecordForm::Apex { 50 } else { 5 };
+        if !self.dice.percent(likely) {
+            return Vec::new();
+        }
+        let count = self.dice.weighted(&[(70, 1), (20, 4), (10, 14)]);
+        (0..count)
+            .map(|n| format!("service-{n}-verification={}", "0123456789".repeat(8)))
+            .collect()
+    }
+
     fn hosts(&mut self) -> BTreeMap<String, HostPlan> {
         let names: Vec<String> = self
             .zones
             .iter()
             .flat_map(|zone| zone.hosts.iter().cloned())
+            .filter(|host| !tops::is_registry_server(host))
             .collect();
         let mut hosts: BTreeMap<String, HostPlan> = names
             .into_iter()
@@ -339,6 +373,9 @@ impl Draw<'_> {
     fn dead_server(&mut self) -> Option<String> {
         let zone = self.dice.below(self.zones.len());
         let host = self.dice.pick(&self.zones[zone].hosts).clone();
+        if tops::is_registry_server(&host) {
+            return None;
+        }
         let mut zones = self.zones.iter().filter(|zone| zone.hosts.contains(&host));
         zones.all(|zone| zone.hosts.len() > 1).then_some(host)
     }

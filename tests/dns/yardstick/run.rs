@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use freehold_testbed::Packages;
 use freehold_testbed::nameservers::Recursor;
-use freehold_testbed::tree::Style;
+use freehold_testbed::process::allow_many_files;
 use futures::{StreamExt, stream};
 
 use super::layout::Layout;
 use super::lies::{self, Lying};
-use super::{build, honest, random};
+use super::{build, honest, random, software};
 
 /// The layouts of one tree: its zones stay as small as what a query costs, and its sockets few.
 const A_TREE: usize = 20;
@@ -38,7 +38,7 @@ impl Plan {
     /// As many layouts as it takes to see that something is wrong.
     pub fn few() -> Self {
         Self {
-            seeds: (0..40).collect(),
+            seeds: (0..60).collect(),
         }
     }
 
@@ -66,10 +66,9 @@ impl Plan {
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {
     let text = env::var(name).ok()?;
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(_) => panic!("{name}={text} is no number"),
-    }
+    let value = text.parse().ok();
+    assert!(value.is_some(), "{name}={text} is no number");
+    value
 }
 
 fn kept() -> impl Iterator<Item = u64> {
@@ -95,13 +94,14 @@ pub async fn honest(
     let start = Instant::now();
     let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
     let packages = Arc::new(packages.clone());
+    allow_many_files().unwrap();
     let mut done = stream::iter(batches)
         .map(|seeds| tokio::spawn(honest_tree(packages.clone(), seeds, cold, servers)))
         .buffer_unordered(TREES_AT_ONCE);
     let mut totals = Totals::default();
     while let Some(results) = done.next().await {
         for (layout, result) in results.unwrap() {
-            totals.add(&layout, result);
+            totals.add(&layout, &result);
         }
     }
     totals.took = start.elapsed();
@@ -116,16 +116,7 @@ async fn honest_tree(
 ) -> Vec<(Layout, honest::Result)> {
     let mut layouts: Vec<Layout> = seeds.into_iter().map(random::layout).collect();
     if servers == Servers::Software {
-        for host in layouts
-            .iter_mut()
-            .flat_map(|layout| layout.hosts.values_mut())
-        {
-            // No current program has these.
-            host.style = Style {
-                sections: host.style.sections,
-                ..Style::default()
-            };
-        }
+        layouts.iter_mut().for_each(software::assign);
     }
     let tree = build::tree(&layouts, |builder| builder).await;
     let folder = tempfile::tempdir().unwrap();
@@ -145,6 +136,7 @@ async fn honest_tree(
 pub async fn lying(plan: &Plan, cold: honest::Cold, unopposed: bool) -> Gains {
     let start = Instant::now();
     let batches = plan.seeds.chunks(A_TREE).map(<[u64]>::to_vec);
+    allow_many_files().unwrap();
     let mut done = stream::iter(batches)
         .map(|seeds| tokio::spawn(lying_tree(seeds, cold, unopposed)))
         .buffer_unordered(TREES_AT_ONCE);
@@ -195,6 +187,7 @@ pub struct Gains {
 impl Gains {
     fn add(&mut self, lying: &Lying, outcome: &lies::Outcome) {
         self.layouts += 1;
+        tell_progress(self.layouts, self.seeds.len());
         self.asked += usize::from(outcome.asked);
         self.proven += usize::from(outcome.proven);
         if outcome.gains.is_empty() {
@@ -231,6 +224,12 @@ impl fmt::Display for Gains {
     }
 }
 
+fn tell_progress(layouts: usize, misses: usize) {
+    if layouts.is_multiple_of(1000) {
+        println!("{layouts} layouts so far; failing: {misses}");
+    }
+}
+
 /// The figures of many layouts, Unbound's before ours.
 #[derive(Debug, Default)]
 pub struct Totals {
@@ -239,8 +238,9 @@ pub struct Totals {
     secure_alike: usize,
     packets: [Vec<usize>; 2],
     times: [Vec<Duration>; 2],
+    failing: usize,
     /// Seeds by kind of miss.
-    pub misses: BTreeMap<&'static str, Vec<u64>>,
+    pub misses: BTreeMap<String, Vec<u64>>,
     not_found: Vec<u64>,
     not_found_for_a_dead_server: usize,
     told: usize,
@@ -248,8 +248,10 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, layout: &Layout, result: honest::Result) {
+    fn add(&mut self, layout: &Layout, result: &honest::Result) {
         self.layouts += 1;
+        self.failing += usize::from(!result.misses.is_empty());
+        tell_progress(self.layouts, self.failing);
         if !result.found[0] {
             if layout.has_dead_server() {
                 self.not_found_for_a_dead_server += 1;
@@ -265,7 +267,8 @@ impl Totals {
         let both = result.found == [true, true];
         self.secure_alike += usize::from(both && result.secure[0] == result.secure[1]);
         for kind in &result.misses {
-            self.misses.entry(kind).or_default().push(layout.seed);
+            let seeds = self.misses.entry(kind.clone()).or_default();
+            seeds.push(layout.seed);
         }
         if !result.findings.is_empty() && self.told < TOLD {
             self.told += 1;
@@ -300,6 +303,7 @@ impl fmt::Display for Totals {
             writeln!(f, "packets of {name}: {packets:?}")?;
             writeln!(f, "time of {name}: {:?}", Spread::of(&self.times[side]))?;
         }
+        writeln!(f, "layouts with a miss: {}", self.failing)?;
         for (kind, seeds) in &self.misses {
             let first: Vec<String> = seeds.iter().take(10).map(u64::to_string).collect();
             writeln!(f, "{}: {}, seeds {}", kind, seeds.len(), first.join(" "))?;

@@ -1,6 +1,7 @@
-//! A layout's servers as BIND, NSD, Knot DNS and PowerDNS.
+//! A layout's servers as BIND, NSD, Knot DNS and `PowerDNS`.
 
 use freehold_testbed::nameservers::{Software, substitute};
+use freehold_testbed::tree::Style;
 use freehold_testbed::{Packages, Process, Tree};
 use futures::future::join_all;
 use tempfile::TempDir;
@@ -8,24 +9,32 @@ use tempfile::TempDir;
 use super::dice::Dice;
 use super::layout::{Layout, Life};
 
+/// Gives each living server of the layout a program.
+pub fn assign(layout: &mut Layout) {
+    let mut dice = Dice::new(layout.seed);
+    for host in layout.hosts.values_mut() {
+        // No current program has the other oddities.
+        host.style = Style {
+            sections: host.style.sections,
+            ..Style::default()
+        };
+        let program = *dice.pick(&Software::ALL);
+        host.program = (host.life == Life::Alive).then_some(program);
+    }
+}
+
 /// Programs, which end before their files do.
 pub struct Serving {
     _programs: Vec<Process>,
     _folder: TempDir,
 }
 
-/// Starts a program for each living server of the layout, with its zones as they are now. The
-/// servers of the tree give them their questions.
+/// Starts the layout's programs, with their zones as they are now. The servers of the tree give them their questions.
 pub async fn serve(packages: &Packages, tree: &Tree, layout: &Layout) -> Serving {
     let folder = tempfile::tempdir().unwrap();
-    let mut dice = Dice::new(layout.seed);
-    let alive = layout
-        .hosts
-        .iter()
-        .filter(|(_, host)| host.life == Life::Alive);
-    let programs = alive.map(|(host, _)| {
-        let software = *dice.pick(&Software::ALL);
-        substitute(packages, software, tree, host, folder.path())
+    let programs = layout.hosts.iter().filter_map(|(name, host)| {
+        let program = host.program?;
+        Some(substitute(packages, program, tree, name, folder.path()))
     });
     let started = join_all(programs).await;
     Serving {

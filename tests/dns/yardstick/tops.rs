@@ -23,6 +23,26 @@ pub fn is_signed(registry: &str) -> bool {
     registry != UNSIGNED
 }
 
+/// The names of a registry's servers. Some have customers' zones too, as brands' registries do.
+pub fn servers(registry: &str) -> Vec<String> {
+    let own: &[&str] = match registry {
+        "com" | "net" => &GTLD,
+        "org" => &["ns1.org", "ns2.org", "ns3.org"],
+        "nl" => &["ns1.nl", "ns2.nl"],
+        "de" => &["ns1.de", "ns2.de", "ns3.de"],
+        "fr" => &FR,
+        "co.uk" => &CO_UK,
+        _ => &["ns1.io", "ns2.io"],
+    };
+    own.iter().map(|&host| host.to_owned()).collect()
+}
+
+pub fn is_registry_server(host: &str) -> bool {
+    REGISTRIES
+        .iter()
+        .any(|registry| servers(registry).iter().any(|own| own == host))
+}
+
 pub fn builder() -> Builder {
     Tree::builder()
         .listen_at(53)

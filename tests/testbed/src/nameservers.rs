@@ -1,4 +1,4 @@
-//! Real name servers of Debian's packages on loopback: BIND, NSD, Knot DNS and PowerDNS with zones of a
+//! Real name servers of Debian's packages on loopback: BIND, NSD, Knot DNS and `PowerDNS` with zones of a
 //! [`Tree`], and Unbound as a validating recursive server of that tree.
 
 mod authoritative;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -15,6 +16,17 @@ use tokio::time::timeout;
 const TAIL_LINES: usize = 15;
 const REAP_ATTEMPTS: usize = 200;
 const REAP_POLL: Duration = Duration::from_millis(5);
+
+/// Lets this process have as many sockets as the system allows it: a tree has two for each server,
+/// and many shells start with 1,024.
+///
+/// # Errors
+/// When the system does not allow what it says it allows.
+pub fn allow_many_files() -> Result<()> {
+    let (_, most) =
+        getrlimit(Resource::RLIMIT_NOFILE).context("reading the limit of open files")?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).context("raising the limit of open files")
+}
 
 #[derive(Debug)]
 pub struct Process {

@@ -22,6 +22,7 @@ mod zone;
 mod zone_file;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -97,12 +98,15 @@ impl Tree {
     #[must_use]
     pub fn root_hints(&self) -> String {
         self.state.read(|state| {
-            let roots = state.hosts.iter();
-            roots
-                .filter(|(_, host)| host.zones.contains(&Name::root()))
-                .flat_map(|(name, host)| host.told.iter().map(move |told| (name, told)))
-                .map(|(name, told)| format!(". 3600 NS {name}\n{name} 3600 A {told}\n"))
-                .collect()
+            let mut text = String::new();
+            for (name, host) in &state.hosts {
+                if host.zones.contains(&Name::root()) {
+                    for told in &host.told {
+                        let _ = writeln!(text, ". 3600 NS {name}\n{name} 3600 A {told}");
+                    }
+                }
+            }
+            text
         })
     }
 
@@ -140,11 +144,18 @@ impl Tree {
         })
     }
 
-    /// Whether the zone is signed, and how it hashes names (RFC 5155 section 4) where it does.
-    pub(crate) fn signing(&self, origin: &str) -> Option<Option<String>> {
+    pub(crate) fn is_signed(&self, origin: &str) -> bool {
         self.state.read(|state| {
-            let signing = state.zones.get(&name(origin))?.signing.as_ref()?;
-            Some(signing.nsec3_words())
+            let zone = state.zones.get(&name(origin));
+            zone.is_some_and(|zone| zone.signing.is_some())
+        })
+    }
+
+    /// How the zone hashes names (RFC 5155 section 4), where it does.
+    pub(crate) fn hashing(&self, origin: &str) -> Option<String> {
+        self.state.read(|state| {
+            let zone = state.zones.get(&name(origin))?;
+            zone.signing.as_ref()?.nsec3_words()
         })
     }
 

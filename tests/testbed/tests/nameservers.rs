@@ -1,4 +1,4 @@
-//! The tree's zones, proofs and referrals hold before real servers: BIND, NSD, Knot and PowerDNS load them,
+//! The tree's zones, proofs and referrals hold before real servers: BIND, NSD, Knot and `PowerDNS` load them,
 //! and Unbound validates what they and the tree answer.
 
 #![allow(
@@ -11,7 +11,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use freehold_testbed::nameservers::{Software, Unbound, external, start};
+use freehold_testbed::nameservers::{Recursor, Software, Unbound, external, start, substitute};
 use freehold_testbed::tree::{Behaviour, Builder, Signatures, Tree};
 use freehold_testbed::{Packages, RecordType, ResponseCode};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
@@ -142,5 +142,61 @@ async fn real_servers_load_the_tree_s_zones() {
             .unwrap();
         unbound_agrees(unbound.plain).await;
         assert!(tree.server("ns1.acme.com").queries().is_empty());
+    }
+}
+
+/// From the root over the tree's own referrals, through a top-level domain that leaves insecure
+/// delegations out of its proofs.
+#[tokio::test]
+#[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
+async fn unbound_recurses_from_the_root() {
+    let packages = Packages::from_environment().unwrap();
+    let tree = zones()
+        .zone("com")
+        .signed_with_opt_out()
+        .listen_at(53)
+        .start()
+        .await
+        .unwrap();
+    fill(&tree);
+    let folder = tempfile::tempdir().unwrap();
+    let recursor = Recursor::start(&packages, &tree, folder.path())
+        .await
+        .unwrap();
+    unbound_agrees(recursor.addr).await;
+    // Whether the name is an insecure delegation is not known.
+    let answer = ask(recursor.addr, "nothing.com", RecordType::TXT).await;
+    assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+    assert!(!answer.metadata.authentic_data);
+
+    tree.forget_queries();
+    ask(recursor.addr, "_x.acme.com", RecordType::TXT).await;
+    assert_eq!(tree.queries(), []);
+    recursor.flush().await.unwrap();
+    ask(recursor.addr, "_x.acme.com", RecordType::TXT).await;
+    let queries = tree.queries();
+    assert!(queries.iter().any(|query| query.server.ends_with("root")));
+    assert!(queries.iter().all(|query| query.client == recursor.client));
+}
+
+#[tokio::test]
+#[ignore = "not run: it needs real name servers, which cargo xtask test --with-dns-servers brings"]
+async fn a_program_answers_for_a_server_of_the_tree() {
+    let packages = Packages::from_environment().unwrap();
+    let tree = zones().start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for software in Software::ALL {
+        let _program = substitute(&packages, software, &tree, "ns2.acme.com", folder.path())
+            .await
+            .unwrap();
+        tree.forget_queries();
+        let answer = ask(
+            tree.server("ns2.acme.com").addr(),
+            "_x.acme.com",
+            RecordType::TXT,
+        )
+        .await;
+        assert_eq!(answer.answers.len(), 2, "{answer}");
+        assert_eq!(tree.queries().len(), 1);
     }
 }

@@ -5,7 +5,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use freehold_testbed::tree::{Behaviour, Ds, Signatures, Tree};
+use freehold_testbed::tree::{
+    AddressAnswer, Behaviour, Ds, Sections, Signatures, Style, Tree, WithoutEdns,
+};
 use freehold_testbed::{RecordType, ResponseCode, Transport};
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, RRSIG};
 use hickory_proto::dnssec::{PublicKey, TBS};
@@ -468,4 +470,120 @@ async fn servers_of_other_zones_and_told_addresses() {
     assert!(tree.roots()[0].to_string().starts_with("192.88."));
     let answer = txt(&tree, "ns2.host.net", "acme.com").await;
     assert!(answer.metadata.authoritative);
+}
+
+#[tokio::test]
+async fn honest_servers_answer_in_different_styles() {
+    let tree = Tree::builder()
+        .zone("acme.com")
+        .served_by(&["ns1.acme.com", "ns1.host.com"])
+        .txt(CHALLENGE, "token=a")
+        .zone("host.com")
+        .start()
+        .await
+        .unwrap();
+    let server = tree.server("ns1.acme.com");
+    let style = |style| server.set_style(style);
+    let ordinary = Style::default;
+
+    style(Style {
+        sections: Sections::Full,
+        ..ordinary()
+    });
+    let answer = txt(&tree, "ns1.acme.com", CHALLENGE).await;
+    assert_eq!(shown(&answer.authorities), ["acme.com. NS", "acme.com. NS"]);
+    assert_eq!(shown(&answer.additionals), ["ns1.acme.com. A"]);
+
+    for (without_edns, code, answers) in [
+        (WithoutEdns::FormErr, ResponseCode::FormErr, 0),
+        (WithoutEdns::NotImp, ResponseCode::NotImp, 0),
+        (WithoutEdns::Ignores, ResponseCode::NoError, 1),
+    ] {
+        style(Style {
+            without_edns: Some(without_edns),
+            ..ordinary()
+        });
+        let answer = txt(&tree, "ns1.acme.com", CHALLENGE).await;
+        assert_eq!(answer.metadata.response_code, code);
+        assert_eq!(answer.answers.len(), answers);
+        assert!(answer.edns.is_none());
+        let mut plain = question(CHALLENGE, RecordType::TXT);
+        plain.edns = None;
+        let answer = udp(server.addr(), &plain).await.unwrap();
+        assert_eq!(values(&answer), ["token=a"]);
+    }
+
+    style(Style {
+        lower_case_echo: true,
+        compares_octets: true,
+        ..ordinary()
+    });
+    let answer = txt(&tree, "ns1.acme.com", "_Freehold-challenge.acme.com").await;
+    assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+    assert_eq!(answer.queries[0].name().to_ascii(), format!("{CHALLENGE}."));
+    let answer = txt(&tree, "ns1.acme.com", "_freehold-challenge.ACME.com").await;
+    assert_eq!(values(&answer), ["token=a"]);
+
+    for (aaaa, code) in [
+        (AddressAnswer::ServFail, Some(ResponseCode::ServFail)),
+        (AddressAnswer::NotImp, Some(ResponseCode::NotImp)),
+        (AddressAnswer::WithoutSoa, Some(ResponseCode::NoError)),
+        (AddressAnswer::Nothing, None),
+    ] {
+        style(Style {
+            aaaa,
+            bare_errors: true,
+            ..ordinary()
+        });
+        let asked = question("ns1.acme.com", RecordType::AAAA);
+        let answer = udp(server.addr(), &asked).await;
+        let found = answer.as_ref().map(|answer| answer.metadata.response_code);
+        assert_eq!(found, code);
+        assert!(answer.is_none_or(|answer| answer.authorities.is_empty()));
+        let address = ask(&tree, "ns1.acme.com", "ns1.acme.com", RecordType::A).await;
+        assert_eq!(address.answers.len(), 1);
+    }
+    let refused = txt(&tree, "ns1.acme.com", "other.org").await;
+    assert_eq!(refused.metadata.response_code, ResponseCode::Refused);
+    assert!(refused.queries.is_empty());
+
+    // Only the cut's own hosts need glue.
+    let referral = txt(&tree, "ns1.com", CHALLENGE).await;
+    assert_eq!(
+        shown(&referral.additionals),
+        ["ns1.acme.com. A", "ns1.host.com. A"]
+    );
+    tree.server("ns1.com").set_style(Style {
+        without_optional_glue: true,
+        ..ordinary()
+    });
+    let referral = txt(&tree, "ns1.com", CHALLENGE).await;
+    assert_eq!(shown(&referral.additionals), ["ns1.acme.com. A"]);
+}
+
+/// He has every signature that the zone has, and makes none for what he changes.
+#[tokio::test]
+async fn a_forger_has_no_key() {
+    let tree = Tree::builder()
+        .zone("acme.com")
+        .signed()
+        .txt(CHALLENGE, "token=a")
+        .txt("other.acme.com", "b")
+        .start()
+        .await
+        .unwrap();
+    let liar = tree.server("ns1.acme.com");
+    liar.forges();
+    liar.zone("acme.com").set_txt(CHALLENGE, &["token=evil"]);
+    let keys = ask(&tree, "ns2.acme.com", "acme.com", RecordType::DNSKEY).await;
+    let key = key_of(&keys);
+    let forged = txt(&tree, "ns1.acme.com", CHALLENGE).await;
+    assert!(!all_signed(&forged.answers, &key));
+    let untouched = txt(&tree, "ns1.acme.com", "other.acme.com").await;
+    assert!(all_signed(&untouched.answers, &key));
+    let denied = txt(&tree, "ns1.acme.com", "nothing.acme.com").await;
+    assert!(all_signed(&denied.authorities, &key));
+    liar.zone("acme.com").remove("other.acme.com");
+    let denied = txt(&tree, "ns1.acme.com", "other.acme.com").await;
+    assert!(!all_signed(&denied.authorities, &key));
 }

@@ -1,4 +1,4 @@
-//! BIND, NSD, Knot DNS and PowerDNS in place of a tree's own servers.
+//! BIND, NSD, Knot DNS and `PowerDNS` in place of a tree's own servers.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,6 +1,7 @@
-//! What PowerDNS needs beside its configuration: zones in the BIND backend's list, and what it is to
+//! What `PowerDNS` needs beside its configuration: zones in the BIND backend's list, and what it is to
 //! know of their signatures in a database of its own.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -16,10 +17,13 @@ pub(super) async fn prepare(
     zones: &[String],
 ) -> Result<()> {
     let shown = folder.display();
-    let list: String = zones
-        .iter()
-        .map(|zone| format!("zone \"{zone}\" {{ type native; file \"{shown}/{zone}.zone\"; }};\n"))
-        .collect();
+    let mut list = String::new();
+    for zone in zones {
+        let _ = writeln!(
+            list,
+            "zone \"{zone}\" {{ type native; file \"{shown}/{zone}.zone\"; }};"
+        );
+    }
     write(&folder.join("zones.conf"), &list)?;
     let library = packages.library("pdns/libbindbackend.so")?;
     let modules = library.parent().context("a library without a folder")?;
@@ -30,13 +34,12 @@ pub(super) async fn prepare(
     let database = folder.join("dnssec.db").display().to_string();
     util(packages, folder, &["create-bind-db", &database]).await?;
     for zone in zones {
-        let Some(hashing) = tree.signing(zone) else {
-            continue;
-        };
-        if let Some(hashing) = hashing {
+        if let Some(hashing) = tree.hashing(zone) {
             util(packages, folder, &["set-nsec3", zone, &hashing]).await?;
         }
-        util(packages, folder, &["set-presigned", zone]).await?;
+        if tree.is_signed(zone) {
+            util(packages, folder, &["set-presigned", zone]).await?;
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use hickory_proto::rr::rdata::{NS, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::behaviour::{Behaviour, Signatures};
+use super::host::Host;
 use super::resolve::{Reply, Resolution};
 use super::state::{Query, State};
 use super::style::Sections;
@@ -93,46 +94,13 @@ pub(super) fn respond(
     if style.without_edns.is_some() {
         request.edns = None;
     }
-    let Some(question) = request.queries.first() else {
-        return Ok(Sending::default());
-    };
-    let dnssec_ok = dnssec_ok && request.edns.is_some();
-    let mut response = empty(&request);
-    let mut beside = Reply::default();
-    if let Some(code) = refusal {
-        response.metadata.response_code = code;
-    } else if request.metadata.op_code == OpCode::Query {
-        let zone = server.zone_for(&state.zones, question.name(), question.query_type());
-        let signatures = dnssec_ok.then_some(match behaviour {
-            Behaviour::Signatures(signatures) => *signatures,
-            _ => Signatures::Valid,
-        });
-        match zone {
-            Some(zone) => {
-                let truth = state.zones.get(&zone.origin).filter(|_| server.forger);
-                let resolution = Resolution::new(zone, truth, signatures, style);
-                let reply = if style.misses(&request, zone) {
-                    resolution.missing()
-                } else {
-                    resolution.of(question.name(), question.query_type())
-                };
-                if style.sections == Sections::Full && reply.is_positive() {
-                    beside = Resolution::new(zone, truth, signatures, style).servers();
-                }
-                fill(&mut response, reply);
-            }
-            None => response.metadata.response_code = ResponseCode::Refused,
+    let mut response = match refusal {
+        Some(code) => refused(&request, code),
+        None if request.metadata.op_code == OpCode::Query => {
+            honest(state, server, behaviour, &request)?
         }
-    } else {
-        response.metadata.response_code = ResponseCode::NotImp;
-    }
-    let short = response.clone();
-    response.authorities.extend(beside.authorities);
-    response.additionals.extend(beside.additionals);
-    if response.to_vec().context("writing an answer")?.len() > usize::from(payload(&request)) {
-        // What is not required is left out before an answer is cut off.
-        response = short;
-    }
+        None => refused(&request, ResponseCode::NotImp),
+    };
     distort(&mut response, behaviour, &request, udp);
     style.dress(&mut response, &request);
     let mut answer = response.to_vec().context("writing an answer")?;
@@ -182,6 +150,54 @@ fn empty(request: &Message) -> Message {
         response.set_edns(edns);
     }
     response
+}
+
+fn refused(request: &Message, code: ResponseCode) -> Message {
+    let mut response = empty(request);
+    response.metadata.response_code = code;
+    response
+}
+
+/// What the server's zones say, in its style.
+fn honest(
+    state: &State,
+    server: &Host,
+    behaviour: &Behaviour,
+    request: &Message,
+) -> Result<Message> {
+    let question = request.queries.first().context("no question")?;
+    let (name, record_type) = (question.name(), question.query_type());
+    let Some(zone) = server.zone_for(&state.zones, name, record_type) else {
+        return Ok(refused(request, ResponseCode::Refused));
+    };
+    let edns = request.edns.as_ref();
+    let dnssec_ok = edns.is_some_and(|edns| edns.flags().dnssec_ok);
+    let signatures = dnssec_ok.then_some(match behaviour {
+        Behaviour::Signatures(signatures) => *signatures,
+        _ => Signatures::Valid,
+    });
+    let style = server.style;
+    let truth = state.zones.get(&zone.origin).filter(|_| server.forger);
+    let resolution = || Resolution::new(zone, truth, signatures, style);
+    let reply = if style.misses(request, zone) {
+        resolution().missing()
+    } else {
+        resolution().of(name, record_type)
+    };
+    let full = style.sections == Sections::Full && reply.is_positive();
+    let mut response = empty(request);
+    fill(&mut response, reply);
+    if full {
+        let beside = resolution().servers();
+        let mut longer = response.clone();
+        longer.authorities.extend(beside.authorities);
+        longer.additionals.extend(beside.additionals);
+        // What is not required is left out before an answer is cut off.
+        if longer.to_vec().context("writing an answer")?.len() <= usize::from(payload(request)) {
+            return Ok(longer);
+        }
+    }
+    Ok(response)
 }
 
 fn fill(response: &mut Message, reply: Reply) {

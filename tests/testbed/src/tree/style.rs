@@ -8,6 +8,10 @@ use super::zone::Zone;
 
 /// How an honest server answers. [`Style::default`] is a current server with short answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they have nothing to do with each other"
+)]
 pub struct Style {
     pub sections: Sections,
     /// Referrals lack the addresses of hosts that are not at or below the cut itself.
@@ -54,12 +58,12 @@ pub enum AddressAnswer {
 
 impl Style {
     /// Whether the question gets no answer at all.
-    pub(super) fn is_silent_about(&self, request: &Message) -> bool {
+    pub(super) fn is_silent_about(self, request: &Message) -> bool {
         self.aaaa == AddressAnswer::Nothing && asks_aaaa(request)
     }
 
     /// The error that the question gets before anything is looked up.
-    pub(super) fn refusal(&self, request: &Message) -> Option<ResponseCode> {
+    pub(super) fn refusal(self, request: &Message) -> Option<ResponseCode> {
         if request.edns.is_some() {
             match self.without_edns {
                 Some(WithoutEdns::FormErr) => return Some(ResponseCode::FormErr),
@@ -75,7 +79,7 @@ impl Style {
     }
 
     /// Whether the server takes the name for one that does not exist.
-    pub(super) fn misses(&self, request: &Message, zone: &Zone) -> bool {
+    pub(super) fn misses(self, request: &Message, zone: &Zone) -> bool {
         let capital = |octet: &u8| octet.is_ascii_uppercase();
         self.compares_octets
             && request.queries.first().is_some_and(|query| {
@@ -86,7 +90,7 @@ impl Style {
     }
 
     /// What is the same for every answer of this server.
-    pub(super) fn dress(&self, response: &mut Message, request: &Message) {
+    pub(super) fn dress(self, response: &mut Message, request: &Message) {
         if self.aaaa == AddressAnswer::WithoutSoa && asks_aaaa(request) {
             response
                 .authorities
