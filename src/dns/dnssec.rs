@@ -180,6 +180,7 @@ impl Keys {
                 Security::Insecure
             }
             Proof::Secure if absent => absence(&verified),
+            Proof::Secure if is_expanded_by_opt_out(&verified, owner) => Security::Insecure,
             Proof::Secure => proof_of(&verified, owner, kind),
             // Too many rounds, or a span in which the zone vouches for nothing.
             Proof::Insecure => Security::Insecure,
@@ -350,6 +351,28 @@ fn is_by_opt_out(answer: &Message, zone: &Name, name: &Name) -> bool {
         return false;
     };
     hashed().any(|(owner, nsec3)| nsec3.opt_out() && covers_hash_of(owner, nsec3, &next_closer))
+}
+
+/// Whether a wildcard's records are the name's because of such a span.
+fn is_expanded_by_opt_out(answer: &Message, name: &Name) -> bool {
+    let wildcards = answer
+        .answers
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::DNSSEC(DNSSECRData::RRSIG(signature)) if is_expanded(record) => {
+                Some(usize::from(signature.input().num_labels))
+            }
+            _ => None,
+        });
+    let mut next_closers = wildcards.map(|labels| name.trim_to(labels + 1));
+    next_closers.any(|next_closer| {
+        answer.authorities.iter().any(|record| match &record.data {
+            RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) => {
+                nsec3.opt_out() && covers_hash_of(&record.name, nsec3, &next_closer)
+            }
+            _ => false,
+        })
+    })
 }
 
 /// Whether the hash of the name lies between a record's owner and the next one.

@@ -607,6 +607,26 @@ async fn a_denial_by_opt_out_is_insecure() {
     assert_eq!(checked.judged.security, Security::Secure);
 }
 
+/// So does a wildcard's answer for a name in such a span.
+#[tokio::test]
+async fn a_wildcard_by_opt_out_is_insecure() {
+    for (opt_out, security) in [(false, Security::Secure), (true, Security::Insecure)] {
+        let builder = Tree::builder().public_addresses().zone(DOMAIN);
+        let builder = if opt_out {
+            builder.signed_with_opt_out()
+        } else {
+            builder.signed_with_nsec3(0)
+        };
+        let tree = builder.start().await.unwrap();
+        let challenge = challenge(DOMAIN);
+        let value = challenge.value_underscore();
+        tree.zone(DOMAIN).set_txt("*.acme.com", &[&value]);
+        let checked = Engine::of(&tree).check(&challenge).await;
+        checked.is(Verdict::Proven, Complete);
+        assert_eq!(checked.judged.security, security, "{checked:#?}");
+    }
+}
+
 /// The value is there over UDP, and an unsigned one is confirmed over TCP alone.
 #[tokio::test]
 async fn servers_that_are_not_reached_over_tcp() {
