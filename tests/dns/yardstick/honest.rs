@@ -95,7 +95,12 @@ async fn both(
 ) -> Side {
     recursor.flush().await.unwrap();
     tree.forget_queries();
-    let theirs = resolver::ask(recursor, &asked.owner(layout.form)).await;
+    let owner = asked.owner(layout.form);
+    let mut theirs = resolver::ask(recursor, &owner).await;
+    if theirs.is_none() && !layout.has_dead_server() {
+        // A busy machine made it wait for servers that are there.
+        theirs = resolver::ask(recursor, &owner).await;
+    }
     let other = match layout.form {
         RecordForm::Underscore => RecordForm::Apex,
         RecordForm::Apex => RecordForm::Underscore,

@@ -40,20 +40,16 @@ pub fn layout_of(seed: u64, dice: &mut Dice) -> Layout {
     };
     let mut record_zone = zone;
     let mut aliases = Vec::new();
-    // A zone's own name cannot be an alias.
-    let can_be_alias = form == RecordForm::Underscore || domain != record_zone;
     let wildcard = draw.dice.percent(6).then(|| {
         let owner = format!("*.{record_zone}");
         (record_zone.clone(), owner)
     });
-    if can_be_alias && draw.dice.percent(35) {
+    // An alias of the domain itself proves nothing for it.
+    if form == RecordForm::Underscore && draw.dice.percent(35) {
         for n in 0..draw.dice.between(1, 3) {
             let (target, target_zone) = draw.target(n);
             // Only a domain that is no zone of its own can be moved as a whole.
-            let dname = n == 0
-                && form == RecordForm::Underscore
-                && domain != record_zone
-                && draw.dice.percent(30);
+            let dname = n == 0 && domain != record_zone && draw.dice.percent(30);
             let (owner, moved) = if dname {
                 (domain.clone(), format!("{LABEL}.{target}"))
             } else {

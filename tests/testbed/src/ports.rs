@@ -1,8 +1,10 @@
 //! Free ports for servers that must be told theirs before they start.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Below the range from which operating systems number outgoing connections, so that a server
@@ -10,32 +12,30 @@ use ring::rand::{SecureRandom, SystemRandom};
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
-/// Finds `N` different ports that nobody listens on.
+/// From a random beginning one after the other: two searches at the same time find different ports,
+/// of which neither server listens yet.
+static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+    let mut bytes = [0; 2];
+    // Without random numbers any beginning will do.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    AtomicU16::new(u16::from_be_bytes(bytes))
+});
+
+/// Finds `N` different ports that nobody listens on, over TCP or UDP.
 pub(crate) fn free<const N: usize>() -> Result<[u16; N]> {
-    let random = SystemRandom::new();
-    // Every listener is kept until all ports are found, so that none is found twice.
-    let mut listeners = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        let listener = listen_somewhere(&random)?;
-        *port = listener
-            .local_addr()
-            .context("reading a listener's port")?
-            .port();
-        listeners.push(listener);
+        *port = unused()?;
     }
     Ok(ports)
 }
 
-fn listen_somewhere(random: &SystemRandom) -> Result<TcpListener> {
+fn unused() -> Result<u16> {
     for _ in 0..200 {
-        let mut bytes = [0; 2];
-        if random.fill(&mut bytes).is_err() {
-            bail!("the operating system gives no random numbers");
-        }
-        let port = FIRST + u16::from_be_bytes(bytes) % COUNT;
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return Ok(listener);
+        let port = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let address = (Ipv4Addr::LOCALHOST, port);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return Ok(port);
         }
     }
     bail!(
