@@ -64,45 +64,30 @@ impl Referral {
             agreed.ttl = agreed.ttl.min(other.ttl);
         }
         for (n, (host, glue)) in agreed.hosts.iter_mut().enumerate() {
-            let said = referrals.iter().map(|referral| &referral.hosts[n].1[..]);
-            let (kept, given_by) = common(said)?;
-            *glue = kept;
-            let enough = if agreed.cut.zone_of(host) {
-                given_by * 2 > referrals.len()
-            } else {
-                given_by == referrals.len()
-            };
-            if !enough {
-                glue.clear();
+            let is_inside = agreed.cut.zone_of(host);
+            let mut kept = Vec::new();
+            for v6 in [false, true] {
+                let given = referrals.iter().map(|referral| {
+                    let of_kind = referral.hosts[n].1.iter().filter(|ip| ip.is_ipv6() == v6);
+                    of_kind.copied().collect::<Vec<IpAddr>>()
+                });
+                let given: Vec<Vec<IpAddr>> = given.filter(|given| !given.is_empty()).collect();
+                if given.windows(2).any(|pair| pair[0] != pair[1]) {
+                    return None;
+                }
+                let enough = if is_inside {
+                    given.len() * 2 > referrals.len()
+                } else {
+                    given.len() == referrals.len()
+                };
+                if enough {
+                    kept.extend(given.into_iter().next().into_iter().flatten());
+                }
             }
+            *glue = kept;
         }
         Some(agreed)
     }
-}
-
-/// The addresses that all who gave any of their kind gave, and how many gave some; none where two
-/// differ. A kind that one left out is left out.
-fn common<'a>(said: impl Iterator<Item = &'a [IpAddr]>) -> Option<(Vec<IpAddr>, usize)> {
-    let of_kind = |addresses: &[IpAddr], v6: bool| -> Vec<IpAddr> {
-        let of_kind = addresses.iter().filter(|ip| ip.is_ipv6() == v6);
-        of_kind.copied().collect()
-    };
-    let given: Vec<&[IpAddr]> = said.filter(|addresses| !addresses.is_empty()).collect();
-    let mut kept = Vec::new();
-    for v6 in [false, true] {
-        let mut sets = given.iter().map(|addresses| of_kind(addresses, v6));
-        let Some(first) = sets.next() else { break };
-        let mut in_all = first;
-        for set in sets {
-            match (in_all.is_empty(), set.is_empty()) {
-                (false, false) if in_all != set => return None,
-                (_, true) => in_all.clear(),
-                _ => {}
-            }
-        }
-        kept.extend(in_all);
-    }
-    Some((kept, given.len()))
 }
 
 /// Reads what a server of `zone` answered to a question for `name` and `kind`.
@@ -215,6 +200,8 @@ fn code(message: &Message) -> Result<bool, Failure> {
         ResponseCode::NXDomain => Ok(true),
         ResponseCode::ServFail => Err(Failure::ServFail),
         ResponseCode::Refused => Err(Failure::Refused),
+        ResponseCode::FormErr => Err(Failure::FormErr),
+        ResponseCode::NotImp => Err(Failure::NotImp),
         _ => Err(Failure::OtherCode),
     }
 }

@@ -104,7 +104,15 @@ impl Authoritative {
                     },
                 };
                 check.gather(&mut evidence).await;
-                evidence.broken = walk.broken();
+                let failure = match judge(challenge, &evidence).verdict {
+                    Verdict::Inconclusive(failure) => Some(failure),
+                    _ => None,
+                };
+                let at_fault =
+                    |failure: Failure| failure.is_of_dnssec() || failure == Failure::BrokenAbove;
+                if failure.is_some_and(at_fault) {
+                    evidence.broken = walk.broken();
+                }
             }
             (Err(failure), _) | (_, Err(failure)) => evidence.lookups = stopped_before(failure),
         }
@@ -181,7 +189,7 @@ impl Check<'_> {
     async fn repeat_in_lower_case(&self, evidence: &mut Evidence, start: &Arc<Zone>) {
         let transport = Transport::AnyLowerCase;
         let again = evidence.lookups.iter().map(async |lookup| {
-            if !rests_on_case(lookup) {
+            if !rests_on_case(self.challenge, evidence, lookup) {
                 return lookup.clone();
             }
             let LookedUp { lookup, .. } = self.lookups.of(start, lookup.form, transport).await;
@@ -208,9 +216,11 @@ impl Check<'_> {
 
     /// Values that a random name beside the challenge's has too are those of a wildcard.
     async fn notice_wildcard(&self, evidence: &mut Evidence, zone: &Zone) {
+        let is_alias = |answer: &ServerAnswer| matches!(answer.outcome, Outcome::Alias { .. });
         let underscore = evidence.lookups.iter_mut().find(|lookup| {
             // Behind an alias the name beside is not the target's.
-            lookup.form == RecordForm::Underscore && lookup.steps.len() == 1
+            let mut answers = lookup.steps.iter().flat_map(|step| &step.answers);
+            lookup.form == RecordForm::Underscore && !answers.any(is_alias)
         });
         let Some(step) = underscore.and_then(|lookup| lookup.steps.last_mut()) else {
             return;

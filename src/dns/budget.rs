@@ -15,9 +15,9 @@ pub const MAX_QUESTIONS: u32 = 320;
 pub const MAX_OCTETS: u32 = 1 << 20;
 /// Name servers of one check whose addresses must be looked up because the delegation has none.
 pub const MAX_HOSTS: u32 = 40;
-/// Those of them that turn out not to exist. An honest zone has few, a zone made to send questions to
+/// Those of them that turn out not to exist, or whose zone does not answer. An honest zone has few, a zone made to send questions to
 /// a victim has nothing else (the NXNS attack).
-pub const MAX_HOSTS_IN_VAIN: u32 = 5;
+pub const MAX_HOSTS_IN_VAIN: u32 = 8;
 /// Name servers of one zone; the root and the largest domains have thirteen.
 pub const MAX_SERVERS: usize = 16;
 /// Addresses at which one name server is tried.

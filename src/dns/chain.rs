@@ -186,7 +186,7 @@ impl Walk<'_> {
     ) -> Result<(Message, Zonehood), Failure> {
         let question = question(name, RecordType::DS, transport, true);
         let mut failure = Failure::Unreachable;
-        for server in zone.servers.iter().take(REGISTRY_SERVERS) {
+        for server in a_few(&zone.servers) {
             let reply = self
                 .query(&zone.name, server, &question, with_authority)
                 .await;
@@ -213,7 +213,7 @@ impl Walk<'_> {
         transport: Transport,
     ) -> Chain {
         let mut failure = Failure::Unreachable;
-        for server in servers.iter().take(REGISTRY_SERVERS) {
+        for server in a_few(servers) {
             let chain = match self.keys_at(child, server, transport).await.result {
                 Ok((dnskey, ())) => keys.of_child(child, ds, &dnskey.message).await,
                 Err(of_server) => Err(of_server),
@@ -232,4 +232,11 @@ fn broken(zone: &Name, failure: Failure) -> Arc<BrokenZone> {
         zone: shown(zone),
         failure,
     })
+}
+
+/// Those that can be asked come first.
+fn a_few(servers: &[NameServer]) -> impl Iterator<Item = &NameServer> {
+    let can = servers.iter().filter(|server| server.addresses.is_ok());
+    let cannot = servers.iter().filter(|server| server.addresses.is_err());
+    can.chain(cannot).take(REGISTRY_SERVERS)
 }

@@ -93,7 +93,7 @@ impl Walk<'_> {
     async fn root(&self) -> Result<Arc<Delegation>, Unreachable> {
         let root = Name::root();
         let turn = self.walker.delegations.turn(root.clone(), None);
-        let _turn = self.in_time(turn).await?;
+        let _turn = self.patiently(turn).await;
         if let Some(known) = self.walker.cache.closest(&root) {
             return Ok(known);
         }
@@ -113,14 +113,12 @@ impl Walk<'_> {
                         found = Some(keys);
                         break;
                     }
-                    Err(failure) => {
-                        self.note_broken(&BrokenZone {
-                            zone: shown(&root),
-                            failure,
-                        });
-                        failed.push((reply.server, failure));
-                    }
+                    Err(failure) => failed.push((reply.server, failure)),
                 }
+            }
+            if let (None, Some(&(_, failure))) = (&found, failed.last()) {
+                let zone = shown(&root);
+                self.note_broken(&BrokenZone { zone, failure });
             }
             let keys = found.ok_or_else(|| Unreachable::at(&root, &root, failed))?;
             chain = Chain::Secure(Arc::new(keys));
@@ -150,7 +148,7 @@ impl Walk<'_> {
         // In a turn nothing is waited for but answers.
         let below = name.trim_to(zone.name.iter().count() + 1);
         let turn = self.walker.delegations.turn(below, None);
-        let _turn = self.in_time(turn).await?;
+        let _turn = self.patiently(turn).await;
         if let Some(known) = self.walker.cache.closest(name)
             && known.name.iter().count() > zone.name.iter().count()
         {

@@ -112,6 +112,7 @@ impl Walk<'_> {
         Result<(Reading, Weight), Failure>,
     ) {
         let replies = self.ask_all(zone, asked, transport, path).await;
+        let (name, _) = asked;
         let mut referrals: Vec<&Referral> = replies
             .iter()
             .filter_map(|reply| match &reply.result {
@@ -129,8 +130,12 @@ impl Walk<'_> {
         if let Some(referral) = &mut known {
             for (server, reply) in zone.asked().iter().zip(&replies) {
                 if let Ok((_, reading)) = &reply.result
-                    && has_child(reading, referral, server)
+                    && has_child(reading, referral, server, name)
                 {
+                    // It was heard of the zone below, too.
+                    for ip in server.ips() {
+                        self.walker.limits.vouch(&referral.cut, ip);
+                    }
                     // It answered at these addresses. Another one that somebody tells of it is none.
                     let host = |entry: &&mut (Name, _)| *shown(&entry.0) == *server.host;
                     if let Some((_, glue)) = referral.hosts.iter_mut().find(host) {
@@ -144,7 +149,9 @@ impl Walk<'_> {
         let mut said = Vec::with_capacity(replies.len());
         for (server, reply) in zone.asked().iter().zip(replies) {
             let below = match (&reply.result, &known) {
-                (Ok((_, reading)), Some(referral)) if has_child(reading, referral, server) => {
+                (Ok((_, reading)), Some(referral))
+                    if has_child(reading, referral, server, name) =>
+                {
                     Some(Arc::clone(referral))
                 }
                 _ => None,
@@ -270,15 +277,26 @@ fn consensus(
 
 /// Whether an answer may be of the zone at the cut that other servers refer to, and comes from one
 /// of that zone's own servers. It is asked again there, beside all others of them.
-fn has_child(reading: &Reading, referral: &Referral, server: &NameServer) -> bool {
+fn has_child(reading: &Reading, referral: &Referral, server: &NameServer, name: &Name) -> bool {
     let fits = match reading {
         Reading::Referral(deeper) => {
             deeper.cut != referral.cut && referral.cut.zone_of(&deeper.cut)
         }
         Reading::NoData { zone } | Reading::NxDomain { zone } => referral.cut.zone_of(zone),
-        Reading::Texts(_) | Reading::Addresses(_) | Reading::Alias { .. } => true,
+        Reading::Texts(_) | Reading::Addresses(_) => true,
+        // A zone's own name is never an alias (RFC 1034 section 3.6.2), and what moves names stands
+        // inside it.
+        Reading::Alias { above, .. } => {
+            *name != referral.cut
+                && above
+                    .as_ref()
+                    .is_none_or(|above| referral.cut.zone_of(above))
+        }
     };
-    let named = |(host, _): &(Name, _)| *shown(host) == *server.host;
+    // It may have another name there.
+    let named = |(host, glue): &(Name, Vec<IpAddr>)| {
+        *shown(host) == *server.host || server.ips().any(|ip| glue.contains(&ip))
+    };
     fits && referral.hosts.iter().any(named)
 }
 

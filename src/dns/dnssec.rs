@@ -342,13 +342,14 @@ fn is_by_opt_out(answer: &Message, zone: &Name, name: &Name) -> bool {
         })
     };
     let matches_any = |name: &Name| hashed().any(|(owner, nsec3)| is_hash_of(owner, nsec3, name));
-    // Downwards from the zone, the first name that does not exist is the one that the span must cover.
-    let from = zone.iter().count() + 1;
-    let next_closer = (from..=name.iter().count())
-        .map(|labels| name.trim_to(labels))
-        .find(|name| !matches_any(name));
-    let Some(next_closer) = next_closer else {
-        return false;
+    // The closest encloser is the deepest that the proof has; of those between it has none.
+    let all = name.iter().count();
+    let encloser = (zone.iter().count()..=all)
+        .rev()
+        .find(|&labels| matches_any(&name.trim_to(labels)));
+    let next_closer = match encloser {
+        Some(labels) if labels < all => name.trim_to(labels + 1),
+        _ => return false,
     };
     hashed().any(|(owner, nsec3)| nsec3.opt_out() && covers_hash_of(owner, nsec3, &next_closer))
 }
@@ -368,7 +369,9 @@ fn is_expanded_by_opt_out(answer: &Message, name: &Name) -> bool {
     next_closers.any(|next_closer| {
         answer.authorities.iter().any(|record| match &record.data {
             RData::DNSSEC(DNSSECRData::NSEC3(nsec3)) => {
-                nsec3.opt_out() && covers_hash_of(&record.name, nsec3, &next_closer)
+                record.proof == Proof::Secure
+                    && nsec3.opt_out()
+                    && covers_hash_of(&record.name, nsec3, &next_closer)
             }
             _ => false,
         })
@@ -378,7 +381,7 @@ fn is_expanded_by_opt_out(answer: &Message, name: &Name) -> bool {
 /// Whether the hash of the name lies between a record's owner and the next one.
 fn covers_hash_of(owner: &Name, nsec3: &NSEC3, name: &Name) -> bool {
     let rounds = nsec3.iterations();
-    let Some(first) = owner.iter().next() else {
+    let Some(first) = owner.iter().next().filter(|_| rounds < NSEC3_INSECURE_FROM) else {
         return false;
     };
     let label = first.to_ascii_lowercase();

@@ -20,7 +20,7 @@ use crate::model::agreement::Weight;
 use crate::model::evidence::Failure;
 
 /// Name servers whose addresses need name servers whose addresses need ..., so deep.
-const MAX_DEPTH: usize = 3;
+const MAX_DEPTH: usize = 4;
 /// Servers of a zone that are asked for the address of a name server, or for its keys: enough to
 /// contradict one that lies, and few enough for providers whose zones have many.
 const HOST_SERVERS: usize = 4;
@@ -119,12 +119,17 @@ impl Walk<'_> {
                 chain => Ok(chain),
             }
         };
-        let chain = self
-            .in_time(delegation.keys.get_or_try_init(|| chain))
-            .await?;
+        let shared = self.patiently(delegation.keys.get_or_try_init(|| chain));
+        let chain = match shared.await {
+            Some(chain) => chain.map_or_else(Chain::Broken, Clone::clone),
+            None => {
+                let asked = self.keys_of(&delegation.name, &delegation.trust, &servers, transport);
+                asked.await
+            }
+        };
         let zone = Arc::new(Zone {
             name: delegation.name.clone(),
-            chain: chain.map_or_else(Chain::Broken, Clone::clone),
+            chain,
             servers,
             partial: weight == Weight::Partial,
             registry: delegation.registry,
@@ -162,6 +167,7 @@ impl Walk<'_> {
             .map(|(host, glue)| self.with_glue(host, glue))
             .collect();
         if !delegation.registry {
+            servers.sort_by_key(|server| server.addresses.is_err());
             servers.truncate(enough);
         }
         let mut weight = Weight::Complete;
@@ -285,7 +291,7 @@ impl Walk<'_> {
                 return Err(Failure::Budget);
             }
             let turn = self.walker.hosts.turn(host.clone(), path.awaited());
-            let mut turn = self.in_time(turn).await?;
+            let mut turn = self.patiently(turn).await.flatten();
             if let Some(turn) = &turn {
                 if let Some(found) = self.walker.cache.host(host) {
                     return Ok(found);
@@ -319,7 +325,7 @@ impl Walk<'_> {
     async fn look_up(&self, host: &Name, path: Path<'_>) -> Result<HostAddresses, Failure> {
         self.budget.host()?;
         let found = self.look_up_by_walk(host, path).await;
-        if matches!(found, Err(Failure::NoAddress)) {
+        if matches!(found, Err(Failure::NoAddress | Failure::AddressLookup)) {
             self.budget.host_in_vain()?;
         }
         found
@@ -355,6 +361,10 @@ impl Walk<'_> {
             weight = weight.min(descent.weight);
             match descent.end {
                 Ok(Reading::Addresses(ips)) => {
+                    // Of the other kind there may be some, which a failure hid.
+                    if last == Failure::AddressLookup {
+                        weight = Weight::Partial;
+                    }
                     return Ok(HostAddresses {
                         ips: ips.into(),
                         weight,

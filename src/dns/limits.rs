@@ -104,6 +104,14 @@ impl Limits {
         })
     }
 
+    /// Says that an address has just answered for a zone, though it was asked for one above it.
+    pub fn vouch(&self, zone: &Name, ip: IpAddr) {
+        let address = self.address(ip);
+        let zone = self.hasher.hash_one(zone);
+        let mut state = address.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.note_answered(zone);
+    }
+
     fn address(&self, ip: IpAddr) -> Arc<Address> {
         let mut addresses = self
             .addresses
@@ -147,12 +155,8 @@ impl Permit {
             return;
         }
         self.heard();
-        let mut state = self.state();
-        state.useless.remove(&self.zone);
-        if state.answered.len() >= MAX_ZONES {
-            state.answered.clear();
-        }
-        state.answered.insert(self.zone);
+        let zone = self.zone;
+        self.state().note_answered(zone);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,6 +164,16 @@ impl Permit {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note_answered(&mut self, zone: u64) {
+        self.useless.remove(&zone);
+        if self.answered.len() >= MAX_ZONES {
+            self.answered.clear();
+        }
+        self.answered.insert(zone);
     }
 }
 

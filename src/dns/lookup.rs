@@ -12,8 +12,11 @@ use super::hosts::Path;
 use super::walk::Walk;
 use super::zone::Zone;
 use crate::model::agreement::Weight;
-use crate::model::challenge::RecordForm;
-use crate::model::evidence::{Failure, Lookup, Outcome, Security, ServerAnswer, Step, ZoneServers};
+use crate::model::challenge::{Challenge, RecordForm};
+use crate::model::evidence::{
+    Evidence, Failure, Lookup, Outcome, Security, ServerAnswer, Step, ZoneServers,
+};
+use crate::model::verdict::{Verdict, judge_lookup};
 
 /// What is looked up in one check.
 pub struct Lookups<'a> {
@@ -76,7 +79,8 @@ impl Lookups<'_> {
         loop {
             let Descent { asked, end, weight } = self.descend(start, &name, transport).await;
             lookup.partial |= weight == Weight::Partial;
-            let Some(zone) = asked.last().map(|asked| Arc::clone(&asked.zone)) else {
+            let zones: Vec<Arc<Zone>> = asked.iter().map(|asked| Arc::clone(&asked.zone)).collect();
+            let Some(zone) = zones.last().cloned() else {
                 return Err(Failure::Unreachable);
             };
             for asked in asked {
@@ -91,8 +95,17 @@ impl Lookups<'_> {
                 Self::replace_last(lookup, |aliases| Outcome::NoData { aliases }, &target);
                 return Ok(zone);
             }
+            // A zone's own name is never an alias (RFC 1034 section 3.6.2).
+            if name == zone.name {
+                return Err(Failure::Malformed);
+            }
             if aliases.is_empty() {
-                beside = self.beside(&zone)?;
+                let sibling = self.sibling()?;
+                let of_sibling = zones.into_iter().rev();
+                let of_sibling = of_sibling
+                    .into_iter()
+                    .find(|zone| zone.name.zone_of(&sibling));
+                beside = of_sibling.map(|zone| (zone, sibling));
             }
             let leads_on = above.is_some();
             // Boxed, because it is large and seldom.
@@ -117,16 +130,6 @@ impl Lookups<'_> {
             start = self.walk.zone_for(&target).await?;
             name = target;
         }
-    }
-
-    /// The sibling to ask for where the zone has one; none where the challenge's name is a zone of its
-    /// own, so that nothing stands beside it there.
-    fn beside(&self, zone: &Arc<Zone>) -> Result<Option<(Arc<Zone>, Name)>, Failure> {
-        let sibling = self.sibling()?;
-        Ok(zone
-            .name
-            .zone_of(&sibling)
-            .then(|| (Arc::clone(zone), sibling)))
     }
 
     /// An alias delegates the proof only if it was put there for the challenge: under a wildcard the
@@ -230,23 +233,14 @@ fn cut(referral: &Referral) -> ZoneServers {
     }
 }
 
-/// Whether a server gave an answer that it might not give to the same name in lower case.
+/// Whether a look-up rests on what a server might not say of the same name in lower case: it found no
+/// proof, and nobody signed that.
 #[must_use]
-pub fn rests_on_case(lookup: &Lookup) -> bool {
-    let answers = lookup.steps.iter().flat_map(|step| &step.answers);
-    answers.into_iter().any(|answer| match &answer.outcome {
-        // A denial that is signed is of the name in any case.
-        Outcome::NoData { .. } | Outcome::NxDomain { .. } | Outcome::WildcardAlias { .. } => {
-            lookup.security != Security::Secure
-        }
-        Outcome::Failed(failure) => matches!(
-            failure,
-            Failure::ServFail
-                | Failure::Refused
-                | Failure::OtherCode
-                | Failure::NegativeWithoutSoa
-                | Failure::Lame
-        ),
-        _ => false,
-    })
+pub fn rests_on_case(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> bool {
+    let judged = judge_lookup(challenge, evidence, lookup);
+    let is_proof = (judged.verdict, judged.weight) == (Verdict::Proven, Weight::Complete);
+    !is_proof
+        && lookup.security != Security::Secure
+        && lookup.stopped != Some(Failure::Budget)
+        && !lookup.steps.is_empty()
 }

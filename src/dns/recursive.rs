@@ -212,9 +212,14 @@ impl Recursive {
             broken: None,
             unreached: None,
         };
-        if judge(challenge, &evidence).verdict != Verdict::Proven {
+        // Over TLS names are in lower case from the start.
+        let over_udp = self
+            .servers
+            .iter()
+            .any(|server| !server.configured.is_over_tls());
+        if over_udp && judge(challenge, &evidence).verdict != Verdict::Proven {
             let again = evidence.lookups.iter().map(async |lookup| {
-                if !rests_on_case(lookup) {
+                if !rests_on_case(challenge, &evidence, lookup) {
                     return lookup.clone();
                 }
                 let transport = Transport::AnyLowerCase;

@@ -82,6 +82,14 @@ impl<'a> Walk<'a> {
             .map_err(|_| Failure::Budget)
     }
 
+    /// Waits for somebody else's work, and no longer than that should take: whoever holds it up holds
+    /// up nobody but itself.
+    pub async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        let patience = Instant::now() + self.walker.exchange.timeout() * 2;
+        let until = patience.min(self.budget.deadline());
+        timeout_at(until, wait).await.ok()
+    }
+
     /// Asks one server, at one of its addresses after the other, until it gives an answer that
     /// `read` accepts.
     pub async fn query<T>(
@@ -140,7 +148,10 @@ impl<'a> Walk<'a> {
             if Instant::now() >= self.budget.deadline() {
                 return Err(Failure::Budget);
             }
-            self.silent().insert((address, over_tcp));
+            let mut silent = self.silent();
+            silent.insert((address, over_tcp));
+            // Over UDP it was tried over TCP as well.
+            silent.insert((address, true));
         }
         answer
     }
@@ -158,7 +169,7 @@ impl<'a> Walk<'a> {
             (turn, self.walker.limits.ask(zone, address.ip()).await)
         };
         let (_turn, permit) = self.in_time(turn).await?;
-        let mut permit = permit.ok_or(silence(question.transport() == Transport::Tcp))?;
+        let mut permit = permit.ok_or(Failure::NotAsked)?;
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
@@ -213,6 +224,8 @@ pub fn with_authority(answer: &Message) -> Result<(), Failure> {
         ResponseCode::NoError | ResponseCode::NXDomain => Err(Failure::Lame),
         ResponseCode::ServFail => Err(Failure::ServFail),
         ResponseCode::Refused => Err(Failure::Refused),
+        ResponseCode::FormErr => Err(Failure::FormErr),
+        ResponseCode::NotImp => Err(Failure::NotImp),
         _ => Err(Failure::OtherCode),
     }
 }

@@ -161,7 +161,11 @@ pub enum Failure {
     ServFail,
     #[error("REFUSED")]
     Refused,
-    #[error("an error code other than NXDOMAIN")]
+    #[error("FORMERR")]
+    FormErr,
+    #[error("NOTIMP")]
+    NotImp,
+    #[error("an unusual error code")]
     OtherCode,
     #[error("a malformed answer")]
     Malformed,
@@ -179,6 +183,8 @@ pub enum Failure {
     NoAddress,
     #[error("its address could not be looked up")]
     AddressLookup,
+    #[error("not asked now: it left too many questions unanswered")]
+    NotAsked,
     #[error("not asked: its address is not public")]
     NotPublicAddress,
     #[error("an alias or name server outside the public DNS, which is not asked")]

@@ -478,6 +478,45 @@ async fn servers_that_compare_octets() {
     holds(&tree, &challenge, Security::Insecure, 40).await;
 }
 
+/// What they miss in mixed case a wildcard has for them.
+#[tokio::test]
+async fn servers_that_compare_octets_and_have_a_wildcard() {
+    let style = Style {
+        compares_octets: true,
+        ..Style::default()
+    };
+    for hosts in [&["ns1.acme.com", "ns2.acme.com"][..], &["ns1.acme.com"]] {
+        let tree = acme().start().await.unwrap();
+        for host in hosts {
+            tree.server(host).set_style(style);
+        }
+        tree.zone(DOMAIN).set_txt("*.acme.com", &["v=spf1 -all"]);
+        let challenge = challenge(DOMAIN);
+        publish(&tree, &challenge);
+        let checked = Engine::of(&tree).check(&challenge).await;
+        checked.is(Verdict::Proven, Complete);
+    }
+}
+
+/// The child has a server of the parent's under another name.
+#[tokio::test]
+async fn a_shared_server_under_two_names() {
+    let tree = acme().zone("sub.acme.com").start().await.unwrap();
+    let challenge = challenge("sub.acme.com");
+    let value = challenge.value_underscore();
+    let edit = tree.zone("sub.acme.com");
+    edit.set_txt(&challenge.owner_underscore(), &[&value]);
+    let shared = tree.server("ns2.acme.com");
+    shared.serve("sub.acme.com");
+    let address = shared.told_address();
+    tree.zone(DOMAIN).set_glue("ns2.sub.acme.com", &[address]);
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Proven, Complete);
+    edit.remove(&challenge.owner_underscore());
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Absent, Complete);
+}
+
 #[tokio::test]
 async fn servers_that_know_no_edns() {
     for without_edns in [
@@ -563,7 +602,7 @@ async fn an_address_that_cannot_be_looked_up_is_told_as_that() {
 async fn an_error_without_its_question() {
     for (code, failure) in [
         (ResponseCode::Refused, Failure::Refused),
-        (ResponseCode::FormErr, Failure::OtherCode),
+        (ResponseCode::FormErr, Failure::FormErr),
         (ResponseCode::ServFail, Failure::ServFail),
     ] {
         let style = Style {
@@ -605,6 +644,22 @@ async fn a_denial_by_opt_out_is_insecure() {
     let checked = Engine::with(&tree, setup()).check(&challenge).await;
     checked.is(Verdict::Proven, Complete);
     assert_eq!(checked.judged.security, Security::Secure);
+}
+
+/// The same for a domain that is names below its zone, whose ancestors the proof does not list.
+#[tokio::test]
+async fn a_denial_by_opt_out_far_below_the_zone_is_insecure() {
+    let tree = Tree::builder()
+        .public_addresses()
+        .zone(DOMAIN)
+        .signed_with_opt_out()
+        .start()
+        .await
+        .unwrap();
+    tree.zone(DOMAIN).set_txt("a.b.acme.com", &["something"]);
+    let checked = Engine::of(&tree).check(&challenge("a.b.acme.com")).await;
+    checked.is(Verdict::Absent, Complete);
+    assert_eq!(checked.judged.security, Security::Insecure, "{checked:#?}");
 }
 
 /// So does a wildcard's answer for a name in such a span.

@@ -346,3 +346,23 @@ async fn honest_servers_prove() {
     let checked = Engine::of(&other.tree).check(&other.attacker).await;
     checked.is(Verdict::Proven, Complete);
 }
+
+/// Every name below the domain is an alias of a name that the attacker has; one of its two servers
+/// says that the challenge's label is a zone of its own, on both, so that nothing stands beside it.
+#[tokio::test]
+async fn forges_a_cut_where_a_wildcard_is_an_alias() {
+    for bad in HOSTS {
+        let world = world(builder(), DOMAIN, bad).await;
+        let record = world.owner.owner_underscore();
+        let zone = world.tree.zone(DOMAIN);
+        zone.remove(&record);
+        zone.set_cname("*.acme.com", "t.evil.net");
+        for hosts in [&HOSTS[..], &[world.other()]] {
+            let lie = world.lie();
+            lie.set_ns(&record, hosts);
+            let engine = Engine::of(&world.tree);
+            let checked = engine.check(&world.attacker).await;
+            assert_ne!(checked.judged.verdict, Verdict::Proven, "{checked:#?}");
+        }
+    }
+}

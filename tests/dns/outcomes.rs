@@ -186,7 +186,7 @@ async fn refused() {
 
 #[tokio::test]
 async fn another_code() {
-    fails(Behaviour::Rcode(ResponseCode::NotImp), Failure::OtherCode).await;
+    fails(Behaviour::Rcode(ResponseCode::NotImp), Failure::NotImp).await;
 }
 
 #[tokio::test]
