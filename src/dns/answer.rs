@@ -183,6 +183,18 @@ pub fn read_recursive(answer: &Message, name: &Name, follows: impl Fn(&Name) -> 
     }
 }
 
+/// Whether two answers have the same values, in whatever order.
+#[must_use]
+pub fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
+    let sorted = |values: &[Vec<u8>]| {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    sorted(a) == sorted(b)
+}
+
 /// A name for people, in lower case and without the final dot; the root is a dot.
 #[must_use]
 pub fn shown(name: &Name) -> String {
@@ -540,7 +552,7 @@ mod tests {
         for (code, failure) in [
             (ResponseCode::ServFail, Failure::ServFail),
             (ResponseCode::Refused, Failure::Refused),
-            (ResponseCode::FormErr, Failure::OtherCode),
+            (ResponseCode::FormErr, Failure::NotImp),
             (ResponseCode::NXDomain, Failure::Malformed),
         ] {
             let answer = Answer {

@@ -10,7 +10,7 @@ use hickory_resolver::net::proto::dnssec::TrustAnchors;
 use hickory_resolver::net::proto::rr::Name;
 use jiff::Timestamp;
 
-use super::answer::shown;
+use super::answer::{is_same_set, shown};
 use super::cache::Cache;
 use super::delegation::Unreachable;
 use super::exchange::{Exchange, Transport};
@@ -321,10 +321,6 @@ fn blame_tcp(over_tcp: &mut Lookup, over_udp: &Lookup) {
     if over_tcp.stopped == Some(Failure::Unreachable) {
         over_tcp.stopped = Some(Failure::NoTcp);
     }
-}
-
-fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
-    a.len() == b.len() && a.iter().all(|value| b.contains(value))
 }
 
 fn stopped_before(failure: Failure) -> Vec<Lookup> {

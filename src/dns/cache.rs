@@ -1,4 +1,5 @@
-//! Delegations of registries, for a short while. Answers are never kept.
+//! Delegations of registries and addresses of name servers, for a short while. Answers about a domain
+//! are never kept.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

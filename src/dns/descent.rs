@@ -136,7 +136,7 @@ impl Walk<'_> {
                     for ip in server.ips() {
                         self.walker.limits.vouch(&referral.cut, ip);
                     }
-                    // It answered at these addresses. Another one that somebody tells of it is none.
+                    // It answered at these addresses; the referral may lie about them.
                     let host = |entry: &&mut (Name, _)| *shown(&entry.0) == *server.host;
                     if let Some((_, glue)) = referral.hosts.iter_mut().find(host) {
                         *glue = server.ips().collect();

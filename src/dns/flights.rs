@@ -1,4 +1,4 @@
-//! What is being found out: whoever needs the same waits for it and does not ask again.
+//! Shared look-ups: a check that needs what another one is looking up waits for it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -47,8 +47,8 @@ impl<K> Default for Flights<K> {
 }
 
 impl<K: Clone + Eq + Hash> Flights<K> {
-    /// Waits for whoever is at it. What that one found is in the cache then. None where whoever is at
-    /// it needs in turn what `on_behalf_of` is at: the two would wait for each other for ever.
+    /// Waits until nobody else looks the key up; the result is in the cache then. Returns none if the
+    /// other look-up needs `on_behalf_of` itself, since both would wait for ever.
     pub async fn turn(&self, key: K, on_behalf_of: Option<&K>) -> Option<Turn<'_, K>> {
         let since = Instant::now();
         let need = match on_behalf_of {

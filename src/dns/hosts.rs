@@ -120,12 +120,11 @@ impl Walk<'_> {
             }
         };
         let shared = self.patiently(delegation.keys.get_or_try_init(|| chain));
-        let chain = match shared.await {
-            Some(chain) => chain.map_or_else(Chain::Broken, Clone::clone),
-            None => {
-                let asked = self.keys_of(&delegation.name, &delegation.trust, &servers, transport);
-                asked.await
-            }
+        let chain = if let Some(chain) = shared.await {
+            chain.map_or_else(Chain::Broken, Clone::clone)
+        } else {
+            let asked = self.keys_of(&delegation.name, &delegation.trust, &servers, transport);
+            asked.await
         };
         let zone = Arc::new(Zone {
             name: delegation.name.clone(),
@@ -307,7 +306,7 @@ impl Walk<'_> {
             };
             let found = self.look_up(host, Path(Some(&link))).await;
             match (&found, &mut turn) {
-                // What is found for the sake of another lacks those who need that other.
+                // A nested look-up may have left out servers that need the outer one.
                 (Ok(found), _) if found.weight == Weight::Complete || path.is_empty() => {
                     self.walker.cache.keep_host(host.clone(), found.clone());
                 }

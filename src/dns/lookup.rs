@@ -55,10 +55,7 @@ impl Lookups<'_> {
 
     /// A random name beside the challenge's.
     pub fn sibling(&self) -> Result<Name, Failure> {
-        let label = Alphanumeric
-            .sample_string(&mut rand::rng(), 20)
-            .to_lowercase();
-        let sibling = self.apex.prepend_label(format!("_{label}").as_bytes());
+        let sibling = self.apex.prepend_label(random_label().as_bytes());
         sibling.map_err(|_| Failure::Malformed)
     }
 
@@ -231,6 +228,13 @@ fn cut(referral: &Referral) -> ZoneServers {
         name: shown(&referral.cut),
         hosts: referral.hosts.iter().map(|(host, _)| shown(host)).collect(),
     }
+}
+
+/// A label that nobody has put anything at.
+#[must_use]
+pub fn random_label() -> String {
+    let random = Alphanumeric.sample_string(&mut rand::rng(), 20);
+    format!("_{}", random.to_lowercase())
 }
 
 /// Whether a look-up rests on what a server might not say of the same name in lower case: it found no

@@ -15,16 +15,15 @@ use hickory_resolver::net::tls::tls_exchange;
 use hickory_resolver::net::xfer::DnsExchange;
 use hickory_resolver::net::{NetError, tls};
 use jiff::Timestamp;
-use rand::distr::{Alphanumeric, SampleString};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{read_recursive, shown};
+use super::answer::{is_same_set, read_recursive, shown};
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport, accept, failure, over};
 use super::guard::Guard;
-use super::lookup::rests_on_case;
+use super::lookup::{random_label, rests_on_case};
 use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
     Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
@@ -263,13 +262,13 @@ impl Recursive {
         time: Timestamp,
         transport: Transport,
     ) -> Lookup {
-        let told = join_all(
+        let replies = join_all(
             self.servers
                 .iter()
                 .map(|server| self.ask(server, challenge, form, time, transport)),
         )
         .await;
-        let security = told
+        let security = replies
             .iter()
             .filter(|(outcome, _)| !matches!(outcome, Outcome::Failed(_)))
             .map(|&(_, security)| security)
@@ -278,7 +277,7 @@ impl Recursive {
         let answers = self
             .servers
             .iter()
-            .zip(told)
+            .zip(replies)
             .map(|(server, (outcome, _))| ServerAnswer {
                 server: server.configured.to_string().into(),
                 outcome,
@@ -335,10 +334,7 @@ impl Recursive {
         outcome: Outcome,
         transport: Transport,
     ) -> Outcome {
-        let label = Alphanumeric
-            .sample_string(&mut rand::rng(), 20)
-            .to_lowercase();
-        let sibling = format!("_{label}.{}", challenge.name);
+        let sibling = format!("{}.{}", random_label(), challenge.name);
         let (sibling, _) = self.ask_txt(server, challenge, &sibling, transport).await;
         if let Outcome::Values { values, aliases } = &outcome
             && aliases.is_empty()
@@ -537,17 +533,6 @@ fn stray_names(challenge: &Challenge) -> Vec<(Place, String)> {
         .chain(above)
         .filter(|(_, name)| name.len() <= MAX_NAME_OCTETS)
         .collect()
-}
-
-/// Whether two sets of records are the same, whatever their order.
-fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
-    let sorted = |values: &[Vec<u8>]| {
-        let mut values = values.to_vec();
-        values.sort_unstable();
-        values.dedup();
-        values
-    };
-    sorted(a) == sorted(b)
 }
 
 fn aliases(outcome: &Outcome) -> &[String] {

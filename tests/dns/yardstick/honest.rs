@@ -18,7 +18,7 @@ use crate::support::{Asked, Checked, Engine, Setup, challenge};
 /// What a first check may send, with nothing remembered of the root or any zone. Unbound asks one
 /// server of each zone and needs up to 100 in these layouts; a check asks every server, up to eight,
 /// of each zone that the record's name passes.
-pub const MOST_PACKETS: usize = 400;
+pub const MOST_PACKETS: usize = 320;
 
 /// The Internet's.
 const WRONG_ANCHOR: &str = ". 3600 IN DNSKEY 257 3 8 \

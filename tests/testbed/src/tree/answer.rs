@@ -180,7 +180,7 @@ fn honest(
     let truth = state.zones.get(&zone.origin).filter(|_| server.forger);
     let resolution = || Resolution::new(zone, truth, signatures, style);
     let reply = if style.misses(request, zone) {
-        resolution().missing()
+        resolution().missing(name, record_type)
     } else {
         resolution().of(name, record_type)
     };

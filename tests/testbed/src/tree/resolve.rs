@@ -70,7 +70,16 @@ impl<'a> Resolution<'a> {
     }
 
     /// The answer of a server that does not find the name, whether or not it is there.
-    pub(super) fn missing(mut self) -> Reply {
+    pub(super) fn missing(mut self, name: &Name, record_type: RecordType) -> Reply {
+        let wildcard = zone::wildcard_of(&self.zone.origin);
+        if let Some(node) = self.zone.nodes.get(&wildcard) {
+            let found = Match {
+                node: Some(node),
+                wildcard: Some(wildcard),
+            };
+            self.found(name, record_type, &found);
+            return self.reply;
+        }
         self.reply.code = ResponseCode::NXDomain;
         self.soa();
         self.reply
