@@ -552,7 +552,7 @@ mod tests {
         for (code, failure) in [
             (ResponseCode::ServFail, Failure::ServFail),
             (ResponseCode::Refused, Failure::Refused),
-            (ResponseCode::FormErr, Failure::NotImp),
+            (ResponseCode::FormErr, Failure::FormErr),
             (ResponseCode::NXDomain, Failure::Malformed),
         ] {
             let answer = Answer {
