@@ -5,8 +5,11 @@ use std::net::IpAddr;
 use hickory_resolver::net::proto::op::{Message, ResponseCode};
 use hickory_resolver::net::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
+use super::budget::MAX_SERVERS;
 use crate::model::evidence::{Failure, Outcome};
 
+/// Addresses of one host that are read.
+const MAX_GLUE: usize = 16;
 /// Most aliases that are followed.
 pub const MAX_ALIASES: usize = 8;
 
@@ -32,6 +35,8 @@ pub enum Reading {
     NxDomain {
         zone: Name,
     },
+    /// A zone above the one that was asked denies the name, and so that there is a cut.
+    NoSuchZone,
 }
 
 /// A zone cut between the zone that was asked and the name, as the parent's side sees it.
@@ -147,6 +152,7 @@ pub fn read_authoritative(
     }
     match referral(message, zone, name) {
         Some(referral) if !missing && message.answers.is_empty() => referral,
+        _ if soa_owner(message, &Name::root(), name).is_some() => Ok(Reading::NoSuchZone),
         _ => Err(Failure::NegativeWithoutSoa),
     }
 }
@@ -315,10 +321,16 @@ fn referral(message: &Message, zone: &Name, name: &Name) -> Option<Result<Readin
     }
     hosts.sort_unstable();
     hosts.dedup();
+    // Of more servers than are ever asked nothing is looked for: an answer has room for thousands.
+    let is_too_many = hosts.len() > MAX_SERVERS;
     let hosts = hosts
         .into_iter()
         .map(|host| {
-            let glue = glue(message, zone, &host);
+            let glue = if is_too_many {
+                Vec::new()
+            } else {
+                glue(message, zone, &host)
+            };
             (host, glue)
         })
         .collect();
@@ -335,6 +347,7 @@ fn glue(message: &Message, zone: &Name, host: &Name) -> Vec<IpAddr> {
         .collect();
     addresses.sort_unstable();
     addresses.dedup();
+    addresses.truncate(MAX_GLUE);
     addresses
 }
 
@@ -527,11 +540,7 @@ mod tests {
                     zone: name("_c.acme.example."),
                 }),
             ),
-            (
-                "example.",
-                ResponseCode::NXDomain,
-                Err(Failure::NegativeWithoutSoa),
-            ),
+            ("example.", ResponseCode::NXDomain, Ok(Reading::NoSuchZone)),
             (
                 "x.acme.example.",
                 ResponseCode::NoError,

@@ -181,6 +181,9 @@ impl Walk<'_> {
                 |answer: &Message| read_authoritative(answer, &zone.name, name, RecordType::TXT);
             let reply = self.query(&zone.name, server, &question, read).await;
             match reply.result {
+                Ok((_, Reading::NoSuchZone)) => {
+                    failed.push((reply.server, Failure::NegativeWithoutSoa));
+                }
                 Ok((_, reading)) => return Ok(reading),
                 Err(failure) => failed.push((reply.server, failure)),
             }

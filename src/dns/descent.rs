@@ -58,6 +58,9 @@ impl Walk<'_> {
                 weight = Weight::Partial;
             }
             let (replies, agreed) = self.consult(&zone, (name, kind), transport, path).await;
+            let is_below =
+                |reply: &Reply<(Said, Security)>| matches!(reply.result, Ok((Said::Below(_), _)));
+            let all_refer = !replies.iter().any(is_below);
             asked.push(Asked {
                 zone: Arc::clone(&zone),
                 replies,
@@ -73,7 +76,9 @@ impl Walk<'_> {
                 }
                 Err(failure) => break Err(failure),
             };
+            // Where a server answers itself, its answer and the address must agree in the zone below.
             if kind != RecordType::TXT
+                && all_refer
                 && let Some(ips) = glue_of(&referral, name)
             {
                 break Ok(Reading::Addresses(ips));
@@ -238,12 +243,13 @@ struct Consensus<'a>(&'a Reading);
 
 impl PartialEq for Consensus<'_> {
     fn eq(&self, other: &Self) -> bool {
-        use Reading::{Addresses, Alias, NoData, NxDomain, Referral, Texts};
+        use Reading::{Addresses, Alias, NoData, NoSuchZone, NxDomain, Referral, Texts};
         match (self.0, other.0) {
             (Alias { target: a, .. }, Alias { target: b, .. }) => a == b,
             (Addresses(a), Addresses(b)) => a == b,
             // Referrals were held against each other before.
             (Referral(_), Referral(_))
+            | (NoSuchZone, NoSuchZone)
             | (
                 Texts(_) | NoData { .. } | NxDomain { .. },
                 Texts(_) | NoData { .. } | NxDomain { .. },
@@ -283,6 +289,7 @@ fn has_child(reading: &Reading, referral: &Referral, server: &NameServer, name: 
             deeper.cut != referral.cut && referral.cut.zone_of(&deeper.cut)
         }
         Reading::NoData { zone } | Reading::NxDomain { zone } => referral.cut.zone_of(zone),
+        Reading::NoSuchZone => false,
         Reading::Texts(_) | Reading::Addresses(_) => true,
         // A zone's own name is never an alias (RFC 1034 section 3.6.2), and what moves names stands
         // inside it.
@@ -293,9 +300,11 @@ fn has_child(reading: &Reading, referral: &Referral, server: &NameServer, name: 
                     .is_none_or(|above| referral.cut.zone_of(above))
         }
     };
-    // It may have another name there.
+    // It may have another name there, at no other addresses: it must be asked again, and nobody in
+    // its place.
+    let is_own = |ip: &IpAddr| server.ips().any(|own| own == *ip);
     let named = |(host, glue): &(Name, Vec<IpAddr>)| {
-        *shown(host) == *server.host || server.ips().any(|ip| glue.contains(&ip))
+        *shown(host) == *server.host || (!glue.is_empty() && glue.iter().all(is_own))
     };
     fits && referral.hosts.iter().any(named)
 }

@@ -366,3 +366,98 @@ async fn forges_a_cut_where_a_wildcard_is_an_alias() {
         }
     }
 }
+
+/// A cut at the challenge's label, for a host with two addresses: the attacker's and that of the
+/// honest server, which would have to be one of the zone's own for that.
+#[tokio::test]
+async fn forges_a_cut_with_the_honest_server_s_address() {
+    for bad in HOSTS {
+        for host in ["x._freehold-challenge.acme.com", "x.acme.com"] {
+            for wildcard in [false, true] {
+                let world = world(builder(), DOMAIN, bad).await;
+                let record = world.owner.owner_underscore();
+                if wildcard {
+                    let zone = world.tree.zone(DOMAIN);
+                    zone.remove(&record);
+                    zone.set_txt("*.acme.com", &["v=spf1 -all"]);
+                }
+                let evil = world.tree.server(EVIL[0]);
+                evil.serve(DOMAIN);
+                evil.zone(DOMAIN)
+                    .set_txt(&record, &[&world.attacker.value_underscore()]);
+                let honest = world.tree.server(world.other()).told_address();
+                let lie = world.lie();
+                lie.set_ns(&record, &[host]);
+                for glue in [vec![evil.told_address(), honest], vec![honest]] {
+                    lie.set_glue(host, &glue);
+                    lie.set_addresses(host, &glue);
+                    let engine = Engine::of(&world.tree);
+                    let attacker = engine.check(&world.attacker).await;
+                    assert_ne!(attacker.judged.verdict, Verdict::Proven, "{attacker:#?}");
+                    let owner = engine.check(&world.owner).await;
+                    let denied = owner.judged.verdict.is_negative() && !wildcard;
+                    assert!(!denied, "{owner:#?}");
+                }
+                assert_eq!(evil.queries_for(&record), 0);
+            }
+        }
+    }
+}
+
+/// The zone's name servers have names in a provider's zone; the attacker's server there says that each
+/// is a zone of its own, on the honest server and at an address of his.
+#[tokio::test]
+async fn forges_a_cut_at_a_name_server_s_name() {
+    for bad in ["a.infra.org", "b.infra.org"] {
+        let other = if bad == "a.infra.org" {
+            "b.infra.org"
+        } else {
+            "a.infra.org"
+        };
+        let builder = builder()
+            .served_by(&["ns1.infra.org", "ns2.infra.org"])
+            .zone("infra.org")
+            .served_by(&["a.infra.org", "b.infra.org"]);
+        let world = world(builder, DOMAIN, bad).await;
+        let evil = world.evil_address();
+        let lie = world.tree.server(bad).zone("infra.org");
+        for host in ["ns1.infra.org", "ns2.infra.org"] {
+            lie.set_ns(host, &[other, host]);
+            lie.set_glue(host, &[evil]);
+        }
+        world.holds().await;
+    }
+}
+
+/// The challenge is an alias of the owner's. The attacker's server invents a cut below which every
+/// name is that alias, so that it would be a wildcard's.
+#[tokio::test]
+async fn forges_a_cut_with_a_wildcard_of_the_owner_s_alias() {
+    for bad in HOSTS {
+        let builder = Tree::builder()
+            .public_addresses()
+            .zone("evil.net")
+            .zone("sub.acme.com")
+            .zone("host.net")
+            .zone(DOMAIN);
+        let world = world(builder, DOMAIN, bad).await;
+        let owner = challenge("eu.acme.com");
+        let zone = world.tree.zone(DOMAIN);
+        zone.set_cname(&owner.owner_underscore(), "t.host.net");
+        world
+            .tree
+            .zone("host.net")
+            .set_txt("t.host.net", &[&owner.value_underscore()]);
+        let engine = Engine::of(&world.tree);
+        engine.check(&owner).await.is(Verdict::Proven, Complete);
+        let evil = world.tree.server(EVIL[0]);
+        evil.serve(DOMAIN);
+        evil.zone(DOMAIN).set_cname("*.eu.acme.com", "t.host.net");
+        let lie = world.lie();
+        lie.set_ns("eu.acme.com", &[world.other(), "y.acme.com"]);
+        lie.set_addresses("y.acme.com", &[evil.told_address()]);
+        lie.set_glue("y.acme.com", &[evil.told_address()]);
+        let checked = Engine::of(&world.tree).check(&owner).await;
+        assert!(!checked.judged.verdict.is_negative(), "{checked:#?}");
+    }
+}
