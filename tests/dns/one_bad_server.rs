@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use freehold::model::agreement::Weight::{Complete, Partial};
+use freehold::model::evidence::{Outcome, ServerAnswer};
 use freehold::model::verdict::Verdict;
 use freehold_testbed::Tree;
 use freehold_testbed::tree::{Behaviour, Builder, Query, Signatures, ZoneEdit};
@@ -374,7 +375,9 @@ async fn forges_a_cut_with_the_honest_server_s_address() {
     for bad in HOSTS {
         for host in ["x._freehold-challenge.acme.com", "x.acme.com"] {
             for wildcard in [false, true] {
-                let world = world(builder(), DOMAIN, bad).await;
+                // Asked before the honest one.
+                let builder = builder().told_address(EVIL[0], [192, 88, 0, 9].into());
+                let world = world(builder, DOMAIN, bad).await;
                 let record = world.owner.owner_underscore();
                 if wildcard {
                     let zone = world.tree.zone(DOMAIN);
@@ -459,5 +462,10 @@ async fn forges_a_cut_with_a_wildcard_of_the_owner_s_alias() {
         lie.set_glue("y.acme.com", &[evil.told_address()]);
         let checked = Engine::of(&world.tree).check(&owner).await;
         assert!(!checked.judged.verdict.is_negative(), "{checked:#?}");
+        let answers = checked.evidence.lookups[0].steps.iter();
+        let mut answers = answers.flat_map(|step| &step.answers);
+        let is_wildcard =
+            |answer: &ServerAnswer| matches!(answer.outcome, Outcome::WildcardAlias { .. });
+        assert!(!answers.any(is_wildcard), "{checked:#?}");
     }
 }
