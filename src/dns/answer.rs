@@ -36,7 +36,10 @@ pub enum Reading {
         zone: Name,
     },
     /// A zone above the one that was asked denies the name, and so that there is a cut.
-    NoSuchZone,
+    NoSuchZone {
+        /// The zone whose SOA says so.
+        above: Name,
+    },
 }
 
 /// A zone cut between the zone that was asked and the name, as the parent's side sees it.
@@ -152,8 +155,11 @@ pub fn read_authoritative(
     }
     match referral(message, zone, name) {
         Some(referral) if !missing && message.answers.is_empty() => referral,
-        _ if soa_owner(message, &Name::root(), name).is_some() => Ok(Reading::NoSuchZone),
-        _ => Err(Failure::NegativeWithoutSoa),
+        _ => {
+            let above = soa_owner(message, &Name::root(), name);
+            let above = above.ok_or(Failure::NegativeWithoutSoa)?;
+            Ok(Reading::NoSuchZone { above })
+        }
     }
 }
 
@@ -540,7 +546,13 @@ mod tests {
                     zone: name("_c.acme.example."),
                 }),
             ),
-            ("example.", ResponseCode::NXDomain, Ok(Reading::NoSuchZone)),
+            (
+                "example.",
+                ResponseCode::NXDomain,
+                Ok(Reading::NoSuchZone {
+                    above: name("example."),
+                }),
+            ),
             (
                 "x.acme.example.",
                 ResponseCode::NoError,

@@ -129,6 +129,7 @@ impl Walk<'_> {
             chain,
             partial: false,
             registry: true,
+            way: Vec::new(),
         };
         let delegation = Arc::new(Delegation::of_root(Arc::new(zone)));
         self.walker.cache.keep_delegation(&delegation, MAX_AGE);
@@ -164,7 +165,7 @@ impl Walk<'_> {
         let trust = self.trust_of(&zone, &referral.cut, Transport::Tcp).await;
         let lasts = !matches!(trust, Trust::Broken(_));
         let registry = self.walker.policy.is_registry(&shown(&referral.cut));
-        let child = Arc::new(Delegation::new(referral, registry, trust));
+        let child = Arc::new(Delegation::new(referral, registry, trust, Vec::new()));
         if lasts {
             self.walker.cache.keep_delegation(&child, ttl);
         }
@@ -181,7 +182,7 @@ impl Walk<'_> {
                 |answer: &Message| read_authoritative(answer, &zone.name, name, RecordType::TXT);
             let reply = self.query(&zone.name, server, &question, read).await;
             match reply.result {
-                Ok((_, Reading::NoSuchZone)) => {
+                Ok((_, Reading::NoSuchZone { .. })) => {
                     failed.push((reply.server, Failure::NegativeWithoutSoa));
                 }
                 Ok((_, reading)) => return Ok(reading),

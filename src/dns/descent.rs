@@ -116,8 +116,16 @@ impl Walk<'_> {
         Vec<Reply<(Said, Security)>>,
         Result<(Reading, Weight), Failure>,
     ) {
-        let replies = self.ask_all(zone, asked, transport, path).await;
+        let mut replies = self.ask_all(zone, asked, transport, path).await;
         let (name, _) = asked;
+        for reply in &mut replies {
+            if let Ok((_, Reading::NoSuchZone { above })) = &reply.result
+                && !zone.way.contains(above)
+            {
+                // It has neither this zone nor one that led here, and knows nothing.
+                reply.result = Err(Failure::NegativeWithoutSoa);
+            }
+        }
         let mut referrals: Vec<&Referral> = replies
             .iter()
             .filter_map(|reply| match &reply.result {
@@ -227,7 +235,8 @@ impl Walk<'_> {
     ) -> Result<Arc<Zone>, Failure> {
         let trust = self.trust_of(zone, &referral.cut, transport).await;
         let registry = self.walker.policy.is_registry(&shown(&referral.cut));
-        let child = Delegation::new(referral, registry, trust);
+        let way = zone.way.iter().chain([&zone.name]).cloned().collect();
+        let child = Delegation::new(referral, registry, trust, way);
         let needed = if kind == RecordType::TXT {
             Needed::All
         } else {
@@ -249,7 +258,7 @@ impl PartialEq for Consensus<'_> {
             (Addresses(a), Addresses(b)) => a == b,
             // Referrals were held against each other before.
             (Referral(_), Referral(_))
-            | (NoSuchZone, NoSuchZone)
+            | (NoSuchZone { .. }, NoSuchZone { .. })
             | (
                 Texts(_) | NoData { .. } | NxDomain { .. },
                 Texts(_) | NoData { .. } | NxDomain { .. },
@@ -289,7 +298,7 @@ fn has_child(reading: &Reading, referral: &Referral, server: &NameServer, name: 
             deeper.cut != referral.cut && referral.cut.zone_of(&deeper.cut)
         }
         Reading::NoData { zone } | Reading::NxDomain { zone } => referral.cut.zone_of(zone),
-        Reading::NoSuchZone => false,
+        Reading::NoSuchZone { .. } => false,
         Reading::Texts(_) | Reading::Addresses(_) => true,
         // A zone's own name is never an alias (RFC 1034 section 3.6.2), and what moves names stands
         // inside it.

@@ -132,6 +132,7 @@ impl Walk<'_> {
             servers,
             partial: weight == Weight::Partial,
             registry: delegation.registry,
+            way: delegation.way.clone(),
         });
         if needed == Needed::All || delegation.registry {
             delegation.settle(&zone);

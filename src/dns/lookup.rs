@@ -219,7 +219,7 @@ pub fn outcome(reading: Reading, aliases: Vec<String>) -> Outcome {
             target: shown(&target),
         },
         Reading::Referral(referral) => Outcome::Referral(cut(&referral)),
-        Reading::NoSuchZone => Outcome::Failed(Failure::NegativeWithoutSoa),
+        Reading::NoSuchZone { .. } => Outcome::Failed(Failure::NegativeWithoutSoa),
         Reading::Addresses(_) => Outcome::Failed(Failure::Malformed),
     }
 }

@@ -23,6 +23,8 @@ pub struct Delegation {
     /// Whether it registers names for others, so that one server's referral is enough.
     pub registry: bool,
     pub trust: Trust,
+    /// The zones above it whose servers agreed on the cuts that led here.
+    pub way: Vec<Name>,
     /// The zone's keys, once all who need them have waited for one question.
     pub keys: OnceCell<Chain>,
     settled: OnceLock<Arc<Zone>>,
@@ -49,6 +51,8 @@ pub struct Zone {
     /// Whether an address of a server was found without all who were asked for it.
     pub partial: bool,
     pub registry: bool,
+    /// See [`Delegation::way`].
+    pub way: Vec<Name>,
 }
 
 /// A host name of a delegation.
@@ -71,12 +75,13 @@ pub struct Address {
 
 impl Delegation {
     #[must_use]
-    pub fn new(referral: Referral, registry: bool, trust: Trust) -> Self {
+    pub fn new(referral: Referral, registry: bool, trust: Trust, way: Vec<Name>) -> Self {
         Self {
             name: referral.cut,
             hosts: referral.hosts,
             registry,
             trust,
+            way,
             keys: OnceCell::new(),
             settled: OnceLock::new(),
         }
@@ -90,6 +95,7 @@ impl Delegation {
             hosts: Vec::new(),
             registry: true,
             trust: Trust::Insecure,
+            way: Vec::new(),
             keys: OnceCell::new(),
             settled: OnceLock::from(zone),
         }
