@@ -272,7 +272,7 @@ async fn answers_are_told_apart_in_the_status_and_in_words() {
             "notimp",
             CheckVerdict::Inconclusive,
             "CheckInconclusive",
-            "an error code other than NXDOMAIN",
+            "NOTIMP",
         ),
         (
             "silent",

@@ -123,6 +123,10 @@ const NOT_RUN: [(&str, &[&str]); 9] = [
             "cargo xtask soak",
             "cargo bench --bench checks",
             "cargo xtask faults",
+            "cargo xtask zones",
+            "cargo xtask zones --count N --seed S",
+            "cargo xtask zones --software --count 100",
+            "cargo xtask zones --only SEED",
         ],
     ),
     (

@@ -61,7 +61,7 @@ impl Typed {
                 _ if number % 2 == 0 => typed.sentences.extend(in_sentences(part)),
                 "sh" => typed.blocks.extend(in_block(rest)),
                 "console" => typed.blocks.extend(in_session(rest)),
-                "yaml" => {}
+                "yaml" | "mermaid" => {}
                 language => panic!("is a block of `{language}` a shell's?"),
             }
         }
