@@ -124,9 +124,9 @@ const NOT_RUN: [(&str, &[&str]); 9] = [
             "cargo bench --bench checks",
             "cargo xtask faults",
             "cargo xtask zones",
-            "cargo xtask zones --count N --seed S",
+            "cargo xtask zones --count 500 --seed 7000",
             "cargo xtask zones --software --count 100",
-            "cargo xtask zones --only SEED",
+            "cargo xtask zones --only 7042",
         ],
     ),
     (
