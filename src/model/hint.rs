@@ -37,6 +37,8 @@ pub enum Hint {
     OtherText { name: String, wanted: String },
     /// The token is there without the words before it.
     BareToken { name: String, wanted: String },
+    /// The token ends too early.
+    CutShort { name: String, wanted: String },
     /// A well-formed token, but not the one of this challenge.
     OldToken,
     /// The servers of the zone say different things.
@@ -99,6 +101,10 @@ impl fmt::Display for Hint {
                 f,
                 "The value at {name} is the token without the words before it; publish exactly {wanted}."
             ),
+            Self::CutShort { name, wanted } => write!(
+                f,
+                "The value at {name} ends before the token does; publish all of {wanted}."
+            ),
             Self::OldToken => f.write_str(
                 "Another token was found, perhaps of an earlier challenge; publish the present one.",
             ),
@@ -135,10 +141,8 @@ fn write_broken(
     f: &mut fmt::Formatter<'_>,
     BrokenZone { zone, failure }: &BrokenZone,
 ) -> fmt::Result {
-    let zone = match zone.as_str() {
-        "." => "the root zone",
-        zone => zone,
-    };
+    let is_root = zone == ".";
+    let zone = if is_root { "the root zone" } else { zone };
     match failure {
         Failure::SignatureExpired => write!(
             f,
@@ -150,6 +154,10 @@ fn write_broken(
         ),
         Failure::UntrustedRoot => f.write_str(
             "The keys of the root zone are not those of the trust anchor. The anchor is out of date or belongs to another root: correct --dns-trust-anchor.",
+        ),
+        // Nothing is above it that has a DS record.
+        Failure::Bogus if is_root => f.write_str(
+            "The signatures of the root zone are missing or wrong. Either something on the way removes them, or this root is not signed: then --dns-trust-anchor must name an empty file.",
         ),
         Failure::Bogus => write!(
             f,
@@ -267,6 +275,7 @@ fn misspelled_value(
             wanted,
         },
         Spelling::BareToken => Hint::BareToken { name, wanted },
+        Spelling::CutShort => Hint::CutShort { name, wanted },
         Spelling::RecordLine => Hint::RecordLine { name, wanted },
         Spelling::RepeatedKey => Hint::RepeatedKey { name, wanted },
         Spelling::OtherText => Hint::OtherText { name, wanted },
@@ -537,6 +546,14 @@ mod tests {
                     wanted: right.clone(),
                 }),
             ),
+            (
+                vec!["token=".to_owned()],
+                vec![],
+                Some(Hint::CutShort {
+                    name: owner(),
+                    wanted: right.clone(),
+                }),
+            ),
             (vec![other.clone()], vec![], Some(Hint::OldToken)),
             (
                 vec![format!("{other} expiry=never")],
@@ -789,6 +806,11 @@ mod tests {
                 "acme.example",
                 Failure::Bogus,
                 ["acme.example are missing or wrong", "DS record"],
+            ),
+            (
+                ".",
+                Failure::Bogus,
+                ["something on the way removes them", "an empty file"],
             ),
         ] {
             let above = || vec![Outcome::Failed(Failure::BrokenAbove)];

@@ -12,6 +12,8 @@ pub enum Spelling {
     Slips(Vec<Slip>),
     /// The token alone.
     BareToken,
+    /// The value of either form ends before its token does.
+    CutShort,
     /// The record's name, time to live or type stand in the value.
     RecordLine,
     /// The words before the token are there twice.
@@ -66,7 +68,7 @@ pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
     } = plain(value);
     let token = challenge.token.as_str();
     if !text.contains(token) {
-        return None;
+        return is_cut_short(challenge, &text).then_some(Spelling::CutShort);
     }
     let bare = text.trim_end_matches(['.', ',', ';']);
     if bare == token {
@@ -97,6 +99,15 @@ pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
         Spelling::RepeatedKey
     } else {
         Spelling::OtherText
+    })
+}
+
+/// Whether nothing but the end of the token is missing.
+fn is_cut_short(challenge: &Challenge, text: &str) -> bool {
+    FORMS.iter().any(|&form| {
+        let value = challenge.value(form);
+        let words = value.len() - challenge.token.as_str().len();
+        text.len() >= words && value.starts_with(text)
     })
 }
 
@@ -313,6 +324,12 @@ mod tests {
                 format!("freehold-domain-verification={right}"),
                 Spelling::RepeatedKey,
             ),
+            (right[..right.len() - 1].to_owned(), Spelling::CutShort),
+            (
+                format!("\"{}\"", &apex[..apex.len() - 9]),
+                Spelling::CutShort,
+            ),
+            ("token=".to_owned(), Spelling::CutShort),
             (format!("{right} expiry=soon"), Spelling::OtherText),
             (
                 format!("{right} at https://acme.example"),
@@ -327,7 +344,7 @@ mod tests {
         let latin = [right.as_bytes(), b"\xa0"].concat();
         assert_eq!(of(&c, &latin), Some(slips(&[NoBreakBlanks])));
         let other = format!("token={}", Token::from_random([2; TOKEN_OCTETS]));
-        for value in ["v=spf1 -all", "", &other] {
+        for value in ["v=spf1 -all", "", "token", "token=7", &other] {
             assert_eq!(of(&c, value.as_bytes()), None, "{value:?}");
         }
     }
