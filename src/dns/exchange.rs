@@ -269,6 +269,7 @@ enum Edns {
 #[derive(Debug)]
 pub struct Question {
     transport: Transport,
+    kind: RecordType,
     /// Without what is random in it.
     octets: Vec<u8>,
 }
@@ -294,6 +295,11 @@ impl Question {
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> RecordType {
+        self.kind
     }
 
     /// Written by hand, because it is much of what a check costs: header, question and OPT record
@@ -326,6 +332,7 @@ impl Question {
         }
         Self {
             transport: options.transport,
+            kind,
             octets,
         }
     }

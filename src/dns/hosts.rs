@@ -375,6 +375,8 @@ impl Walk<'_> {
                 // A name server's name is never an alias (RFC 2181 section 10.3).
                 Ok(_) => return Err(Failure::NoAddress),
                 Err(Failure::Budget) => return Err(Failure::Budget),
+                // Whoever is contradicted about one kind may have the only word on the other.
+                Err(Failure::Disagreement) => return Err(Failure::AddressLookup),
                 Err(_) => last = Failure::AddressLookup,
             }
         }

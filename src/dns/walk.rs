@@ -48,11 +48,18 @@ pub struct Walker {
 pub struct Walk<'a> {
     pub walker: &'a Walker,
     pub budget: Budget,
-    /// Addresses that let a question of this check pass without an answer, and whether it was over
-    /// TCP alone; they are not asked again so.
-    silent: Mutex<HashSet<(SocketAddr, bool)>>,
+    silent: Mutex<HashSet<Silence>>,
     at_once: Semaphore,
     broken: Mutex<Option<BrokenZone>>,
+}
+
+/// An address let a question of this check pass without an answer, and is not asked so again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Silence {
+    address: SocketAddr,
+    over_tcp: bool,
+    /// Some servers answer everything but questions for IPv6 addresses, and are witnesses of all else.
+    about_v6: bool,
 }
 
 /// What came of a question to one server.
@@ -139,8 +146,18 @@ impl<'a> Walk<'a> {
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
         let over_tcp = question.transport() == Transport::Tcp;
-        if self.silent().contains(&(address, over_tcp)) {
-            return Err(silence(over_tcp));
+        let about_v6 = question.kind() == RecordType::AAAA;
+        let silence = |over_tcp, about_v6| Silence {
+            address,
+            over_tcp,
+            about_v6,
+        };
+        let was_silent = {
+            let silent = self.silent();
+            [false, about_v6].map(|of| silent.contains(&silence(over_tcp, of)))
+        };
+        if was_silent.contains(&true) {
+            return Err(in_vain(over_tcp));
         }
         self.budget.question()?;
         let answer = self.query_in_turn(zone, address, question, read).await;
@@ -149,9 +166,8 @@ impl<'a> Walk<'a> {
                 return Err(Failure::Budget);
             }
             let mut silent = self.silent();
-            silent.insert((address, over_tcp));
             // Over UDP it was tried over TCP as well.
-            silent.insert((address, true));
+            silent.extend([over_tcp, true].map(|over_tcp| silence(over_tcp, about_v6)));
         }
         answer
     }
@@ -194,12 +210,12 @@ impl<'a> Walk<'a> {
         noted.clone()
     }
 
-    fn silent(&self) -> MutexGuard<'_, HashSet<(SocketAddr, bool)>> {
+    fn silent(&self) -> MutexGuard<'_, HashSet<Silence>> {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn silence(over_tcp: bool) -> Failure {
+fn in_vain(over_tcp: bool) -> Failure {
     if over_tcp {
         Failure::NoTcp
     } else {

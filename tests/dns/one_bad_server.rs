@@ -8,7 +8,9 @@ use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::{Outcome, ServerAnswer};
 use freehold::model::verdict::Verdict;
 use freehold_testbed::Tree;
-use freehold_testbed::tree::{Behaviour, Builder, Query, Signatures, ZoneEdit};
+use freehold_testbed::tree::{
+    AddressAnswer, Behaviour, Builder, Query, Signatures, Style, ZoneEdit,
+};
 
 use crate::support::{Asked, Checked, DOMAIN, Engine, challenge, publish};
 
@@ -429,6 +431,36 @@ async fn forges_a_cut_at_a_name_server_s_name() {
             lie.set_glue(host, &[evil]);
         }
         world.holds().await;
+    }
+}
+
+/// The honest one of two servers says where the domain's name servers are, and nothing at all when it is
+/// asked for their IPv6 addresses.
+#[tokio::test]
+async fn has_the_only_word_on_ipv6_addresses() {
+    for bad in ["a.infra.org", "b.infra.org"] {
+        for evil in ["192.88.0.9", "2001:db9::9"] {
+            let builder = builder()
+                .served_by(&["ns1.infra.org", "ns2.infra.org"])
+                .zone("infra.org")
+                .served_by(&["a.infra.org", "b.infra.org"])
+                .told_address(EVIL[0], evil.parse().unwrap());
+            let world = world(builder, DOMAIN, bad).await;
+            let lie = world.tree.server(bad).zone("infra.org");
+            for host in ["ns1.infra.org", "ns2.infra.org"] {
+                lie.set_addresses(host, &[world.evil_address()]);
+            }
+            let other = if bad == "a.infra.org" {
+                "b.infra.org"
+            } else {
+                "a.infra.org"
+            };
+            world.tree.server(other).set_style(Style {
+                aaaa: AddressAnswer::Nothing,
+                ..Style::default()
+            });
+            world.holds().await;
+        }
     }
 }
 
