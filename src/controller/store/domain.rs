@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
 use super::{Key, shared, version};
 use crate::api::REQUESTED_AT;
@@ -13,10 +13,11 @@ use crate::api::organization_domain::{
 };
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
-use crate::model::lifecycle::{HeldBy, Identity, Rest, Snapshot};
+use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::settings::Settings;
 use crate::model::uid::Uid;
+use crate::objects::{Decoded, Unreadable};
 
 /// What is kept of an organization domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,34 +47,70 @@ pub enum Kept {
 impl Domain {
     #[must_use]
     pub fn project(object: OrganizationDomain) -> Self {
-        let key = Key::of(&object).shared();
-        let organization = Key::new(key.namespace(), &object.spec.organization_ref.name).shared();
-        let version = version(&object);
-        let requested = object
-            .annotations()
-            .get(REQUESTED_AT)
-            .map(|text| text.as_str().into());
         let OrganizationDomain {
             metadata,
             spec,
             status,
         } = object;
+        let organization = &spec.organization_ref.name;
+        Self::of(
+            &metadata,
+            &spec.domain,
+            organization,
+            status.unwrap_or_default(),
+        )
+    }
+
+    /// As `project`. Of an object that cannot be read, what it stated when it could, which never changes,
+    /// stands in place of what cannot be read: what is owed to others goes on without the rest.
+    #[must_use]
+    pub fn project_with(
+        object: Decoded<OrganizationDomain>,
+        stated: &str,
+        organization: &str,
+    ) -> Self {
+        let unreadable = match object.0 {
+            Ok(object) => return Self::project(object),
+            Err(unreadable) => unreadable,
+        };
+        let Unreadable { metadata, .. } = &*unreadable;
+        let domain = unreadable.text(&["spec", "domain"]);
+        let reference = unreadable.text(&["spec", "organizationRef", "name"]);
+        Self::of(
+            metadata,
+            domain.as_deref().unwrap_or(stated),
+            reference.as_deref().unwrap_or(organization),
+            unreadable.status(),
+        )
+    }
+
+    fn of(
+        metadata: &ObjectMeta,
+        stated: &str,
+        organization: &str,
+        status: OrganizationDomainStatus,
+    ) -> Self {
+        let key = Key::of_metadata(metadata).shared();
+        let organization = Key::new(key.namespace(), organization).shared();
+        let annotations = metadata.annotations.as_ref();
+        let requested = annotations.and_then(|annotations| annotations.get(REQUESTED_AT));
         Self {
             key,
-            version,
+            version: version(metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             created: metadata
                 .creation_timestamp
+                .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
-            canonical: DomainName::parse(&spec.domain)
+            canonical: DomainName::parse(stated)
                 .ok()
                 .map(|name| shared(name.as_str())),
-            stated: shared(&spec.domain),
+            stated: shared(stated),
             organization,
-            requested,
-            kept: Kept::Whole(Box::new(status.unwrap_or_default())),
+            requested: requested.map(|text| lifecycle::bounded(text).into()),
+            kept: Kept::Whole(Box::new(status)),
         }
     }
 
