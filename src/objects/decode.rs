@@ -430,6 +430,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn no_object_that_a_tenant_shapes_is_too_much(
             managed in harmful(),

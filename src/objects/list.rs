@@ -30,8 +30,9 @@ impl Page {
     pub async fn next(&mut self) -> kube::Result<Option<Box<RawValue>>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                // No more than an item that is not what it should be.
-                let text = String::from_utf8_lossy(&item).into_owned();
+                let text = String::from_utf8(item)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+                // One that is no JSON is no object, and no more than that.
                 return Ok(Some(RawValue::from_string(text).unwrap_or_default()));
             }
             let octets = self.body.fill_buf().await.map_err(Error::ReadEvents)?;

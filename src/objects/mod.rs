@@ -29,7 +29,7 @@ pub use self::watch::watch;
 /// Objects in one answer of the API server.
 const PAGE: u32 = 500;
 /// An answer of more octets waits for its turn: etcd takes objects of 1.5 MB, and many are read at once.
-const LARGE: usize = 64 * 1024;
+const LARGE: usize = 32 * 1024;
 static LARGE_ANSWERS: Semaphore = Semaphore::const_new(2);
 
 /// The objects of a kind, in one namespace or in all.

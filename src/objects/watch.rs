@@ -165,3 +165,190 @@ where
         Some(Ok(event(object)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+
+    use super::*;
+    use crate::api::Organization;
+
+    /// Answers each request with the next of its texts, and then no more.
+    #[derive(Clone, Default)]
+    struct Server {
+        answers: Arc<Mutex<VecDeque<(u16, String)>>>,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl tower::Service<Request<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            self.asked.lock().unwrap().push(query);
+            let answer = self.answers.lock().unwrap().pop_front();
+            let (code, text) = answer.unwrap_or((503, "no more".to_owned()));
+            let response = Response::builder().status(code);
+            ready(Ok(response.body(Body::from(text.into_bytes())).unwrap()))
+        }
+    }
+
+    fn object(name: &str, version: u64, managed: &str) -> String {
+        format!(
+            r#"{{"apiVersion":"freehold.dev/v1alpha1","kind":"Organization","metadata":{{"name":"{name}","namespace":"acme","uid":"{name}","resourceVersion":"{version}","managedFields":[{managed}]}},"spec":{{}}}}"#
+        )
+    }
+
+    fn list(items: &[String], metadata: &str) -> (u16, String) {
+        let items = items.join(",");
+        (
+            200,
+            format!(r#"{{"kind":"OrganizationList","items":[{items}],"metadata":{{{metadata}}}}}"#),
+        )
+    }
+
+    fn said(event: Result<Event<Decoded<Organization>>>) -> String {
+        let of = |object: Decoded<Organization>| {
+            let name = object.metadata().name.clone().unwrap_or_default();
+            let broken = if object.0.is_err() { " broken" } else { "" };
+            format!("{name}{broken}")
+        };
+        match event {
+            Ok(Event::Init) => "begins".to_owned(),
+            Ok(Event::InitApply(object)) => format!("there is {}", of(object)),
+            Ok(Event::InitDone) => "that is all".to_owned(),
+            Ok(Event::Apply(object)) => format!("changed {}", of(object)),
+            Ok(Event::Delete(object)) => format!("gone {}", of(object)),
+            Err(Error::InitialListFailed(_)) => "no list".to_owned(),
+            Err(Error::WatchStartFailed(_)) => "no watch".to_owned(),
+            Err(Error::WatchError(status)) => format!("error {}", status.code),
+            Err(Error::WatchFailed(_)) => "no event".to_owned(),
+            Err(Error::NoResourceVersion) => "no version".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_told_page_by_page_and_then_each_change() {
+        let far = r#"{"manager":"x","time":"9999-12-31T23:59:59Z"}"#;
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let deep_spec = object("deep", 3, "").replace(r#""spec":{}"#, &format!(r#""spec":{deep}"#));
+        let event = |kind: &str, object: &str| format!(r#"{{"type":"{kind}","object":{object}}}"#);
+        let gone = r#"{"kind":"Status","status":"Failure","reason":"Expired","code":410}"#;
+        let events = [
+            event("ADDED", &object("c", 12, far)),
+            event("MODIFIED", &deep_spec),
+            event(
+                "BOOKMARK",
+                r#"{"kind":"Organization","apiVersion":"v1","metadata":{"resourceVersion":"20"}}"#,
+            ),
+            event("DELETED", &object("c", 21, &deep)),
+        ];
+        let server = Server::default();
+        server.answers.lock().unwrap().extend([
+            list(
+                &[
+                    object("a", 1, far),
+                    deep_spec.clone(),
+                    object("b", 2, &deep),
+                ],
+                r#""continue":"next","resourceVersion":"10""#,
+            ),
+            list(&[], r#""resourceVersion":"11""#),
+            (200, events.join("\n")),
+            // The watch ended, and goes on where it was.
+            (200, event("ERROR", gone)),
+            // Too long ago: all from the beginning.
+            list(&[object("a", 30, "")], r#""resourceVersion":"31""#),
+            (410, gone.to_owned()),
+            (200, r#"{"items":[{"#.to_owned()),
+            list(&[], ""),
+        ]);
+        let client = Client::new(server.clone(), "default");
+        let params = ListParams::default().labels("a=b");
+        let mut events = pin!(watch(Objects::<Organization>::all(client), params));
+        let mut told = Vec::new();
+        while told.last().is_none_or(|last| last != "no version") {
+            told.push(said(events.next().await.unwrap()));
+        }
+        assert_eq!(
+            told,
+            [
+                "begins",
+                "there is a",
+                "there is deep broken",
+                "there is b",
+                "that is all",
+                "changed c",
+                "changed deep broken",
+                "gone c",
+                "error 410",
+                "begins",
+                "there is a",
+                "that is all",
+                "no watch",
+                "begins",
+                "no list",
+                "begins",
+                "no version",
+            ]
+        );
+        let asked = server.asked.lock().unwrap().clone();
+        assert!(
+            asked
+                .iter()
+                .all(|query| query.contains("labelSelector=a%3Db"))
+        );
+        assert!(asked[1].contains("continue=next"), "{asked:?}");
+        for (n, version) in [(2, 11), (3, 21), (5, 31)] {
+            let version = format!("resourceVersion={version}");
+            assert!(asked[n].contains(&version), "{n} {asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_managed_fields_say_an_answer_is_decoded() {
+        let server = Server::default();
+        let client = Client::new(server.clone(), "default");
+        let objects = Objects::<Organization>::namespaced(client, "acme");
+        let organization = Organization::new("a", crate::api::OrganizationSpec::default());
+        let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
+        for managed in [r#"{"time":"9999-12-31T23:59:59Z"}"#, &deep] {
+            let answer = (200, object("a", 1, managed));
+            let answers = std::iter::repeat_n(answer, 6);
+            server.answers.lock().unwrap().extend(answers);
+            let (params, name) = (Default::default(), "a");
+            let patch = kube::api::Patch::Merge(serde_json::json!({}));
+            for decoded in [
+                objects.get(name).await,
+                objects.create(&params, &organization).await,
+                objects.replace(name, &params, &organization).await,
+                objects.replace_status(name, &params, &organization).await,
+                objects
+                    .patch_status(name, &Default::default(), &patch)
+                    .await,
+            ] {
+                assert_eq!(
+                    decoded.unwrap().0.unwrap().metadata.uid.as_deref(),
+                    Some("a")
+                );
+            }
+            let metadata = objects.get_metadata(name).await.unwrap();
+            assert_eq!(metadata.uid.as_deref(), Some("a"));
+        }
+    }
+}
