@@ -548,6 +548,7 @@ async fn what_is_too_deep_keeps_nobody_from_starting(
         .with("--recheck-period", "1s")
         .with("--grace-check-period", "1s")
         .with("--grace", "6s")
+        .with("--max-proof-age", "10s")
         .with("--orphan-delay", "1s")
         .start()
         .await;

@@ -225,3 +225,67 @@ impl Domain {
         self.reason() == Some(Reason::QuotaExceeded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::{Extent, decode};
+
+    fn decoded(object: &serde_json::Value) -> Decoded<OrganizationDomain> {
+        let text = object.to_string();
+        decode(serde_json::from_str(&text).unwrap(), Extent::Needed)
+    }
+
+    #[test]
+    fn of_a_large_object_little_is_kept() {
+        let object = json!({
+            "metadata": {
+                "name": "main",
+                "namespace": "acme",
+                "annotations": { REQUESTED_AT: "ü".repeat(125_000), "other": "x".repeat(5_000) },
+            },
+            "spec": { "organizationRef": { "name": "acme" }, "domain": "acme.example" },
+        });
+        let domain = Domain::project(decoded(&object).0.unwrap());
+        assert_eq!(domain.requested.as_deref(), Some(&*"ü".repeat(256)));
+    }
+
+    #[test]
+    fn what_an_object_stated_stands_where_it_cannot_be_read_any_more() {
+        let token = "a".repeat(32);
+        let object = json!({
+            "metadata": {
+                "name": "main",
+                "namespace": "acme",
+                "uid": "1",
+                "resourceVersion": "7",
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": { "organizationRef": ["acme"], "domain": { "name": "x" } },
+            "status": {
+                "state": "Verified",
+                "challenge": {
+                    "token": token,
+                    "issuedTime": "2026-01-01T00:00:00Z",
+                    "issuedFor": "1",
+                    "records": [],
+                },
+            },
+        });
+        let domain = Domain::project_with(decoded(&object), "Acme.example", "acme");
+        assert_eq!(domain.canonical.as_deref(), Some("acme.example"));
+        assert_eq!(domain.organization, Key::new("acme", "acme"));
+        assert_eq!((&domain.uid, domain.version), (&"1".into(), 7));
+        assert!(domain.deleting);
+        assert_eq!(domain.state(), Some(State::Verified));
+        assert_eq!(domain.token(), Token::parse(&token));
+        assert!(domain.token().is_some());
+        // What it states otherwise by now is not passed over.
+        let mut other = object;
+        other["spec"]["domain"] = "other.example".into();
+        let domain = Domain::project_with(decoded(&other), "acme.example", "acme");
+        assert_eq!(domain.canonical.as_deref(), Some("other.example"));
+    }
+}
