@@ -149,7 +149,7 @@ impl Operator {
         });
         let api = Objects::<VerifiedDomain>::all(self.client.clone());
         match self.call(api.delete(&holding.name, &params)).await {
-            Ok(_) | Err(CallError::NotFound) => {
+            Ok(()) | Err(CallError::NotFound) => {
                 self.stores
                     .holdings_mut()
                     .remove_uid(&holding.name, &holding.uid);

@@ -100,6 +100,7 @@ impl fmt::Debug for Unreadable {
 }
 
 /// Decodes one object.
+#[must_use]
 pub fn decode<K>(object: &RawValue, extent: Extent) -> Decoded<K>
 where
     K: DeserializeOwned + Resource,

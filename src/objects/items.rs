@@ -14,8 +14,7 @@ const MAX_ENVELOPE: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Items {
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    text: Text,
     /// Where in the envelope the last string began, and whether the last name in it was `items`.
     string: usize,
     named: bool,
@@ -24,6 +23,16 @@ pub struct Items {
     item: Vec<u8>,
     /// All but the items.
     envelope: Vec<u8>,
+}
+
+/// Where a text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Text {
+    #[default]
+    Outside,
+    Inside,
+    /// After a backslash.
+    Escaped,
 }
 
 /// What a list says beside its items.
@@ -53,7 +62,7 @@ impl Items {
         ready: &mut VecDeque<Vec<u8>>,
     ) -> Result<(), NotAList> {
         while let Some(&octet) = octets.first() {
-            let taken = if self.in_string && !self.escaped {
+            let taken = if self.text == Text::Inside {
                 let plain = |octet: &u8| !matches!(octet, b'"' | b'\\');
                 octets.iter().take_while(|octet| plain(octet)).count()
             } else {
@@ -71,15 +80,18 @@ impl Items {
     }
 
     fn step(&mut self, octet: u8, ready: &mut VecDeque<Vec<u8>>) -> Result<(), NotAList> {
-        if self.in_string {
-            self.in_string = self.escaped || octet != b'"';
-            self.escaped = !self.escaped && octet == b'\\';
+        if self.text != Text::Outside {
+            self.text = match (self.text, octet) {
+                (Text::Inside, b'"') => Text::Outside,
+                (Text::Inside, b'\\') => Text::Escaped,
+                _ => Text::Inside,
+            };
             return self.keep(&[octet]);
         }
         let among_items = self.inside && self.depth == 2;
         match octet {
             b'"' => {
-                self.in_string = true;
+                self.text = Text::Inside;
                 self.string = self.envelope.len();
             }
             b':' if self.depth == 1 => {

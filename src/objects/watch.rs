@@ -331,16 +331,15 @@ mod tests {
             let answer = (200, object("a", 1, managed));
             let answers = std::iter::repeat_n(answer, 6);
             server.answers.lock().unwrap().extend(answers);
-            let (params, name) = (Default::default(), "a");
+            let (params, name) = (kube::api::PostParams::default(), "a");
+            let patched = kube::api::PatchParams::default();
             let patch = kube::api::Patch::Merge(serde_json::json!({}));
             for decoded in [
                 objects.get(name).await,
                 objects.create(&params, &organization).await,
                 objects.replace(name, &params, &organization).await,
                 objects.replace_status(name, &params, &organization).await,
-                objects
-                    .patch_status(name, &Default::default(), &patch)
-                    .await,
+                objects.patch_status(name, &patched, &patch).await,
             ] {
                 assert_eq!(
                     decoded.unwrap().0.unwrap().metadata.uid.as_deref(),

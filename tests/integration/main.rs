@@ -4,7 +4,7 @@
 // Clippy's leave for tests does not reach what the tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // The tests are a client like any other.
-#![allow(clippy::disallowed_types)]
+#![expect(clippy::disallowed_types)]
 
 mod support;
 
