@@ -10,5 +10,6 @@ pub mod cli;
 pub mod controller;
 pub mod dns;
 pub mod model;
+pub mod objects;
 pub mod plugin;
 pub mod telemetry;

@@ -6,17 +6,18 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DynamicObject, ListParams};
-use kube::core::{ApiResource, ObjectMeta};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::core::ObjectMeta;
+use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::read::path;
-use super::{END, End, FORMAT, HEADER, Header, Kind, PAGE, words};
+use super::read::path_of;
+use super::{END, End, FORMAT, HEADER, Header, Kind, words};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::model::challenge::Token;
 use crate::model::name::DomainName;
+use crate::objects::{Extent, Objects, decode};
 
 /// Why an export did not end.
 #[derive(Debug, thiserror::Error)]
@@ -103,10 +104,15 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
 
 /// The labelled ones.
 async fn suspended_namespaces(client: &Client) -> Result<BTreeSet<String>, ExportError> {
-    let api = Api::<Namespace>::all(client.clone());
+    let api = Objects::<Namespace>::all(client.clone());
     let params = ListParams::default().labels(&format!("{SUSPENDED}=true"));
-    let found = api.list_metadata(&params).await?;
-    Ok(found.items.iter().map(ResourceExt::name_any).collect())
+    let mut found = BTreeSet::new();
+    api.each(params, |namespace| {
+        found.extend(namespace.metadata().name.clone());
+        Ok::<_, ExportError>(())
+    })
+    .await?;
+    Ok(found)
 }
 
 /// Namespace and name.
@@ -154,13 +160,9 @@ async fn why_left_out(
     name: String,
     (namespace, object): &Key,
 ) -> Result<LeftOut, ExportError> {
-    let api = Api::<DynamicObject>::namespaced_with(
-        client.clone(),
-        namespace,
-        &ApiResource::erase::<OrganizationDomain>(&()),
-    );
+    let api = Objects::<OrganizationDomain>::namespaced(client.clone(), namespace);
     let there = api.get_opt(object).await?;
-    let there = there.filter(|object| object.metadata.deletion_timestamp.is_none());
+    let there = there.filter(|object| object.metadata().deletion_timestamp.is_none());
     Ok(match there {
         None => LeftOut::HolderGone { name },
         Some(_) => LeftOut::HolderChanged {
@@ -180,26 +182,21 @@ async fn each_page<K>(
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let resource = ApiResource::erase::<K>(&());
-    let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = api.list(&params).await?;
-        for object in page.items {
-            match object.clone().try_parse::<K>() {
-                Ok(_) => see(object)?,
-                Err(error) => left_out.push(LeftOut::Unreadable {
-                    kind,
-                    name: path(&object),
-                    why: error.to_string(),
-                }),
-            }
+    let api = Objects::<K>::all(client.clone());
+    api.each_raw(ListParams::default(), |object| {
+        // As its type, to know that an import takes it; as it is, to leave nothing out.
+        let typed = decode::<K>(object, Extent::Needed).0.map(|_| ());
+        match typed.and_then(|()| decode::<DynamicObject>(object, Extent::Whole).0) {
+            Ok(object) => see(object)?,
+            Err(unreadable) => left_out.push(LeftOut::Unreadable {
+                kind,
+                name: path_of(&unreadable.metadata),
+                why: unreadable.why,
+            }),
         }
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(()),
-        }
-    }
+        Ok(())
+    })
+    .await
 }
 
 struct Stream<'a, W> {

@@ -12,16 +12,17 @@ use std::sync::{Mutex, PoisonError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::core::ObjectMeta;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::read::path;
-use super::there::{Conflict, OTHER_HOLDER, Standing, There, each_page, same_holder, standing};
+use super::read::{path, path_of};
+use super::there::{Conflict, OTHER_HOLDER, Standing, There, same_holder, standing};
 use super::{Backup, Kind, words};
 use crate::api::{OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain};
+use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Objects written at once.
 const CONCURRENCY: usize = 16;
@@ -52,6 +53,12 @@ pub enum ImportError {
     },
     #[error("cannot read from the cluster: {}", words(.0))]
     Cluster(#[from] kube::Error),
+    #[error(
+        "{} is in the cluster and cannot be read: {}. Correct it, and run the import again",
+        path_of(&.0.metadata),
+        .0.why
+    )]
+    Unreadable(#[from] Box<Unreadable>),
 }
 
 /// What an import did.
@@ -141,13 +148,13 @@ fn unlocked<T>(mutex: Mutex<T>) -> T {
 /// here would be given to it there.
 async fn look_at_namespaces(client: &Client, backup: &Backup) -> Result<(), ImportError> {
     let mut there = BTreeMap::new();
-    let api = Api::<Namespace>::all(client.clone());
-    each_page(&api, |namespace| {
-        let suspended = namespace
-            .labels()
-            .get(SUSPENDED)
-            .is_some_and(|v| v == "true");
-        there.insert(namespace.name_any(), suspended);
+    let api = Objects::<Namespace>::all(client.clone());
+    api.each(ListParams::default(), |namespace| {
+        let metadata = namespace.metadata();
+        let label = metadata.labels.as_ref().and_then(|l| l.get(SUSPENDED));
+        let suspended = label.is_some_and(|value| value == "true");
+        there.insert(metadata.name.clone().unwrap_or_default(), suspended);
+        Ok::<_, ImportError>(())
     })
     .await?;
     let wanted = backup.namespaces();
@@ -182,7 +189,7 @@ impl Import<'_> {
     /// Makes the holding, so that nobody takes the name.
     async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
         let name = path(&holding);
-        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let api = Objects::<VerifiedDomain>::all(self.client.clone()).whole();
         let mut there = self.there.holdings.get(&name).cloned();
         if there.is_none() {
             holding.metadata = bare(holding.metadata);
@@ -190,10 +197,12 @@ impl Import<'_> {
             match api.create(&params(), &holding).await {
                 Ok(created) => {
                     self.count(Kind::VerifiedDomain, |counts| counts.created += 1);
-                    self.wait_for_holder(created);
+                    self.wait_for_holder(created.0?);
                     return Ok(());
                 }
-                Err(error) if is_there(&error) => there = api.get_opt(&name).await?,
+                Err(error) if is_there(&error) => {
+                    there = read(api.get_opt(&name).await?)?;
+                }
                 Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
             }
         }
@@ -238,7 +247,7 @@ impl Import<'_> {
         }
         *object.meta_mut() = bare(object.meta().clone());
         let namespace = object.namespace().unwrap_or_default();
-        let api = Api::<K>::namespaced(self.client.clone(), &namespace);
+        let api = Objects::<K>::namespaced(self.client.clone(), &namespace);
         match api.create(&params(), &object).await {
             Ok(_) => self.count(kind, |counts| counts.created += 1),
             Err(error) if is_there(&error) => {
@@ -254,7 +263,8 @@ impl Import<'_> {
         const KIND: Kind = Kind::OrganizationDomain;
         let name = path(&wanted);
         let namespace = wanted.namespace().unwrap_or_default();
-        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), &namespace);
+        let api =
+            Objects::<OrganizationDomain>::namespaced(self.client.clone(), &namespace).whole();
         let mut there = self.there.domains.get(&name).cloned();
         let mut ours = false;
         if there.is_none() {
@@ -266,9 +276,11 @@ impl Import<'_> {
             match api.create(&params(), &object).await {
                 Ok(created) => {
                     ours = true;
-                    there = Some(created);
+                    there = Some(created.0?);
                 }
-                Err(error) if is_there(&error) => there = api.get_opt(&wanted.name_any()).await?,
+                Err(error) if is_there(&error) => {
+                    there = read(api.get_opt(&wanted.name_any()).await?)?;
+                }
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
@@ -311,7 +323,7 @@ impl Import<'_> {
                 }
                 // An operator saw the object before its status came.
                 Err(error) if is_conflict(&error) => {
-                    let live = api.get_opt(&there.name_any()).await?;
+                    let live = read(api.get_opt(&there.name_any()).await?)?;
                     match live.filter(|live| live.uid() == uid) {
                         Some(live) => there = live,
                         None => break,
@@ -334,7 +346,7 @@ impl Import<'_> {
             return Ok(());
         };
         let name = holding.name_any();
-        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let api = Objects::<VerifiedDomain>::all(self.client.clone()).whole();
         holding.spec.holder.uid = uid;
         holding.spec.importing = false;
         match api.replace(&name, &params(), &holding).await {
@@ -391,6 +403,10 @@ fn bare(metadata: ObjectMeta) -> ObjectMeta {
         finalizers: metadata.finalizers,
         ..ObjectMeta::default()
     }
+}
+
+fn read<K>(found: Option<Decoded<K>>) -> Result<Option<K>, Box<Unreadable>> {
+    found.map(|found| found.0).transpose()
 }
 
 fn params() -> PostParams {

@@ -22,8 +22,6 @@ pub use self::there::Conflict;
 pub const FORMAT: &str = "backup.freehold.dev/v1";
 const HEADER: &str = "Export";
 const END: &str = "End";
-/// Objects in one answer of the API server, which bounds what is in memory of them.
-const PAGE: u32 = 500;
 
 /// The kinds in the order in which they are imported: nobody can take a name whose holder is yet to
 /// come, an approval is there before what it approves, and an organization before its domains.

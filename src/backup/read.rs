@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -276,10 +277,15 @@ fn unique<K: Resource<DynamicType = ()>>(kind: Kind, objects: &[K]) -> Result<()
 }
 
 /// `NAMESPACE/NAME`, or the name alone.
-pub(super) fn path(object: &impl ResourceExt) -> String {
-    match object.namespace() {
-        Some(namespace) => format!("{namespace}/{}", object.name_any()),
-        None => object.name_any(),
+pub(super) fn path(object: &impl Resource) -> String {
+    path_of(object.meta())
+}
+
+pub(super) fn path_of(metadata: &ObjectMeta) -> String {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match &metadata.namespace {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_owned(),
     }
 }
 

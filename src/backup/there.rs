@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 
 use kube::api::ListParams;
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::import::ImportError;
-use super::read::{path, token};
-use super::{Backup, Kind, PAGE};
+use super::read::{path, path_of, token};
+use super::{Backup, Kind};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::model::name::DomainName;
+use crate::objects::Objects;
 
 /// An object that is in the cluster otherwise than in the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,37 +152,26 @@ async fn those_of<K>(
     wanted: &[K],
 ) -> Result<BTreeMap<String, K>, ImportError>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let wanted: BTreeSet<String> = wanted.iter().map(path).collect();
     let mut there = BTreeMap::new();
-    let api = Api::<K>::all(client.clone());
-    let read = each_page(&api, |object: K| {
-        let name = path(&object);
+    // What is there is written again with its labels and the like.
+    let api = Objects::<K>::all(client.clone()).whole();
+    let read = api.each(ListParams::default(), |object| {
+        let name = path_of(object.metadata());
         if wanted.contains(&name) {
-            there.insert(name, object);
+            there.insert(name, object.0?);
         }
+        Ok(())
     });
     match read.await {
         Ok(()) => Ok(there),
         // Of the path, not of an object.
-        Err(kube::Error::Api(status)) if status.code == 404 => Err(ImportError::NotServed(kind)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-pub(super) async fn each_page<K>(api: &Api<K>, mut see: impl FnMut(K)) -> kube::Result<()>
-where
-    K: Clone + Debug + DeserializeOwned,
-{
-    let mut params = ListParams::default().limit(PAGE);
-    loop {
-        let page = api.list(&params).await?;
-        page.items.into_iter().for_each(&mut see);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(()),
+        Err(ImportError::Cluster(kube::Error::Api(status))) if status.code == 404 => {
+            Err(ImportError::NotServed(kind))
         }
+        Err(error) => Err(error),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lease::Tenure;
+use crate::objects::Unreadable;
 use crate::telemetry::metrics::{CallResult, Metrics};
 
 /// What a caller can decide on.
@@ -33,6 +34,9 @@ pub enum CallError {
     /// Another replica may lead by now: nothing was sent.
     #[error("this replica leads no longer")]
     NotLeading,
+    /// Asking again gives the same object.
+    #[error(transparent)]
+    Unreadable(#[from] Box<Unreadable>),
     #[error("the operating system gave no random octets: {0}")]
     NoRandomness(String),
 }
@@ -41,7 +45,7 @@ impl CallError {
     /// Whether waiting may help.
     #[must_use]
     pub fn can_pass(&self) -> bool {
-        !matches!(self, Self::Refused(_))
+        !matches!(self, Self::Refused(_) | Self::Unreadable(_))
     }
 }
 

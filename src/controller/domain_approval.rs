@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::Client;
 use kube::api::{ListParams, ObjectMeta, PostParams};
-use kube::{Api, Client};
 
 use super::calls::CallError;
-use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::approvals::{Approval, Approvals};
@@ -22,6 +21,7 @@ use crate::api::domain_approval::{
 use crate::model::approval::{self, Seen, Target};
 use crate::model::facts::whole_second;
 use crate::model::uid::Uid;
+use crate::objects::Objects;
 
 /// What the watch of approvals does.
 pub struct Sink;
@@ -29,10 +29,10 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = DomainApproval;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<DomainApproval>> {
+    fn objects(client: &Client, scope: Option<&str>) -> Objects<DomainApproval> {
         match scope {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
+            Some(namespace) => Objects::namespaced(client.clone(), namespace),
+            None => Objects::all(client.clone()),
         }
     }
 
@@ -86,9 +86,13 @@ impl Operator {
         if self.shard.is_whole() {
             return Ok(false);
         }
-        let api = Api::<OrganizationDomain>::namespaced(self.client.clone(), target.namespace());
-        let found = self.call(api.get_metadata_opt(target.name())).await?;
-        Ok(found.is_some())
+        let api =
+            Objects::<OrganizationDomain>::namespaced(self.client.clone(), target.namespace());
+        match self.call(api.get_metadata(target.name())).await {
+            Ok(_) => Ok(true),
+            Err(CallError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Until when an organization domain is approved by a live read: no name is taken or given up by
@@ -99,13 +103,12 @@ impl Operator {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, CallError> {
         let target = &domain.key;
-        let api =
-            Api::<Decoded<DomainApproval>>::namespaced(self.client.clone(), target.namespace());
+        let api = Objects::<DomainApproval>::namespaced(self.client.clone(), target.namespace());
         let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
         let mut live = Approvals::default();
-        for object in self.call(api.list(&params)).await? {
-            let key = Key::of(&object);
+        let listed = api.each(params, |object| {
+            let key = Key::of_metadata(object.metadata());
             let approval = match object.0 {
                 Ok(object) => Some(Arc::new(Approval::project(object))),
                 // As for the watch, it is what it was when it could be read.
@@ -114,7 +117,9 @@ impl Operator {
             if let Some(approval) = approval {
                 live.upsert(approval, true);
             }
-        }
+            Ok(())
+        });
+        self.call(listed).await?;
         let canonical = domain.canonical.as_deref();
         Ok(canonical.and_then(|canonical| live.until(target, canonical, now)))
     }
@@ -160,7 +165,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         },
         status: Some(status),
     };
-    let api = Api::<DomainApproval>::namespaced(operator.client.clone(), key.namespace());
+    let api = Objects::<DomainApproval>::namespaced(operator.client.clone(), key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
@@ -170,8 +175,11 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            let written = Arc::new(Approval::project(written));
-            operator.stores.approvals_mut().update(written);
+            // The watch tells of one that cannot be read.
+            if let Ok(written) = written.0 {
+                let written = Arc::new(Approval::project(written));
+                operator.stores.approvals_mut().update(written);
+            }
             Ok(expires)
         }
         // The watch brings the change, and with it this key again.

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Client;
 use kube::api::PostParams;
-use kube::{Api, Client};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::calls::{CallError, Calls};
 use crate::model::lifecycle::Notice;
+use crate::objects::Objects;
 use crate::telemetry::metrics::{EventResult, Metrics};
 
 /// Who reports, in every Event.
@@ -101,7 +102,7 @@ impl Publisher {
         let slots = Semaphore::new(CONCURRENCY);
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
             .for_each_concurrent(UNDER_WAY, |(subject, notice)| {
-                let api = Api::<Event>::namespaced(client.clone(), namespace_of(&subject));
+                let api = Objects::<Event>::namespaced(client.clone(), namespace_of(&subject));
                 let event = event(&subject, notice, &instance);
                 let (calls, slots) = (&calls, &slots);
                 async move { write(&api, &event, calls, slots).await }
@@ -110,7 +111,7 @@ impl Publisher {
     }
 }
 
-async fn write(api: &Api<Event>, event: &Event, calls: &Calls, slots: &Semaphore) {
+async fn write(api: &Objects<Event>, event: &Event, calls: &Calls, slots: &Semaphore) {
     let metrics = &calls.metrics;
     // Counted apart: an API server that was away refuses everybody when it is back.
     let mut forbidden = 0;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use tokio::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::api::reason::Reason;
 use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};
 use crate::model::lifecycle::{About, Notice};
 use crate::model::message;
+use crate::objects::Objects;
 
 /// Why a name was not written.
 pub enum Obstacle {
@@ -51,13 +51,13 @@ pub async fn take(
         return Ok(Some(Obstacle::TooOld));
     }
     let object = VerifiedDomain::new(canonical, spec.clone());
-    let api = Api::<VerifiedDomain>::all(operator.client.clone());
+    let api = Objects::<VerifiedDomain>::all(operator.client.clone());
     match operator
         .call(api.create(&PostParams::default(), &object))
         .await
     {
         Ok(created) => {
-            operator.remember_holding(HoldingView::project(created), false);
+            operator.remember_holding(HoldingView::project(created.0?), false);
             Ok(None)
         }
         Err(CallError::AlreadyExists) => {
@@ -122,10 +122,10 @@ pub async fn live_holder(
 ) -> Result<Option<Domain>, CallError> {
     let holder = &holding.holder;
     let api =
-        Api::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
+        Objects::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
     match operator.call(api.get(holder.key.name())).await {
         Ok(object) => {
-            let live = Domain::project(object);
+            let live = Domain::project_with(object, &holding.name, &holder.organization);
             let proved = live
                 .token()
                 .is_some_and(|token| token.hash() == holder.token_hash());
@@ -187,13 +187,13 @@ async fn replace(
         resource_version: Some(holding.version.to_string()),
         ..object.metadata
     };
-    let api = Api::<VerifiedDomain>::all(operator.client.clone());
+    let api = Objects::<VerifiedDomain>::all(operator.client.clone());
     match operator
         .call(api.replace(&holding.name, &PostParams::default(), &object))
         .await
     {
         Ok(written) => {
-            operator.remember_holding(HoldingView::project(written), false);
+            operator.remember_holding(HoldingView::project(written.0?), false);
             Ok(None)
         }
         Err(CallError::Conflict | CallError::NotFound) => {

@@ -12,14 +12,15 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::Client;
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
 use rand::RngExt;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
 use super::calls::{CallError, Calls};
 use super::operator::{Config, Operator, OperatorError};
+use crate::objects::Objects;
 use crate::telemetry::metrics::Metrics;
 
 /// How long others leave an unrenewed Lease to its holder.
@@ -34,7 +35,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A replica that leads or waits for its turn.
 pub struct Candidate {
-    api: Api<Lease>,
+    api: Objects<Lease>,
     name: String,
     identity: String,
     calls: Calls,
@@ -90,7 +91,8 @@ impl Candidate {
     ) -> Self {
         let suffix: [u8; 4] = rand::rng().random();
         Self {
-            api: Api::namespaced(client, namespace),
+            // Renewed by writing it as a whole.
+            api: Objects::namespaced(client, namespace).whole(),
             identity: format!("{instance}_{}", HEXLOWER.encode(&suffix)),
             calls: Calls {
                 metrics: Arc::clone(&metrics),
@@ -160,7 +162,7 @@ impl Candidate {
         sight: &mut Option<Sight>,
     ) -> Result<Option<(Lease, Instant)>, CallError> {
         let found = match self.calls.make(self.api.get(&self.name)).await {
-            Ok(lease) => Some(lease),
+            Ok(lease) => Some(lease.0?),
             Err(CallError::NotFound) => None,
             Err(error) => return Err(error),
         };
@@ -188,7 +190,10 @@ impl Candidate {
                 spec: Some(self.claim(LeaseSpec::default())),
             };
             let params = PostParams::default();
-            self.calls.make(self.api.create(&params, &lease)).await
+            self.calls
+                .make(self.api.create(&params, &lease))
+                .await
+                .and_then(|lease| Ok(lease.0?))
         };
         match written {
             Ok(lease) => Ok(Some((lease, sent + RENEW_DEADLINE))),
@@ -256,6 +261,7 @@ impl Candidate {
     async fn own(&self) -> Result<Lease, Obstacle> {
         match self.calls.make(self.api.get(&self.name)).await {
             Ok(lease) => {
+                let lease = lease.0.map_err(|error| Obstacle::Failed(error.into()))?;
                 let spec = lease.spec.as_ref();
                 let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
                 if holder == Some(&self.identity) {
@@ -272,7 +278,7 @@ impl Candidate {
     async fn replace(&self, lease: &Lease) -> Result<Lease, CallError> {
         let params = PostParams::default();
         let request = self.api.replace(&self.name, &params, lease);
-        self.calls.make(request).await
+        Ok(self.calls.make(request).await?.0?)
     }
 
     /// Gives the Lease back, so that another need not wait for its end.

@@ -3,7 +3,6 @@
 
 mod calls;
 mod clock;
-mod decode;
 mod domain_approval;
 mod events;
 mod fair;

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::calls::CallError;
-use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::store::organizations::OrganizationView;
@@ -21,6 +20,7 @@ use crate::api::organization::{
 use crate::api::reason::Reason;
 use crate::model::facts::whole_second;
 use crate::model::uid::Uid;
+use crate::objects::{Objects, Unreadable};
 
 /// Least time between two writes of one summary. A summary lists up to a hundred names and costs the API
 /// server more than any other write.
@@ -32,10 +32,10 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = Organization;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<Organization>> {
+    fn objects(client: &Client, scope: Option<&str>) -> Objects<Organization> {
         match scope {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
+            Some(namespace) => Objects::namespaced(client.clone(), namespace),
+            None => Objects::all(client.clone()),
         }
     }
 
@@ -53,7 +53,7 @@ impl watch::Sink for Sink {
         operator.look_at_domains_of(key);
     }
 
-    fn unreadable(operator: &Operator, key: Key) {
+    fn unreadable(operator: &Operator, key: Key, _: &Unreadable) {
         operator.stores.organizations_mut().insert_unreadable(key);
     }
 
@@ -85,9 +85,12 @@ impl Operator {
 
     /// Whether the organization is there, read live.
     pub(super) async fn organization_exists_live(&self, key: &Key) -> Result<bool, CallError> {
-        let api = Api::<Organization>::namespaced(self.client.clone(), key.namespace());
-        let found = self.call(api.get_metadata_opt(key.name())).await?;
-        Ok(found.is_some_and(|found| found.metadata.deletion_timestamp.is_none()))
+        let api = Objects::<Organization>::namespaced(self.client.clone(), key.namespace());
+        match self.call(api.get_metadata(key.name())).await {
+            Ok(found) => Ok(found.deletion_timestamp.is_none()),
+            Err(CallError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn look_at_domains_of(&self, organization: &Key) {
@@ -131,7 +134,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         spec: OrganizationSpec::default(),
         status: Some(status),
     };
-    let api = Api::<Organization>::namespaced(operator.client.clone(), key.namespace());
+    let api = Objects::<Organization>::namespaced(operator.client.clone(), key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
@@ -141,9 +144,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         .await
     {
         Ok(written) => {
-            let written = OrganizationView::project(written, organization.ours);
             let mut organizations = operator.stores.organizations_mut();
-            organizations.update(Arc::new(written));
+            // The watch tells of one that cannot be read.
+            if let Ok(written) = written.0 {
+                let written = OrganizationView::project(written, organization.ours);
+                organizations.update(Arc::new(written));
+            }
             organizations.set_written(key, Instant::now());
             Ok(None)
         }

@@ -120,7 +120,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     }
     let again = looked?;
     operator.stores.domains_mut().forget_told(key);
-    if operator.shard.is_whole() {
+    if !operator.stores.domains().is_borrowed(key) {
         return Ok(again);
     }
     let seen = operator.stores.domains().get(key);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use kube::core::{Expression, Selector, SelectorExt};
+use kube::core::{Expression, ObjectMeta, Selector, SelectorExt};
 
 /// One of several processes that share the organization domains by a label selector; by default
 /// the only one, which has them all.
@@ -37,6 +37,15 @@ impl Shard {
     #[must_use]
     pub fn takes(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0.matches(labels)
+    }
+
+    /// As `takes`, of an object.
+    #[must_use]
+    pub fn takes_object(&self, metadata: &ObjectMeta) -> bool {
+        metadata
+            .labels
+            .as_ref()
+            .map_or_else(|| self.is_default(), |labels| self.takes(labels))
     }
 
     /// Whether it has every object, so that there is no other shard.

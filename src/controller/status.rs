@@ -10,6 +10,7 @@ use super::store::domain::{Domain, Kept};
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
 };
+use crate::objects::Decoded;
 
 const FIELD_MANAGER: &str = "freehold";
 
@@ -19,7 +20,7 @@ pub async fn write(
     operator: &Operator,
     domain: &Domain,
     status: &OrganizationDomainStatus,
-) -> Result<OrganizationDomain, CallError> {
+) -> Result<Decoded<OrganizationDomain>, CallError> {
     let object = OrganizationDomain {
         metadata: ObjectMeta {
             name: Some(domain.key.name().to_owned()),
@@ -58,7 +59,7 @@ pub async fn write_over(
     decided_on: &Domain,
     live: &Domain,
     status: &OrganizationDomainStatus,
-) -> Result<Option<OrganizationDomain>, CallError> {
+) -> Result<Option<Decoded<OrganizationDomain>>, CallError> {
     let Kept::Whole(before) = &live.kept else {
         return Ok(None);
     };

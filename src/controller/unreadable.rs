@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use kube::Resource;
-use kube::core::error_boundary::InvalidObject;
 
 use super::events::Subject;
 use super::operator::Operator;
 use crate::api::reason::Reason;
 use crate::model::lifecycle::{About, Notice};
+use crate::objects::Unreadable;
 
 /// Tells of an unreadable object, by log and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
-pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: InvalidObject) {
+pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: Unreadable) {
     let kind = K::kind(&());
     let metadata = object.metadata;
     let subject = Subject {
@@ -26,7 +26,7 @@ pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: I
         kind = subject.kind,
         namespace = subject.namespace,
         name = subject.name,
-        error = object.error,
+        error = object.why,
         "the object cannot be read and is left as it is"
     );
     operator.events.publish(
@@ -37,7 +37,7 @@ pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: I
             warning: true,
             message: format!(
                 "The object cannot be read and is left as it is: {}. Correct it, or delete it and create it anew.",
-                object.error
+                object.why
             ),
             fact: metadata.generation.unwrap_or_default().to_string(),
             becomes_verified: false,

@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::Client;
 use kube::api::{DeleteParams, Preconditions};
-use kube::{Api, Client};
 
 use super::calls::CallError;
-use super::decode::Decoded;
 use super::operator::Operator;
 use super::organization_domain;
 use super::store::Key;
@@ -21,6 +20,7 @@ use crate::api::verified_domain::VerifiedDomain;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
 use crate::model::uid::Uid;
+use crate::objects::Objects;
 
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -34,8 +34,8 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = VerifiedDomain;
 
-    fn api(client: &Client, _: Option<&str>) -> Api<Decoded<VerifiedDomain>> {
-        Api::all(client.clone())
+    fn objects(client: &Client, _: Option<&str>) -> Objects<VerifiedDomain> {
+        Objects::all(client.clone())
     }
 
     fn applied(operator: &Operator, object: VerifiedDomain, listed: bool) {
@@ -117,10 +117,10 @@ impl Operator {
         name: &str,
     ) -> Result<Option<Arc<HoldingView>>, CallError> {
         let known = self.stores.holdings().get(name);
-        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let api = Objects::<VerifiedDomain>::all(self.client.clone());
         match self.call(api.get(name)).await {
             Ok(object) => {
-                let holding = HoldingView::project(object);
+                let holding = HoldingView::project(object.0?);
                 self.remember_holding(holding.clone(), false);
                 Ok(Some(Arc::new(holding)))
             }
@@ -147,9 +147,9 @@ impl Operator {
             uid: Some(holding.uid.to_string()),
             resource_version: Some(holding.version.to_string()),
         });
-        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let api = Objects::<VerifiedDomain>::all(self.client.clone());
         match self.call(api.delete(&holding.name, &params)).await {
-            Ok(_) | Err(CallError::NotFound) => {
+            Ok(()) | Err(CallError::NotFound) => {
                 self.stores
                     .holdings_mut()
                     .remove_uid(&holding.name, &holding.uid);
@@ -209,13 +209,13 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
     }
 }
 
-/// The default shard's duty: a holder that is not in its store is another shard's. Where its checks
-/// are not made, for nobody runs that shard, they are made here.
+/// The default shard's duty: a holder that is not in its store is another shard's, or cannot be read.
+/// Where its checks are not made, for nobody runs that shard, they are made here.
 fn look_after(operator: &Operator, holding: &HoldingView, holder: Domain) -> Option<Duration> {
     let Kept::Whole(status) = &holder.kept else {
         return None;
     };
-    if operator.shard.is_whole() || !operator.shard.is_default() {
+    if !operator.shard.is_default() {
         return None;
     }
     let now = Timestamp::now();
@@ -223,7 +223,7 @@ fn look_after(operator: &Operator, holding: &HoldingView, holder: Domain) -> Opt
     if from > now {
         return Some(organization_domain::wait(now, from));
     }
-    tracing::info!(holder = %holder.key, name = %holding.name, "no shard checks it: checked here");
+    tracing::info!(holder = %holder.key, name = %holding.name, "nobody checks it: checked here");
     operator.borrow(holder, now);
     None
 }
@@ -255,12 +255,12 @@ async fn release_unless_there(
 ) -> Result<Option<Domain>, CallError> {
     let holder = &holding.holder;
     let api =
-        Api::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
+        Objects::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
     let there = match operator.call(api.get(holder.key.name())).await {
         Err(CallError::NotFound) => None,
         Err(error) => return Err(error),
         Ok(object) => {
-            let live = Domain::project(object);
+            let live = Domain::project_with(object, &holding.name, &holder.organization);
             let token = live.token();
             let restored = matches!(
                 HeldBy::of(

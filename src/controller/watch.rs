@@ -6,20 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use kube::api::ListParams;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource};
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::decode::Decoded;
 use super::operator::Operator;
 use super::store::Key;
 use super::unreadable;
 use crate::api::OrganizationDomain;
 use crate::model::uid::Uid;
+use crate::objects::{self, Decoded, Objects, Unreadable};
 
 /// How often it is said that definitions are missing.
 const REMINDER: Duration = Duration::from_mins(1);
@@ -31,18 +32,18 @@ pub type Scope = Option<String>;
 pub trait Sink: Send + Sync + 'static {
     type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<Self::Kind>>;
+    fn objects(client: &Client, scope: Option<&str>) -> Objects<Self::Kind>;
 
     /// What is watched of the kind.
-    fn config(_operator: &Operator, _scope: Option<&str>) -> watcher::Config {
-        watcher::Config::default()
+    fn selected(_operator: &Operator, _scope: Option<&str>) -> ListParams {
+        ListParams::default()
     }
 
     /// The object as it is now; `listed` where it comes from a full list.
     fn applied(operator: &Operator, object: Self::Kind, listed: bool);
 
-    /// The object with this key is there and cannot be read.
-    fn unreadable(_operator: &Operator, _key: Key) {}
+    /// The object with this key is there and cannot be read as a whole.
+    fn unreadable(_operator: &Operator, _key: Key, _object: &Unreadable) {}
 
     /// The object with this key and, where it is known, this uid is gone.
     fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>);
@@ -81,8 +82,8 @@ async fn run<S: Sink>(
     // Those that are there and cannot be read.
     let mut broken = HashSet::new();
     let mut told = 0;
-    let api = S::api(&client, scope.as_deref());
-    let mut events = watcher(api, S::config(&operator, scope.as_deref()))
+    let listed = S::objects(&client, scope.as_deref());
+    let mut events = objects::watch(listed, S::selected(&operator, scope.as_deref()))
         .default_backoff()
         .boxed();
     let kind = S::Kind::kind(&());
@@ -92,7 +93,7 @@ async fn run<S: Sink>(
             Ok(Event::InitApply(object)) => {
                 unseen
                     .get_or_insert_with(|| known::<S>(&operator, scope.as_deref(), &broken))
-                    .remove(&Key::of(&object));
+                    .remove(&Key::of_metadata(object.metadata()));
                 apply::<S>(&operator, object, true, &mut broken);
             }
             Ok(Event::InitDone) => {
@@ -109,9 +110,9 @@ async fn run<S: Sink>(
             }
             Ok(Event::Apply(object)) => apply::<S>(&operator, object, false, &mut broken),
             Ok(Event::Delete(object)) => {
-                let key = Key::of(&object);
+                let key = Key::of_metadata(object.metadata());
                 broken.remove(&key);
-                let uid = object.meta().uid.as_deref().map(Uid::from);
+                let uid = object.metadata().uid.as_deref().map(Uid::from);
                 S::deleted(&operator, &key, uid.as_ref());
             }
             Err(error) if is_undefined::<S::Kind>(&error) => {
@@ -174,16 +175,16 @@ fn apply<S: Sink>(
     listed: bool,
     broken: &mut HashSet<Key>,
 ) {
-    let key = Key::of(&object);
+    let key = Key::of_metadata(object.metadata());
     match object.0 {
         Ok(object) => {
             broken.remove(&key);
             S::applied(operator, object, listed);
         }
-        Err(invalid) => {
+        Err(unreadable) => {
             broken.insert(key.clone());
-            S::unreadable(operator, key);
-            unreadable::report::<S::Kind>(operator, invalid);
+            S::unreadable(operator, key, &unreadable);
+            unreadable::report::<S::Kind>(operator, *unreadable);
         }
     }
 }

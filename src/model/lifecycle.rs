@@ -414,7 +414,8 @@ fn is_new_request(snapshot: &Snapshot<'_>, facts: &Facts) -> bool {
 }
 
 /// The longest prefix of a request that the status can echo.
-fn bounded(request: &str) -> &str {
+#[must_use]
+pub fn bounded(request: &str) -> &str {
     match request.char_indices().nth(256) {
         Some((end, _)) => &request[..end],
         None => request,

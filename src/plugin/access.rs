@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::DeserializeGuard;
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 
+use super::text::plain;
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cli::cluster;
-
-/// Objects in one answer of the API server.
-const PAGE: u32 = 500;
+use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Which cluster and namespace, as kubectl's own flags say it.
 #[derive(Clone, Debug, Default, Args)]
@@ -84,6 +82,8 @@ pub(super) enum AccessError {
     NotServed,
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Unreadable(String),
     #[error("the cluster cannot be asked: {0}")]
     Unavailable(kube::Error),
 }
@@ -103,24 +103,26 @@ impl Access {
         Ok(Self { client, namespace })
     }
 
-    pub fn domains(&self) -> Api<OrganizationDomain> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+    pub fn domains(&self) -> Objects<OrganizationDomain> {
+        Objects::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub fn approvals(&self) -> Api<DomainApproval> {
-        Api::namespaced(self.client.clone(), &self.namespace)
+    pub fn approvals(&self) -> Objects<DomainApproval> {
+        Objects::namespaced(self.client.clone(), &self.namespace)
     }
 
     pub async fn domain(&self, name: &str) -> Result<OrganizationDomain, AccessError> {
         let read = self.domains().get(name).await;
-        read.map_err(|error| self.why(error, GET, name))
+        read.map_err(|error| self.why(error, GET, name))?
+            .0
+            .map_err(|unreadable| AccessError::of(&unreadable))
     }
 
     /// Who holds a name, as `NAMESPACE/NAME`, if the caller may know.
     pub async fn holder(&self, canonical: &str) -> Option<String> {
-        let api = Api::<VerifiedDomain>::all(self.client.clone());
+        let api = Objects::<VerifiedDomain>::all(self.client.clone());
         let holding = api.get_opt(canonical).await.ok()??;
-        let holder = holding.spec.holder;
+        let holder = holding.0.ok()?.spec.holder;
         Some(format!("{}/{}", holder.namespace, holder.name))
     }
 
@@ -155,20 +157,23 @@ impl Access {
     }
 }
 
-/// Lists page by page, with what cannot be read.
-pub(super) async fn list(
-    api: &Api<DeserializeGuard<OrganizationDomain>>,
-) -> kube::Result<Vec<DeserializeGuard<OrganizationDomain>>> {
-    let mut params = ListParams::default().limit(PAGE);
-    let mut all = Vec::new();
-    loop {
-        let page = api.list(&params).await?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params.continue_token = Some(token),
-            None => return Ok(all),
-        }
+impl AccessError {
+    pub fn of(unreadable: &Unreadable) -> Self {
+        let name = unreadable.metadata.name.as_deref().unwrap_or_default();
+        Self::Unreadable(format!("{name} cannot be read: {}", plain(&unreadable.why)))
     }
+}
+
+/// All objects, with what cannot be read.
+pub(super) async fn list(
+    objects: &Objects<OrganizationDomain>,
+) -> kube::Result<Vec<Decoded<OrganizationDomain>>> {
+    let mut all = Vec::new();
+    let listed = objects.each(ListParams::default(), |object| {
+        all.push(object);
+        Ok(())
+    });
+    listed.await.map(|()| all)
 }
 
 async fn config(target: &Target) -> Result<Config, String> {

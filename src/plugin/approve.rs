@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::PostParams;
 
-use super::access::{APPROVE, Access};
+use super::access::{APPROVE, Access, AccessError};
 use super::object_name::object_name;
 use super::text::plain;
 use super::{Failure, Format, print, print_as};
@@ -70,7 +70,9 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
                 access.namespace
             )),
             _ => access.why(error, APPROVE, name).into(),
-        })?;
+        })?
+        .0
+        .map_err(|unreadable| AccessError::of(&unreadable))?;
     match arguments.output {
         Some(format) => print_as(format, &made),
         None => print(&format!(

@@ -58,7 +58,7 @@ async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationD
         .map_err(|error| access.why(error, PATCH, &arguments.name))?;
     loop {
         let domain = access.domain(&arguments.name).await?;
-        if domain.uid() != asked.uid() {
+        if domain.uid() != asked.metadata().uid {
             let why = format!("{} was made anew meanwhile; ask again", arguments.name);
             return Err(Failure::Impossible(why));
         }

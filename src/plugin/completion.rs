@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
-use kube::{Api, ResourceExt};
 use tokio::time::timeout;
 
 use super::access::{Access, Target, list};
 use super::{Cli, Failure};
+use crate::objects::Objects;
 
 /// The program that kubectl looks for when it completes `kubectl freehold`.
 pub(super) const OF_KUBECTL: &str = "kubectl_complete-freehold";
@@ -117,8 +117,13 @@ async fn objects(before: &[String]) -> Option<Vec<String>> {
         .ok()?;
     let target = Target::from_arg_matches(&matches).ok()?;
     let access = Access::to(&target).await.ok()?;
-    let domains = list(&Api::namespaced(access.client, &access.namespace))
+    let domains = list(&Objects::namespaced(access.client, &access.namespace))
         .await
         .ok()?;
-    Some(domains.iter().map(ResourceExt::name_any).collect())
+    let names = domains.into_iter();
+    Some(
+        names
+            .filter_map(|domain| domain.metadata().name.clone())
+            .collect(),
+    )
 }

@@ -1,14 +1,12 @@
 //! Which organization domains a command is about.
 
 use clap::Args;
-use kube::Api;
-use kube::core::DeserializeGuard;
-use kube::core::error_boundary::InvalidObject;
 
 use super::access::{Access, AccessError, LIST, list};
 use super::object_name::object_name;
 use super::text::plain;
 use crate::api::OrganizationDomain;
+use crate::objects::{Decoded, Objects, Unreadable};
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
@@ -34,29 +32,29 @@ impl Selection {
             client: access.client.clone(),
             namespace: String::new(),
         };
-        let (api, asked) = if self.all_namespaces {
-            (Api::all(access.client.clone()), &everywhere)
+        let (objects, asked) = if self.all_namespaces {
+            (Objects::all(access.client.clone()), &everywhere)
         } else {
             let client = access.client.clone();
-            (Api::namespaced(client, &access.namespace), access)
+            (Objects::namespaced(client, &access.namespace), access)
         };
-        let listed = list(&api).await;
+        let listed = list(&objects).await;
         let listed = listed.map_err(|error| asked.why(error, LIST, ""))?;
         Ok(listed.into_iter().filter_map(readable).collect())
     }
 }
 
 /// One object that does not fit the definitions hides no others.
-fn readable(object: DeserializeGuard<OrganizationDomain>) -> Option<OrganizationDomain> {
+fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
     match object.0 {
         Ok(object) => Some(object),
-        Err(invalid) => {
-            let InvalidObject { metadata, error } = invalid;
+        Err(unreadable) => {
+            let Unreadable { metadata, why, .. } = *unreadable;
             eprintln!(
                 "kubectl-freehold: {}/{} cannot be read and is left out: {}",
                 metadata.namespace.unwrap_or_default(),
                 metadata.name.unwrap_or_default(),
-                plain(&error)
+                plain(&why)
             );
             None
         }

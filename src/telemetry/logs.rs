@@ -2,8 +2,14 @@
 
 use std::io::{IsTerminal, stderr};
 
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Where kube's client logs what it was sent and cannot decode: objects, with tokens in them.
+const BODIES: &str = "kube_client::client";
 
 /// Starts logging to standard error. `filter` is a level or directives such as
 /// `info,freehold=debug`.
@@ -13,9 +19,77 @@ pub fn start(filter: &str) -> Result<(), ParseError> {
         .with_env_filter(filter)
         .with_writer(stderr);
     if stderr().is_terminal() {
-        logs.init();
+        without_bodies(logs.finish()).init();
     } else {
-        logs.json().flatten_event(true).init();
+        without_bodies(logs.json().flatten_event(true).finish()).init();
     }
     Ok(())
+}
+
+/// Whatever the filter, no object is logged.
+fn without_bodies<S: Subscriber>(logs: S) -> impl Subscriber {
+    let shown = |metadata: &Metadata<'_>| metadata.target() != BODIES;
+    logs.with(filter_fn(shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Answers whatever is asked with the same.
+    #[derive(Clone)]
+    struct Server(&'static str);
+
+    impl tower::Service<Request<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = std::future::Ready<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), Self::Error>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            std::future::ready(Ok(Response::new(Body::from(self.0.as_bytes().to_vec()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_level_shows_an_object_that_the_library_cannot_decode() {
+        let log = Log::default();
+        let writer = log.clone();
+        let logs = tracing_subscriber::fmt()
+            .with_env_filter("trace")
+            .with_writer(move || writer.clone());
+        let _guard = without_bodies(logs.finish()).set_default();
+        let client = kube::Client::new(Server(r#"{"token":"the-token","major":7}"#), "default");
+        // The library's own decoder, which nothing here uses.
+        client.apiserver_version().await.unwrap_err();
+        tracing::info!("something else");
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(logged.contains("something else"), "{logged}");
+        assert!(!logged.contains("the-token"), "{logged}");
+    }
 }

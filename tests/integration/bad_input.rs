@@ -497,8 +497,72 @@ async fn an_unreadable_object_is_told_of_and_stops_nobody() {
     let operator = world.operator(&[&tenant]).every("1s").start().await;
     unreadable_objects(&world, &tenant, &operator).await;
     names_that_an_older_definition_took(&tenant, &world.dns).await;
+    let lost = world.verified(&tenant, "lost", &world.name("lost")).await;
+    assert!(operator.terminate().await.success());
+    let challenge = lost.challenge().await;
+    lost.patch(json!({ "spec": { "domain": { "name": "x" } } }))
+        .await
+        .unwrap_err();
+    world.dns.remove(&challenge.records[0].name);
+    let operator = what_is_too_deep_keeps_nobody_from_starting(&world, &tenant).await;
+    // Nobody knows any more what it stated, but for its holding.
+    world.until_released(&lost.domain).await;
     drop(operator);
     drop(private);
+}
+
+/// One where something is known to be, and one where nothing is.
+async fn what_is_too_deep_keeps_nobody_from_starting(
+    world: &World,
+    tenant: &Tenant,
+) -> OperatorProcess {
+    let deep = |name: &str| {
+        let mut spec = json!({ "organizationRef": { "name": "acme" }, "domain": world.name(name) });
+        for _ in 0..200 {
+            spec = json!({ name: spec });
+        }
+        spec["organizationRef"] = json!({ "name": "acme" });
+        spec
+    };
+    let mut read = deep("elsewhere");
+    read["domain"] = world.name("elsewhere").into();
+    for (name, spec) in [("deep", deep("domain")), ("readable", read)] {
+        let object = json!({
+            "apiVersion": "freehold.dev/v1alpha1",
+            "kind": "OrganizationDomain",
+            "metadata": { "name": name },
+            "spec": spec,
+        });
+        let create = http::Request::post(format!(
+            "/apis/freehold.dev/v1alpha1/namespaces/{}/organizationdomains",
+            tenant.namespace
+        ))
+        .header("Content-Type", "application/json")
+        .body(object.to_string().into_bytes())
+        .unwrap();
+        tenant.client.request_text(create).await.unwrap();
+    }
+    let operator = world
+        .operator(&[tenant])
+        .every("1s")
+        .with("--recheck-period", "1s")
+        .with("--grace-check-period", "1s")
+        .with("--grace", "6s")
+        .with("--max-proof-age", "10s")
+        .with("--orphan-delay", "1s")
+        .start()
+        .await;
+    let good = tenant.state("later", &world.name("later")).await;
+    good.challenge().await;
+    // Those of before that are left, the one that was broken since, and this one.
+    eventually("one cannot be read", async || {
+        match operator.metric("freehold_unreadable_objects", "").await {
+            6 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    operator
 }
 
 async fn raw(tenant: &Tenant, name: &str, spec: Value) {

@@ -3,6 +3,8 @@
 
 // Clippy's leave for tests does not reach what the tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// The tests are a client like any other.
+#![expect(clippy::disallowed_types)]
 
 mod support;
 
@@ -30,6 +32,7 @@ mod organization;
 mod outage;
 mod overlap;
 mod plugin;
+mod poisoned;
 mod process;
 mod proof_age;
 mod quiet;

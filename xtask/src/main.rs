@@ -1,6 +1,8 @@
 //! Freehold's own tasks: `cargo xtask --help`.
 
 #![forbid(unsafe_code)]
+// Nobody shapes objects here who means harm.
+#![allow(clippy::disallowed_types)]
 
 mod bench;
 mod cargo;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::check::Checked;
@@ -82,9 +81,11 @@ pub async fn apply(
             }
             Err(error) => return Err(error),
         };
-        let ours = operator.shard.takes(written.labels());
+        let ours = operator.shard.takes_object(written.metadata());
+        let organization = domain.organization.name();
+        let written = Domain::project_with(written, &domain.stated, organization);
         operator.stores.domains_mut().forget_told(&domain.key);
-        operator.update(Domain::project(written), ours);
+        operator.update(written, ours);
     }
     // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
     publish(operator, domain, decision.notices.clone());

@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::api::GetParams;
-use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt};
+use kube::Client;
+use kube::api::{GetParams, ListParams};
 
 use super::own;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::controller::calls::CallError;
-use crate::controller::decode::Decoded;
 use crate::controller::operator::Operator;
 use crate::controller::store::Key;
 use crate::controller::store::domain::Domain;
 use crate::controller::store::domains::Upserted;
 use crate::controller::watch;
 use crate::model::uid::Uid;
+use crate::objects::{Objects, Unreadable};
 
 /// What the watch of organization domains does.
 pub struct Sink;
@@ -24,24 +23,37 @@ pub struct Sink;
 impl watch::Sink for Sink {
     type Kind = OrganizationDomain;
 
-    fn api(client: &Client, scope: Option<&str>) -> Api<Decoded<OrganizationDomain>> {
+    fn objects(client: &Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
         match scope {
-            Some(namespace) => Api::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
+            Some(namespace) => Objects::namespaced(client.clone(), namespace),
+            None => Objects::all(client.clone()),
         }
     }
 
-    fn config(operator: &Operator, _: Option<&str>) -> watcher::Config {
-        let config = watcher::Config::default();
+    fn selected(operator: &Operator, _: Option<&str>) -> ListParams {
+        let all = ListParams::default();
         if operator.shard.is_whole() {
-            config
+            all
         } else {
-            config.labels_from(operator.shard.selector())
+            all.labels_from(operator.shard.selector())
         }
     }
 
     fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
         operator.remember(Domain::project(object), listed);
+    }
+
+    fn unreadable(operator: &Operator, key: Key, object: &Unreadable) {
+        let Some(known) = operator.stores.domains().get(&key) else {
+            return;
+        };
+        // What the store has stays, as an earlier state, unless that very object is gone.
+        let metadata = &object.metadata;
+        let gone = metadata.deletion_timestamp.is_some()
+            || metadata.uid.as_deref().map(Uid::from).as_ref() != Some(&known.uid);
+        if gone {
+            operator.forget(&key, Some(&known.uid));
+        }
     }
 
     fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
@@ -146,8 +158,8 @@ impl Operator {
         }
     }
 
-    pub(in crate::controller) fn domain_api(&self, namespace: &str) -> Api<OrganizationDomain> {
-        Api::namespaced(self.client.clone(), namespace)
+    pub(in crate::controller) fn domain_api(&self, namespace: &str) -> Objects<OrganizationDomain> {
+        Objects::namespaced(self.client.clone(), namespace)
     }
 
     /// Reads the object live into the store, and whole; none where it is gone.
@@ -156,8 +168,8 @@ impl Operator {
         key: &Key,
     ) -> Result<Option<Arc<Domain>>, CallError> {
         let known = self.stores.domains().get(key);
-        let known = known.as_ref().map(|known| &known.uid);
-        self.refresh_with(key, known, &GetParams::default()).await
+        self.refresh_with(key, known.as_deref(), &GetParams::default())
+            .await
     }
 
     /// As `refresh`, from what the API server watches itself, which may be a moment behind though never
@@ -168,28 +180,33 @@ impl Operator {
         domain: &Domain,
     ) -> Result<Option<Arc<Domain>>, CallError> {
         let params = GetParams::at(&domain.version.to_string());
-        self.refresh_with(&domain.key, Some(&domain.uid), &params)
-            .await
+        self.refresh_with(&domain.key, Some(domain), &params).await
     }
 
     async fn refresh_with(
         &self,
         key: &Key,
-        known: Option<&Uid>,
+        known: Option<&Domain>,
         params: &GetParams,
     ) -> Result<Option<Arc<Domain>>, CallError> {
         let api = self.domain_api(key.namespace());
         match self.call(api.get_with(key.name(), params)).await {
             Ok(object) => {
-                let ours = self.shard.takes(object.labels());
-                let domain = Domain::project(object);
+                let ours = self.shard.takes_object(object.metadata());
+                let uid = object.metadata().uid.as_deref().map(Uid::from);
+                let domain = match known.filter(|known| Some(&known.uid) == uid.as_ref()) {
+                    Some(known) => {
+                        Domain::project_with(object, &known.stated, known.organization.name())
+                    }
+                    None => Domain::project(object.0?),
+                };
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }
             Err(CallError::NotFound) => {
                 // One made since the question was asked is another, and nobody would tell of it again.
                 if let Some(known) = known {
-                    self.forget(key, Some(known));
+                    self.forget(key, Some(&known.uid));
                 }
                 Ok(None)
             }

@@ -30,7 +30,7 @@ impl Approval {
     #[must_use]
     pub fn project(object: DomainApproval) -> Self {
         let key = Key::of(&object);
-        let version = version(&object);
+        let version = version(&object.metadata);
         let DomainApproval {
             metadata,
             spec,

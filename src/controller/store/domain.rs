@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
 use super::{Key, shared, version};
 use crate::api::REQUESTED_AT;
@@ -13,10 +13,11 @@ use crate::api::organization_domain::{
 };
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
-use crate::model::lifecycle::{HeldBy, Identity, Rest, Snapshot};
+use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::settings::Settings;
 use crate::model::uid::Uid;
+use crate::objects::{Decoded, Unreadable};
 
 /// What is kept of an organization domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,34 +47,70 @@ pub enum Kept {
 impl Domain {
     #[must_use]
     pub fn project(object: OrganizationDomain) -> Self {
-        let key = Key::of(&object).shared();
-        let organization = Key::new(key.namespace(), &object.spec.organization_ref.name).shared();
-        let version = version(&object);
-        let requested = object
-            .annotations()
-            .get(REQUESTED_AT)
-            .map(|text| text.as_str().into());
         let OrganizationDomain {
             metadata,
             spec,
             status,
         } = object;
+        let organization = &spec.organization_ref.name;
+        Self::of(
+            &metadata,
+            &spec.domain,
+            organization,
+            status.unwrap_or_default(),
+        )
+    }
+
+    /// As `project`. Of an object that cannot be read, what it stated when it could, which never changes,
+    /// stands in place of what cannot be read: what is owed to others goes on without the rest.
+    #[must_use]
+    pub fn project_with(
+        object: Decoded<OrganizationDomain>,
+        stated: &str,
+        organization: &str,
+    ) -> Self {
+        let unreadable = match object.0 {
+            Ok(object) => return Self::project(object),
+            Err(unreadable) => unreadable,
+        };
+        let Unreadable { metadata, .. } = &*unreadable;
+        let domain = unreadable.text(&["spec", "domain"]);
+        let reference = unreadable.text(&["spec", "organizationRef", "name"]);
+        Self::of(
+            metadata,
+            domain.as_deref().unwrap_or(stated),
+            reference.as_deref().unwrap_or(organization),
+            unreadable.status(),
+        )
+    }
+
+    fn of(
+        metadata: &ObjectMeta,
+        stated: &str,
+        organization: &str,
+        status: OrganizationDomainStatus,
+    ) -> Self {
+        let key = Key::of_metadata(metadata).shared();
+        let organization = Key::new(key.namespace(), organization).shared();
+        let annotations = metadata.annotations.as_ref();
+        let requested = annotations.and_then(|annotations| annotations.get(REQUESTED_AT));
         Self {
             key,
-            version,
+            version: version(metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             created: metadata
                 .creation_timestamp
+                .as_ref()
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
-            canonical: DomainName::parse(&spec.domain)
+            canonical: DomainName::parse(stated)
                 .ok()
                 .map(|name| shared(name.as_str())),
-            stated: shared(&spec.domain),
+            stated: shared(stated),
             organization,
-            requested,
-            kept: Kept::Whole(Box::new(status.unwrap_or_default())),
+            requested: requested.map(|text| lifecycle::bounded(text).into()),
+            kept: Kept::Whole(Box::new(status)),
         }
     }
 
@@ -186,5 +223,69 @@ impl Domain {
 
     pub fn waits_for_quota(&self) -> bool {
         self.reason() == Some(Reason::QuotaExceeded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::{Extent, decode};
+
+    fn decoded(object: &serde_json::Value) -> Decoded<OrganizationDomain> {
+        let text = object.to_string();
+        decode(serde_json::from_str(&text).unwrap(), Extent::Needed)
+    }
+
+    #[test]
+    fn of_a_large_object_little_is_kept() {
+        let object = json!({
+            "metadata": {
+                "name": "main",
+                "namespace": "acme",
+                "annotations": { REQUESTED_AT: "ü".repeat(125_000), "other": "x".repeat(5_000) },
+            },
+            "spec": { "organizationRef": { "name": "acme" }, "domain": "acme.example" },
+        });
+        let domain = Domain::project(decoded(&object).0.unwrap());
+        assert_eq!(domain.requested.as_deref(), Some(&*"ü".repeat(256)));
+    }
+
+    #[test]
+    fn what_an_object_stated_stands_where_it_cannot_be_read_any_more() {
+        let token = "a".repeat(32);
+        let object = json!({
+            "metadata": {
+                "name": "main",
+                "namespace": "acme",
+                "uid": "1",
+                "resourceVersion": "7",
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": { "organizationRef": ["acme"], "domain": { "name": "x" } },
+            "status": {
+                "state": "Verified",
+                "challenge": {
+                    "token": token,
+                    "issuedTime": "2026-01-01T00:00:00Z",
+                    "issuedFor": "1",
+                    "records": [],
+                },
+            },
+        });
+        let domain = Domain::project_with(decoded(&object), "Acme.example", "acme");
+        assert_eq!(domain.canonical.as_deref(), Some("acme.example"));
+        assert_eq!(domain.organization, Key::new("acme", "acme"));
+        assert_eq!((&domain.uid, domain.version), (&"1".into(), 7));
+        assert!(domain.deleting);
+        assert_eq!(domain.state(), Some(State::Verified));
+        assert_eq!(domain.token(), Token::parse(&token));
+        assert!(domain.token().is_some());
+        // What it states otherwise by now is not passed over.
+        let mut other = object;
+        other["spec"]["domain"] = "other.example".into();
+        let domain = Domain::project_with(decoded(&other), "acme.example", "acme");
+        assert_eq!(domain.canonical.as_deref(), Some("other.example"));
     }
 }

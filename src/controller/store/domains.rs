@@ -265,7 +265,9 @@ impl Domains {
         self.is_borrowed(key) && self.remove(key).is_some()
     }
 
-    fn is_borrowed(&self, key: &Key) -> bool {
+    /// Whether the object is in here for one look.
+    #[must_use]
+    pub fn is_borrowed(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.borrowed)
     }
 

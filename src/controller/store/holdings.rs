@@ -38,7 +38,7 @@ pub struct HolderView {
 impl HoldingView {
     #[must_use]
     pub fn project(object: VerifiedDomain) -> Self {
-        let version = version(&object);
+        let version = version(&object.metadata);
         let VerifiedDomain { metadata, spec } = object;
         let holder = spec.holder;
         Self {

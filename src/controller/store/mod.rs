@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use kube::Resource;
+use kube::core::ObjectMeta;
 
 use approvals::Approvals;
 use domains::Domains;
@@ -34,7 +35,11 @@ impl Key {
 
     /// The key of an object; the namespace of one without is empty.
     pub fn of(object: &impl Resource) -> Self {
-        let metadata = object.meta();
+        Self::of_metadata(object.meta())
+    }
+
+    #[must_use]
+    pub fn of_metadata(metadata: &ObjectMeta) -> Self {
         Self::new(
             metadata.namespace.as_deref().unwrap_or_default(),
             metadata.name.as_deref().unwrap_or_default(),
@@ -145,9 +150,8 @@ impl Stores {
 
 /// A resource version as the number that it is (KEP-5504 makes them comparable); our own writes
 /// reach a store before the watch tells of older ones.
-pub(crate) fn version(object: &impl Resource) -> u64 {
-    object
-        .meta()
+pub(crate) fn version(metadata: &ObjectMeta) -> u64 {
+    metadata
         .resource_version
         .as_deref()
         .and_then(|text| text.parse().ok())

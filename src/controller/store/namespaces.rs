@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::ResourceExt;
+use kube::core::ObjectMeta;
 
 use super::version;
 use crate::api::SUSPENDED;
 
 /// Whether the namespace carries the label that suspends its tenant.
 #[must_use]
-pub fn is_suspended(namespace: &Namespace) -> bool {
-    namespace
-        .labels()
-        .get(SUSPENDED)
+pub fn is_suspended(namespace: &ObjectMeta) -> bool {
+    let labels = namespace.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(SUSPENDED))
         .is_some_and(|value| value == "true")
 }
 
@@ -38,13 +37,13 @@ impl Namespaces {
     }
 
     /// Takes a namespace in; true where that suspends it or lifts a suspension.
-    pub fn upsert(&mut self, namespace: &Namespace) -> bool {
+    pub fn upsert(&mut self, namespace: &ObjectMeta) -> bool {
         let entry = Entry {
             version: version(namespace),
             suspended: is_suspended(namespace),
         };
-        let name = namespace.name_any();
-        let before = self.entries.get(name.as_str());
+        let name = namespace.name.as_deref().unwrap_or_default();
+        let before = self.entries.get(name);
         if before.is_some_and(|before| before.version == entry.version) {
             return false;
         }

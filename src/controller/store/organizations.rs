@@ -26,7 +26,7 @@ impl OrganizationView {
     #[must_use]
     pub fn project(object: Organization, ours: bool) -> Self {
         let key = Key::of(&object);
-        let version = version(&object);
+        let version = version(&object.metadata);
         let Organization {
             metadata,
             spec: _,

@@ -7,6 +7,8 @@ use anyhow::{Result, ensure};
 
 use super::operator::Memory;
 use super::parts::Parts;
+use super::restore::enlarge;
+use super::sample::Sample;
 use super::table::{Limit, Row, number};
 
 /// After its start an operator looks at every domain once.
@@ -38,6 +40,30 @@ pub async fn at(parts: &Parts, domains: usize) -> Result<Use> {
     );
     operator.stop().await?;
     Ok(Use { domains, memory })
+}
+
+/// How many of the domains one tenant makes as large as it can, and what all may cost together then: so
+/// much of what they cost before, and so many KB.
+const LARGE: usize = 400;
+const SHARE: f64 = 1.5;
+const MORE: f64 = 16.0 * 1024.0;
+/// The chart's limit, in KB.
+const POD: f64 = 256.0 * 1024.0;
+
+/// Start and rest beside objects as large as etcd takes them, against a start without.
+pub async fn large(parts: &Parts, sample: &Sample, ordinary: Use) -> Result<Row> {
+    enlarge(parts, sample, LARGE).await?;
+    let large = at(parts, ordinary.domains).await?;
+    let most = (ordinary.memory.peak * SHARE + MORE).min(POD);
+    Ok(Row::new(
+        "memory",
+        format!("{LARGE} of {} domains at etcd's limit", ordinary.domains),
+        (large.memory.peak / most, "of what it may"),
+        Limit::AtMost(1.0),
+    )
+    .figure("peak", large.memory.peak / 1024.0, "MB")
+    .figure("now", large.memory.now / 1024.0, "MB")
+    .figure("without", ordinary.memory.peak / 1024.0, "MB"))
 }
 
 /// What each size costs in all, and over the one before.

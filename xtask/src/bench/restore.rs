@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::fleet::{self, Domain};
 use super::parts::Parts;
-use super::sample::{Sample, Target, record_value};
+use super::sample::{Sample, Target, enlarged, record_value};
 
 /// The schedule that the operator follows unless told otherwise.
 const RECHECK_PERIOD: SignedDuration = SignedDuration::from_hours(24);
@@ -55,6 +55,29 @@ pub async fn restore(parts: &Parts, sample: &Sample, from: usize, to: usize) -> 
             }
             let body = json!({ "success": puts }).to_string();
             transact(parts.plane.etcd_address(), body)
+        })
+        .buffer_unordered(TRANSACTIONS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// Makes the first of the restored domains as large as etcd takes an object.
+pub async fn enlarge(parts: &Parts, sample: &Sample, count: usize) -> Result<()> {
+    let now = Timestamp::now();
+    stream::iter(0..count)
+        .map(|number| async move {
+            let domain = Domain::of(RUN, number);
+            let target = Target {
+                domain: &domain,
+                number,
+                uid: None,
+                version: "",
+                next_check: now + due_in(number),
+            };
+            let object = enlarged(&sample.fill(&sample.stored_domain, &target))?;
+            let path = format!("organizationdomains/{}", domain.key());
+            let body = json!({ "success": [put(&path, &object)] }).to_string();
+            transact(parts.plane.etcd_address(), body).await
         })
         .buffer_unordered(TRANSACTIONS_AT_ONCE)
         .try_collect()

@@ -21,6 +21,8 @@ use super::watch::Watch;
 const RUN: &str = "sample";
 const VERSION: &str = "SAMPLE-VERSION";
 const UID: &str = "SAMPLE-UID";
+/// Octets of one request, unless `--max-request-bytes` says otherwise.
+const ETCD_LIMIT: usize = 1_572_864;
 const NEXT_CHECK: &str = "2001-01-01T00:00:00Z";
 
 /// Texts of objects, to be filled in for other domains.
@@ -166,6 +168,24 @@ impl Sample {
             .replace(VERSION, target.version)
             .replace(NEXT_CHECK, &format!("{:.0}", target.next_check))
     }
+}
+
+/// A stored domain as large as etcd takes it, of which the API server takes an annotation of 250 kB, and
+/// managed fields without a limit of their own.
+pub fn enlarged(stored: &str) -> Result<String> {
+    let mut object: Value = serde_json::from_str(stored)?;
+    let metadata = &mut object["metadata"];
+    metadata["annotations"] = json!({ "freehold.dev/requestedAt": "x".repeat(250_000) });
+    let mut entry = json!({
+        "manager": "tenant",
+        "operation": "Update",
+        "apiVersion": "freehold.dev/v1alpha1",
+        "fieldsType": "FieldsV1",
+        "time": "2026-01-01T00:00:00Z",
+    });
+    entry["fieldsV1"] = json!({ format!("f:{}", "x".repeat(ETCD_LIMIT - 300_000)): {} });
+    metadata["managedFields"] = json!([entry]);
+    Ok(object.to_string())
 }
 
 /// The value of the record of a filled-in domain.

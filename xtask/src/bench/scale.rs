@@ -62,6 +62,12 @@ pub async fn measure(
         }
     }
     rows.extend(progress(memory::rows(&uses)));
+    // The last: the control plane is heavy with them from then on.
+    if let Some(&ordinary) = uses.last() {
+        rows.extend(progress(vec![
+            memory::large(&parts, &sample, ordinary).await?,
+        ]));
+    }
     parts.stop().await?;
     Ok(rows)
 }
