@@ -183,7 +183,7 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let config = config(arguments, gatherer, kubeconfig, watch_config, &metrics)?;
 
     let (stop_sender, stop) = watch::channel(false);
-    let (ready_sender, ready) = watch::channel(false);
+    let readiness = Arc::clone(&config.readiness);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -191,23 +191,24 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        // Both receivers go when the process ends.
+        // The receivers go when the process ends.
         let _ = stop_sender.send(true);
         std::future::pending::<()>().await;
     });
     let http = tokio::spawn(http::serve(
         listener,
         Arc::clone(&metrics),
-        ready,
+        Arc::clone(&readiness),
         stop.clone(),
     ));
     let outcome = match election {
         Some((namespace, name)) => {
             let client = config.client.clone();
-            let candidate = Candidate::new(client, &namespace, name, &config.instance, metrics);
-            candidate.run(config, ready_sender, stop).await
+            let instance = &config.instance;
+            let candidate = Candidate::new(client, &namespace, name, instance, metrics, readiness);
+            candidate.run(config, stop).await
         }
-        None => Operator::run(config, ready_sender, stop).await,
+        None => Operator::run(config, stop).await,
     };
     http.abort();
     Ok(outcome?)
@@ -248,6 +249,7 @@ fn config(
         api_timeout: arguments.api_timeout.unsigned_abs(),
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
+        readiness: Arc::default(),
         tenure: None,
     })
 }

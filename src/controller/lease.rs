@@ -18,9 +18,11 @@ use rand::RngExt;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
+use super::access::{Access, Purpose};
 use super::calls::{CallError, Calls};
 use super::operator::{Config, Operator, OperatorError};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::readiness::{NOT_FILLED, NotReady, Readiness};
 
 /// How long others leave an unrenewed Lease to its holder.
 const DURATION: Duration = Duration::from_secs(15);
@@ -39,6 +41,7 @@ pub struct Candidate {
     identity: String,
     calls: Calls,
     metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
 }
 
 /// Whether this process leads still.
@@ -87,6 +90,7 @@ impl Candidate {
         name: String,
         instance: &str,
         metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
     ) -> Self {
         let suffix: [u8; 4] = rand::rng().random();
         Self {
@@ -96,23 +100,25 @@ impl Candidate {
                 metrics: Arc::clone(&metrics),
                 deadline: CALL_DEADLINE,
                 tenure: None,
+                access: Arc::new(Access::new(Purpose::Lease, Arc::clone(&readiness))),
             },
             name,
             metrics,
+            readiness,
         }
     }
 
-    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready:
-    /// it can take over.
+    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready,
+    /// as long as it could take over.
     pub async fn run(
         self,
         mut config: Config,
-        ready: Sender<bool>,
         mut stop: Receiver<bool>,
     ) -> Result<(), OperatorError> {
         self.metrics.leads(&self.name, false);
         let (mut lease, until) = tokio::select! {
-            taken = self.take(&ready) => taken,
+            taken = self.take() => taken,
+            why = self.calls.access.cut_off() => return Err(OperatorError::CutOff(why)),
             _ = stop.wait_for(|stop| *stop) => {
                 self.release().await;
                 return Ok(());
@@ -122,10 +128,9 @@ impl Candidate {
         self.metrics.leads(&self.name, true);
         let (until, tenure) = watch::channel(until);
         config.tenure = Some(Tenure(tenure));
-        // Nobody listens once the process ends.
-        let _ = ready.send(false);
+        self.readiness.set(NotReady::Phase, NOT_FILLED);
         let outcome = tokio::select! {
-            outcome = Operator::run(config, ready, stop) => outcome,
+            outcome = Operator::run(config, stop) => outcome,
             () = self.keep(&mut lease, &until) => return Err(OperatorError::LeaseLost),
         };
         self.release().await;
@@ -133,15 +138,13 @@ impl Candidate {
     }
 
     /// Waits for the Lease; returns it and until when this replica may work without renewing it.
-    async fn take(&self, ready: &Sender<bool>) -> (Lease, Instant) {
+    async fn take(&self) -> (Lease, Instant) {
         let mut sight = None;
         let mut said = String::new();
         loop {
             match self.try_to_take(&mut sight).await {
                 Ok(Some(taken)) => return taken,
-                Ok(None) => {
-                    let _ = ready.send(true);
-                }
+                Ok(None) => self.readiness.clear(&NotReady::Phase),
                 Err(error) => {
                     let error = error.to_string();
                     // Once, not every time.
@@ -188,7 +191,11 @@ impl Candidate {
                 spec: Some(self.claim(LeaseSpec::default())),
             };
             let params = PostParams::default();
-            self.calls.make(self.api.create(&params, &lease)).await
+            match self.calls.make(self.api.create(&params, &lease)).await {
+                // Where a name is free, only the namespace can be missing.
+                Err(CallError::NotFound) => return Err(CallError::NoNamespace),
+                created => created,
+            }
         };
         match written {
             Ok(lease) => Ok(Some((lease, sent + RENEW_DEADLINE))),
