@@ -4,7 +4,6 @@
 mod proxy;
 mod token_file;
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -27,7 +26,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("{0}")]
-    Kubeconfig(String),
+    Kubeconfig(KubeconfigError),
     #[error("no kubeconfig: {kubeconfig}; and no pod: {pod}")]
     Neither {
         kubeconfig: String,
@@ -49,14 +48,10 @@ pub enum ClusterError {
 
 impl From<KubeconfigError> for ClusterError {
     fn from(error: KubeconfigError) -> Self {
-        // Some of kube's errors say what is wrong in their source alone.
-        let mut text = error.to_string();
-        if let Some(source) = error.source().map(ToString::to_string)
-            && !text.contains(&source)
-        {
-            text = format!("{text}: {source}");
+        match error {
+            KubeconfigError::ParseNoProxy(why) => ProxyError::Exceptions(why).into(),
+            error => Self::Kubeconfig(error),
         }
-        Self::Kubeconfig(text)
     }
 }
 
@@ -77,6 +72,8 @@ impl Cluster {
         };
         let mut cluster = match found {
             Ok(cluster) => cluster,
+            // Found, and not to be passed over.
+            Err(error @ ClusterError::Proxy(_)) => return Err(error),
             Err(error) => Self {
                 config: Config::incluster().map_err(|pod| ClusterError::Neither {
                     kubeconfig: error.to_string(),

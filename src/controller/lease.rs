@@ -300,7 +300,58 @@ impl Candidate {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response, StatusCode};
+    use kube::client::Body;
+    use tokio::time::timeout;
+    use tower::service_fn;
+
     use super::*;
+
+    /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
+    /// at `/readyz` then.
+    async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
+        let server = service_fn(move |_: Request<Body>| async move {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = code;
+            Ok::<_, Infallible>(answer)
+        });
+        let readiness = Arc::new(Readiness::new());
+        // As after a first look that found another's Lease.
+        readiness.clear(&NotReady::Phase);
+        let candidate = Candidate::new(
+            Client::new(server, "default"),
+            "default",
+            "freehold".to_owned(),
+            "pod",
+            Arc::default(),
+            Arc::clone(&readiness),
+        );
+        let ended = timeout(Duration::from_mins(20), async {
+            tokio::select! {
+                _ = candidate.take() => panic!("nobody gave it the Lease"),
+                why = candidate.calls.access.cut_off() => why,
+            }
+        });
+        (ended.await.ok(), readiness.reasons())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standby_that_is_refused_ends_and_one_whose_api_server_is_away_waits() {
+        for code in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+            let (ended, said) = ends(code).await;
+            assert!(ended.is_some(), "{code}");
+            assert!(said.unwrap().contains("use its Lease"), "{code}");
+        }
+        for code in [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::NOT_FOUND,
+        ] {
+            assert_eq!(ends(code).await, (None, None), "{code}");
+        }
+    }
 
     fn sight(holder: &str, seconds: Option<i32>) -> Sight {
         Sight {

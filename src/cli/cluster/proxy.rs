@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::proxy::matcher::Matcher;
+use kube::config::NoProxyError;
 
 /// Port of a SOCKS proxy whose URL has none.
 const SOCKS_PORT: u16 = 1080;
@@ -21,6 +22,8 @@ pub enum ProxyError {
         "{0} has a user for a SOCKS proxy, which is not supported: use one without, or an HTTP proxy"
     )]
     SocksUser(&'static str),
+    #[error("NO_PROXY cannot be read: {0}. Separate domains, addresses and CIDRs by single commas")]
+    Exceptions(NoProxyError),
 }
 
 /// The proxy for a server; `variable` is the environment.
