@@ -6,18 +6,18 @@ mod token_file;
 
 use std::time::Duration;
 
+use http::Request;
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
-use kube::client::{Body, ClientBuilder, DynBody, RustlsTlsError};
+use kube::client::{Body, ClientBuilder, RustlsTlsError};
 use kube::config::{
     AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext,
 };
 use kube::{Client, Config};
 use tower::util::{MapRequestLayer, option_layer};
-use tower::{BoxError, Service};
 
 use self::proxy::ProxyError;
 use self::token_file::{TokenError, TokenFile};
+use crate::telemetry::requests::CountRequests;
 
 /// For one answer of the API server: a frozen one must not hold a command for ever.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -109,42 +109,33 @@ impl Cluster {
         })
     }
 
-    /// What a client is built of, with this configuration in place of its own.
-    pub fn client_builder(
+    /// A client with this configuration in place of its own, whose requests may be counted.
+    pub fn client_with(
         &self,
         mut config: Config,
-    ) -> Result<
-        ClientBuilder<
-            impl Service<
-                Request<Body>,
-                Response = Response<Box<DynBody>>,
-                Error = BoxError,
-                Future: Send + 'static,
-            >
-            + Send
-            + 'static
-            + use<>,
-        >,
-        ClusterError,
-    > {
+        counted: Option<CountRequests>,
+    ) -> Result<Client, ClusterError> {
         let token = token_file(&mut config.auth_info)
             .map(TokenFile::open)
             .transpose()?;
-        let builder = ClientBuilder::try_from(config).map_err(|error| self.why(error))?;
-        let layer = token.map(|token| {
+        let token = token.map(|token| {
             MapRequestLayer::new(move |mut request: Request<Body>| {
                 request.headers_mut().insert(AUTHORIZATION, token.header());
                 request
             })
         });
-        Ok(builder.with_layer(&option_layer(layer)))
+        let builder = ClientBuilder::try_from(config).map_err(|error| self.why(error))?;
+        Ok(builder
+            .with_layer(&option_layer(token))
+            .with_layer(&option_layer(counted))
+            .build())
     }
 
     /// A client for a command.
     pub fn client(&self) -> Result<Client, ClusterError> {
         let mut config = self.config.clone();
         config.read_timeout = Some(READ_TIMEOUT);
-        Ok(self.client_builder(config)?.build())
+        self.client_with(config, None)
     }
 
     /// Rustls looks at the certificate while it looks for the key that belongs to it, and kube says

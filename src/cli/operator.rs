@@ -258,8 +258,7 @@ fn client(
     config: kube::Config,
     metrics: &Arc<Metrics>,
 ) -> Result<Client, ClusterError> {
-    let layer = CountRequests(Arc::clone(metrics));
-    Ok(cluster.client_builder(config)?.with_layer(&layer).build())
+    cluster.client_with(config, Some(CountRequests(Arc::clone(metrics))))
 }
 
 fn parse_lease_name(text: &str) -> Result<String, String> {

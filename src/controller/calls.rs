@@ -120,6 +120,7 @@ fn is_of_a_certificate(alert: Alert) -> bool {
 }
 
 /// How calls are made.
+#[derive(Clone)]
 pub struct Calls {
     pub metrics: Arc<Metrics>,
     pub deadline: Duration,

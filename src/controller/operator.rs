@@ -117,16 +117,14 @@ impl Operator {
     /// its first full list.
     pub async fn run(config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
-        let (events, publisher) = Events::new(
-            config.client.clone(),
-            config.instance,
-            Calls {
-                metrics: Arc::clone(&config.metrics),
-                deadline: config.api_timeout,
-                tenure: config.tenure.clone(),
-                access: Arc::clone(&access),
-            },
-        );
+        let calls = Calls {
+            metrics: Arc::clone(&config.metrics),
+            deadline: config.api_timeout,
+            tenure: config.tenure,
+            access: Arc::clone(&access),
+        };
+        let (events, publisher) =
+            Events::new(config.client.clone(), config.instance, calls.clone());
         let concurrency = config.concurrency.max(1);
         let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
@@ -172,12 +170,7 @@ impl Operator {
             definitions: Definitions::default(),
             shard: config.shard,
             namespaces: config.namespaces,
-            calls: Calls {
-                metrics,
-                deadline: config.api_timeout,
-                tenure: config.tenure,
-                access: Arc::clone(&access),
-            },
+            calls,
             readiness: config.readiness,
         });
         let publisher = tokio::spawn(publisher.run());
