@@ -1,28 +1,249 @@
-//! The cluster that a command works on.
+//! The cluster that a command works on, found as kubectl finds it: a kubeconfig, or the pod's own
+//! account. What the kube library reads otherwise than kubectl is put right here.
+
+mod proxy;
+mod token_file;
 
 use std::time::Duration;
 
-use kube::Client;
+use http::Request;
+use http::header::AUTHORIZATION;
+use kube::client::{Body, ClientBuilder, RustlsTlsError};
+use kube::config::{
+    AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext,
+};
+use kube::{Client, Config};
+use tower::util::{MapRequestLayer, option_layer};
+
+use self::proxy::ProxyError;
+use self::token_file::{TokenError, TokenFile};
+use crate::telemetry::requests::CountRequests;
 
 /// For one answer of the API server: a frozen one must not hold a command for ever.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why there is no cluster to work on.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{0}")]
+    Kubeconfig(KubeconfigError),
+    #[error("no kubeconfig: {kubeconfig}; and no pod: {pod}")]
+    Neither {
+        kubeconfig: String,
+        pod: InClusterError,
+    },
+    #[error("{0}")]
+    Proxy(#[from] ProxyError),
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    #[error(
+        "the client certificate of {0} has X.509 version 1, which TLS 1.3 and this program do not take: have it issued with version 3, for instance with the extension extendedKeyUsage=clientAuth"
+    )]
+    CertificateVersion(String),
+    #[error("the client certificate of {user} cannot be used: {why}")]
+    Certificate { user: String, why: rustls::Error },
+    #[error("{0}")]
+    Client(Box<kube::Error>),
+}
+
+impl From<KubeconfigError> for ClusterError {
+    fn from(error: KubeconfigError) -> Self {
+        match error {
+            KubeconfigError::ParseNoProxy(why) => ProxyError::Exceptions(why).into(),
+            error => Self::Kubeconfig(error),
+        }
+    }
+}
+
+/// A cluster and who asks it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub config: Config,
+    /// The kubeconfig's user, for messages.
+    user: String,
+}
+
+impl Cluster {
+    /// The one of `KUBECONFIG` or `~/.kube/config`, or of the pod's own account.
+    pub async fn infer() -> Result<Self, ClusterError> {
+        let found = match Kubeconfig::read() {
+            Ok(kubeconfig) => Self::of(kubeconfig, &KubeConfigOptions::default()).await,
+            Err(error) => Err(error.into()),
+        };
+        let mut cluster = match found {
+            Ok(cluster) => cluster,
+            // Found, and not to be passed over.
+            Err(error @ ClusterError::Proxy(_)) => return Err(error),
+            Err(error) => Self {
+                config: Config::incluster().map_err(|pod| ClusterError::Neither {
+                    kubeconfig: error.to_string(),
+                    pod,
+                })?,
+                user: "the pod's account".to_owned(),
+            },
+        };
+        cluster.config.apply_debug_overrides();
+        Ok(cluster)
+    }
+
+    /// One of a kubeconfig.
+    pub async fn of(
+        kubeconfig: Kubeconfig,
+        options: &KubeConfigOptions,
+    ) -> Result<Self, ClusterError> {
+        let context = context(&kubeconfig, options).and_then(|named| named.context.as_ref());
+        let user = context.and_then(|context| context.user.clone());
+        let proxy_url = context
+            .and_then(|context| {
+                let mut clusters = kubeconfig.clusters.iter();
+                clusters.find(|named| named.name == context.cluster)
+            })
+            .and_then(|named| named.cluster.as_ref()?.proxy_url.clone());
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
+        // Kube holds NO_PROXY against the proxy, not against the server.
+        let variable = |name: &str| std::env::var(name).ok();
+        config.proxy_url = proxy::of(&config.cluster_url, proxy_url.as_deref(), variable)?;
+        Ok(Self {
+            config,
+            user: user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}")),
+        })
+    }
+
+    /// A client with this configuration in place of its own, whose requests may be counted.
+    pub fn client_with(
+        &self,
+        mut config: Config,
+        counted: Option<CountRequests>,
+    ) -> Result<Client, ClusterError> {
+        let token = token_file(&mut config.auth_info)
+            .map(TokenFile::open)
+            .transpose()?;
+        let token = token.map(|token| {
+            MapRequestLayer::new(move |mut request: Request<Body>| {
+                request.headers_mut().insert(AUTHORIZATION, token.header());
+                request
+            })
+        });
+        let builder = ClientBuilder::try_from(config).map_err(|error| self.why(error))?;
+        Ok(builder
+            .with_layer(&option_layer(token))
+            .with_layer(&option_layer(counted))
+            .build())
+    }
+
+    /// A client for a command.
+    pub fn client(&self) -> Result<Client, ClusterError> {
+        let mut config = self.config.clone();
+        config.read_timeout = Some(READ_TIMEOUT);
+        self.client_with(config, None)
+    }
+
+    /// Rustls looks at the certificate while it looks for the key that belongs to it, and kube says
+    /// that the key is invalid.
+    fn why(&self, error: kube::Error) -> ClusterError {
+        let user = self.user.clone();
+        match error {
+            kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(
+                why @ rustls::Error::InvalidCertificate(_),
+            )) => {
+                // The type is that of a library below rustls.
+                if format!("{why:?}").contains("UnsupportedCertVersion") {
+                    ClusterError::CertificateVersion(user)
+                } else {
+                    ClusterError::Certificate { user, why }
+                }
+            }
+            error => ClusterError::Client(Box::new(error)),
+        }
+    }
+}
 
 /// A client of the kubeconfig's cluster, or of the pod's own account.
 ///
 /// # Errors
 /// Where there is neither.
 pub async fn client() -> Result<Client, String> {
-    let config = kube::Config::infer()
-        .await
-        .map_err(|error| format!("no cluster to work on: {error}; set KUBECONFIG"))?;
-    of(config).map_err(|error| error.to_string())
+    let client = Cluster::infer().await.and_then(|cluster| cluster.client());
+    client.map_err(|error| format!("no cluster to work on: {error}; set KUBECONFIG"))
 }
 
-/// A client for this configuration.
-///
-/// # Errors
-/// Where it names certificates or keys that cannot be read.
-pub fn of(mut config: kube::Config) -> kube::Result<Client> {
-    config.read_timeout = Some(READ_TIMEOUT);
-    Client::try_from(config)
+fn context<'a>(
+    kubeconfig: &'a Kubeconfig,
+    options: &KubeConfigOptions,
+) -> Option<&'a NamedContext> {
+    let name = options.context.as_ref();
+    let name = name.or(kubeconfig.current_context.as_ref())?;
+    let mut contexts = kubeconfig.contexts.iter();
+    contexts.find(|named| named.name == *name)
+}
+
+/// Takes the token file out of what kube is to read, where that is what it would read.
+fn token_file(user: &mut AuthInfo) -> Option<String> {
+    let other = user.auth_provider.is_some()
+        || (user.username.is_some() && user.password.is_some())
+        || user.token.is_some();
+    if other { None } else { user.token_file.take() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by `openssl x509 -req` without extensions.
+    const VERSION_1: &str = include_str!("cluster/testdata/version-1.pem");
+    const KEY: &str = include_str!("cluster/testdata/key.pem");
+
+    async fn cluster(user: &str) -> Result<Cluster, ClusterError> {
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c,
+               clusters: [{{name: c, cluster: {{server: 'https://192.0.2.1'}}}}],
+               contexts: [{{name: c, context: {{cluster: c, user: ops}}}}],
+               users: [{{name: ops, user: {user}}}]}}"
+        );
+        let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
+        Cluster::of(kubeconfig, &KubeConfigOptions::default()).await
+    }
+
+    async fn refusal(user: &str) -> String {
+        let refused = cluster(user).await.unwrap().client();
+        refused.map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_version_1_is_named_and_no_invalid_key() {
+        let base64 = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
+        let certificate = |text: &str| {
+            let (certificate, key) = (base64(text), base64(KEY));
+            format!("{{client-certificate-data: {certificate}, client-key-data: {key}}}")
+        };
+        let said = refusal(&certificate(VERSION_1)).await;
+        assert!(said.contains("of user ops has X.509 version 1"), "{said}");
+        assert!(said.contains("extendedKeyUsage"), "{said}");
+        assert!(!said.contains("key:"), "{said}");
+        let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let said = refusal(&certificate(broken)).await;
+        assert!(
+            said.contains("certificate of user ops cannot be used"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_file_that_holds_no_token_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        for content in [None, Some(" \n"), Some("a\nb")] {
+            if let Some(content) = content {
+                std::fs::write(&path, content).unwrap();
+            }
+            let said = refusal(&format!("{{tokenFile: '{}'}}", path.display())).await;
+            assert!(said.contains(path.to_str().unwrap()), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_in_the_kubeconfig_goes_before_a_token_file() {
+        let user = "{token: abc, tokenFile: /nowhere}";
+        cluster(user).await.unwrap().client().unwrap();
+    }
 }

@@ -9,11 +9,11 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use kube::Client;
-use kube::client::ClientBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::cluster::{Cluster, ClusterError};
 use super::dns::DnsArguments;
 use crate::controller::{Candidate, Config, Operator, Shard};
 use crate::dns::Gatherer;
@@ -158,11 +158,9 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         return Err(contradiction.into());
     }
     let gatherer = arguments.dns.gatherer()?;
-    let kubeconfig = kube::Config::infer().await.map_err(|error| {
+    let cluster = Cluster::infer().await.map_err(|error| {
         format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
-    let mut watch_config = kubeconfig.clone();
-    watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
     let metrics = Arc::new(Metrics::new());
     let listener = TcpListener::bind(listen_addresses(arguments.listen_address).as_slice())
         .await
@@ -176,14 +174,14 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let election = arguments.leader_election.then(|| {
         let namespace = arguments.lease_namespace.clone();
         (
-            namespace.unwrap_or_else(|| kubeconfig.default_namespace.clone()),
+            namespace.unwrap_or_else(|| cluster.config.default_namespace.clone()),
             arguments.lease_name.clone(),
         )
     });
-    let config = config(arguments, gatherer, kubeconfig, watch_config, &metrics)?;
+    let config = config(arguments, gatherer, &cluster, &metrics)?;
 
     let (stop_sender, stop) = watch::channel(false);
-    let (ready_sender, ready) = watch::channel(false);
+    let readiness = Arc::clone(&config.readiness);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -191,23 +189,24 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        // Both receivers go when the process ends.
+        // The receivers go when the process ends.
         let _ = stop_sender.send(true);
         std::future::pending::<()>().await;
     });
     let http = tokio::spawn(http::serve(
         listener,
         Arc::clone(&metrics),
-        ready,
+        Arc::clone(&readiness),
         stop.clone(),
     ));
     let outcome = match election {
         Some((namespace, name)) => {
             let client = config.client.clone();
-            let candidate = Candidate::new(client, &namespace, name, &config.instance, metrics);
-            candidate.run(config, ready_sender, stop).await
+            let instance = &config.instance;
+            let candidate = Candidate::new(client, &namespace, name, instance, metrics, readiness);
+            candidate.run(config, stop).await
         }
-        None => Operator::run(config, ready_sender, stop).await,
+        None => Operator::run(config, stop).await,
     };
     http.abort();
     Ok(outcome?)
@@ -216,17 +215,18 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 fn config(
     arguments: Arguments,
     gatherer: Gatherer,
-    kubeconfig: kube::Config,
-    watch_config: kube::Config,
+    cluster: &Cluster,
     metrics: &Arc<Metrics>,
 ) -> Result<Config, Box<dyn Error>> {
-    let mut kubeconfig = kubeconfig;
+    let mut call_config = cluster.config.clone();
     // Every call has one deadline and every key its own backoff.
-    kubeconfig.default_retry = false;
+    call_config.default_retry = false;
+    let mut watch_config = cluster.config.clone();
+    watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "freehold".to_owned());
     Ok(Config {
-        client: client(kubeconfig, metrics)?,
-        watch_client: client(watch_config, metrics)?,
+        client: client(cluster, call_config, metrics)?,
+        watch_client: client(cluster, watch_config, metrics)?,
         gatherer,
         settings: Settings {
             names: arguments.dns.names(),
@@ -248,13 +248,17 @@ fn config(
         api_timeout: arguments.api_timeout.unsigned_abs(),
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
+        readiness: Arc::default(),
         tenure: None,
     })
 }
 
-fn client(config: kube::Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
-    let layer = CountRequests(Arc::clone(metrics));
-    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
+fn client(
+    cluster: &Cluster,
+    config: kube::Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Client, ClusterError> {
+    cluster.client_with(config, Some(CountRequests(Arc::clone(metrics))))
 }
 
 fn parse_lease_name(text: &str) -> Result<String, String> {

@@ -1,10 +1,15 @@
 //! Calls to the API server: each with a deadline, counted, and its failure sorted by what can be
 //! done about it.
 
+use std::error::Error;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::AlertDescription as Alert;
+
+use super::access::Access;
 use super::lease::Tenure;
 use crate::objects::Unreadable;
 use crate::telemetry::metrics::{CallResult, Metrics};
@@ -19,10 +24,16 @@ pub enum CallError {
     AlreadyExists,
     #[error("the object does not exist")]
     NotFound,
+    #[error("the namespace does not exist: create it, or name another")]
+    NoNamespace,
     /// An API server that has just started refuses everybody until it knows the roles, and a role may
     /// be bound later.
     #[error("the API server says that the account may not do this: {0}")]
     Forbidden(kube::Error),
+    /// The API server knows this process no longer, or shows a certificate that is not trusted. New
+    /// files may help; an API server that has just started may know no account yet.
+    #[error("the API server and this process do not know each other: {0}")]
+    Untrusted(kube::Error),
     /// Repeating the same call cannot help.
     #[error("the API server refuses the request for good: {0}")]
     Refused(kube::Error),
@@ -52,19 +63,25 @@ impl CallError {
 impl From<kube::Error> for CallError {
     fn from(error: kube::Error) -> Self {
         let kube::Error::Api(status) = &error else {
-            return Self::Unavailable(error);
+            return if is_distrust(&error) {
+                Self::Untrusted(error)
+            } else {
+                Self::Unavailable(error)
+            };
         };
-        // Any server on the way can say 404; only the API server says of what.
+        // Any server on the way can say 404, and the API server while a CRD is being replaced; only
+        // with this reason it speaks of an object.
         if status.is_not_found() && status.reason == "NotFound" {
             Self::NotFound
         } else if status.is_already_exists() {
             Self::AlreadyExists
         } else if status.is_conflict() {
             Self::Conflict
-        } else if status.is_forbidden() {
+        } else if status.code == 403 {
             Self::Forbidden(error)
-        } else if matches!(status.code, 401 | 408 | 429) || status.code >= 500 {
-            // A starting API server may know no account yet (401), and a token is renewed by and by.
+        } else if status.code == 401 {
+            Self::Untrusted(error)
+        } else if matches!(status.code, 404 | 408 | 429) || status.code >= 500 {
             Self::Unavailable(error)
         } else {
             Self::Refused(error)
@@ -72,12 +89,49 @@ impl From<kube::Error> for CallError {
     }
 }
 
+/// Whether the call failed because one side does not take the other's certificate.
+fn is_distrust(error: &kube::Error) -> bool {
+    let mut next = Some(error as &(dyn Error + 'static));
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref() {
+            return match error {
+                rustls::Error::InvalidCertificate(_) => true,
+                rustls::Error::AlertReceived(alert) => is_of_a_certificate(*alert),
+                _ => false,
+            };
+        }
+        // An I/O error's source is the source of what it wraps.
+        let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+        next = wrapped
+            .map(|error| error as &(dyn Error + 'static))
+            .or_else(|| error.source());
+    }
+    false
+}
+
+fn is_of_a_certificate(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
 /// How calls are made.
+#[derive(Clone)]
 pub struct Calls {
     pub metrics: Arc<Metrics>,
     pub deadline: Duration,
     /// None where no other replica could lead.
     pub tenure: Option<Tenure>,
+    /// Hears how the calls ended.
+    pub access: Arc<Access>,
 }
 
 impl Calls {
@@ -99,6 +153,7 @@ impl Calls {
             Err(_) => (Err(CallError::TimedOut(self.deadline)), CallResult::Timeout),
         };
         self.metrics.api_calls(counted);
+        self.access.heard(&result);
         result
     }
 }
@@ -114,6 +169,9 @@ mod tests {
         for (code, passes) in [
             (400, false),
             (401, true),
+            (403, true),
+            // Of the API server only with the reason NotFound.
+            (404, true),
             (405, false),
             (408, true),
             (422, false),
@@ -124,6 +182,32 @@ mod tests {
             let status = Status::failure("no", "Reason").with_code(code);
             let error = CallError::from(kube::Error::Api(Box::new(status)));
             assert_eq!(error.can_pass(), passes, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_want_of_trust_is_told_from_what_is_for_want_of_a_server() {
+        let service = |error: io::Error| kube::Error::Service(Box::new(error));
+        let tls = |error| service(io::Error::other(error));
+        let invalid = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let untrusted = |error: kube::Error| matches!(error.into(), CallError::Untrusted(_));
+        assert!(untrusted(tls(invalid)));
+        for (alert, expected) in [
+            (Alert::CertificateExpired, true),
+            (Alert::UnknownCA, true),
+            (Alert::InternalError, false),
+        ] {
+            let error = rustls::Error::AlertReceived(alert);
+            assert_eq!(untrusted(tls(error)), expected, "{alert:?}");
+        }
+        assert!(!untrusted(service(io::ErrorKind::ConnectionRefused.into())));
+        for (code, expected) in [(401, true), (403, false), (503, false)] {
+            let status = Status::failure("no", "Reason").with_code(code);
+            assert_eq!(
+                untrusted(kube::Error::Api(Box::new(status))),
+                expected,
+                "{code}"
+            );
         }
     }
 }

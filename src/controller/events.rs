@@ -124,7 +124,10 @@ async fn write(api: &Objects<Event>, event: &Event, calls: &Calls, slots: &Semap
             Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
             // A new object meets no other version: a conflict is a store's trouble, which passes.
             Err(
-                error @ (CallError::Unavailable(_) | CallError::TimedOut(_) | CallError::Conflict),
+                error @ (CallError::Unavailable(_)
+                | CallError::Untrusted(_)
+                | CallError::TimedOut(_)
+                | CallError::Conflict),
             ) => {
                 tracing::debug!(%error, attempt, "an Event waits");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
@@ -212,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::api::reason::Reason;
+    use crate::controller::access::{Access, Purpose};
     use crate::model::lifecycle::About;
 
     type Answers = Arc<dyn Fn(&str) -> u16 + Send + Sync>;
@@ -266,6 +270,7 @@ mod tests {
             metrics: Arc::new(Metrics::new()),
             deadline: Duration::from_secs(10),
             tenure: None,
+            access: Arc::new(Access::new(Purpose::Work, Arc::default())),
         };
         let client = Client::new(Server(Arc::new(answers)), "default");
         Events::new(client, "pod".into(), calls)

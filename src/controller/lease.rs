@@ -18,10 +18,12 @@ use rand::RngExt;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
+use super::access::{Access, Purpose};
 use super::calls::{CallError, Calls};
 use super::operator::{Config, Operator, OperatorError};
 use crate::objects::Objects;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::readiness::{NOT_FILLED, NotReady, Readiness};
 
 /// How long others leave an unrenewed Lease to its holder.
 const DURATION: Duration = Duration::from_secs(15);
@@ -40,6 +42,7 @@ pub struct Candidate {
     identity: String,
     calls: Calls,
     metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
 }
 
 /// Whether this process leads still.
@@ -88,6 +91,7 @@ impl Candidate {
         name: String,
         instance: &str,
         metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
     ) -> Self {
         let suffix: [u8; 4] = rand::rng().random();
         Self {
@@ -98,23 +102,25 @@ impl Candidate {
                 metrics: Arc::clone(&metrics),
                 deadline: CALL_DEADLINE,
                 tenure: None,
+                access: Arc::new(Access::new(Purpose::Lease, Arc::clone(&readiness))),
             },
             name,
             metrics,
+            readiness,
         }
     }
 
-    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready:
-    /// it can take over.
+    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready,
+    /// as long as it could take over.
     pub async fn run(
         self,
         mut config: Config,
-        ready: Sender<bool>,
         mut stop: Receiver<bool>,
     ) -> Result<(), OperatorError> {
         self.metrics.leads(&self.name, false);
         let (mut lease, until) = tokio::select! {
-            taken = self.take(&ready) => taken,
+            taken = self.take() => taken,
+            why = self.calls.access.cut_off() => return Err(OperatorError::CutOff(why)),
             _ = stop.wait_for(|stop| *stop) => {
                 self.release().await;
                 return Ok(());
@@ -124,10 +130,9 @@ impl Candidate {
         self.metrics.leads(&self.name, true);
         let (until, tenure) = watch::channel(until);
         config.tenure = Some(Tenure(tenure));
-        // Nobody listens once the process ends.
-        let _ = ready.send(false);
+        self.readiness.set(NotReady::Phase, NOT_FILLED);
         let outcome = tokio::select! {
-            outcome = Operator::run(config, ready, stop) => outcome,
+            outcome = Operator::run(config, stop) => outcome,
             () = self.keep(&mut lease, &until) => return Err(OperatorError::LeaseLost),
         };
         self.release().await;
@@ -135,15 +140,13 @@ impl Candidate {
     }
 
     /// Waits for the Lease; returns it and until when this replica may work without renewing it.
-    async fn take(&self, ready: &Sender<bool>) -> (Lease, Instant) {
+    async fn take(&self) -> (Lease, Instant) {
         let mut sight = None;
         let mut said = String::new();
         loop {
             match self.try_to_take(&mut sight).await {
                 Ok(Some(taken)) => return taken,
-                Ok(None) => {
-                    let _ = ready.send(true);
-                }
+                Ok(None) => self.readiness.clear(&NotReady::Phase),
                 Err(error) => {
                     let error = error.to_string();
                     // Once, not every time.
@@ -190,10 +193,11 @@ impl Candidate {
                 spec: Some(self.claim(LeaseSpec::default())),
             };
             let params = PostParams::default();
-            self.calls
-                .make(self.api.create(&params, &lease))
-                .await
-                .and_then(|lease| Ok(lease.0?))
+            match self.calls.make(self.api.create(&params, &lease)).await {
+                // Where a name is free, only the namespace can be missing.
+                Err(CallError::NotFound) => return Err(CallError::NoNamespace),
+                created => created.and_then(|lease| Ok(lease.0?)),
+            }
         };
         match written {
             Ok(lease) => Ok(Some((lease, sent + RENEW_DEADLINE))),
@@ -299,7 +303,58 @@ impl Candidate {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response, StatusCode};
+    use kube::client::Body;
+    use tokio::time::timeout;
+    use tower::service_fn;
+
     use super::*;
+
+    /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
+    /// at `/readyz` then.
+    async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
+        let server = service_fn(move |_: Request<Body>| async move {
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = code;
+            Ok::<_, Infallible>(answer)
+        });
+        let readiness = Arc::new(Readiness::new());
+        // As after a first look that found another's Lease.
+        readiness.clear(&NotReady::Phase);
+        let candidate = Candidate::new(
+            Client::new(server, "default"),
+            "default",
+            "freehold".to_owned(),
+            "pod",
+            Arc::default(),
+            Arc::clone(&readiness),
+        );
+        let ended = timeout(Duration::from_mins(20), async {
+            tokio::select! {
+                _ = candidate.take() => panic!("nobody gave it the Lease"),
+                why = candidate.calls.access.cut_off() => why,
+            }
+        });
+        (ended.await.ok(), readiness.reasons())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standby_that_is_refused_ends_and_one_whose_api_server_is_away_waits() {
+        for code in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+            let (ended, said) = ends(code).await;
+            assert!(ended.is_some(), "{code}");
+            assert!(said.unwrap().contains("use its Lease"), "{code}");
+        }
+        for code in [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::NOT_FOUND,
+        ] {
+            assert_eq!(ends(code).await, (None, None), "{code}");
+        }
+    }
 
     fn sight(holder: &str, seconds: Option<i32>) -> Sight {
         Sight {

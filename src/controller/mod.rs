@@ -1,11 +1,13 @@
 //! The loops: watches fill the stores, queues say what to look at, reconcilers read the stores and
 //! write to the API server.
 
+mod access;
 mod calls;
 mod clock;
 mod domain_approval;
 mod events;
 mod fair;
+mod gap;
 mod holding;
 mod lease;
 mod limits;

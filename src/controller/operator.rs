@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use kube::Client;
-use tokio::sync::watch::{Receiver, Sender};
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 
+use super::access::{Access, Purpose};
 use super::calls::{CallError, Calls};
 use super::clock::{self, Clock};
 use super::events::Events;
@@ -26,6 +27,7 @@ use crate::api::State;
 use crate::dns::Gatherer;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::{Controller, Metrics, ReconcileResult};
+use crate::telemetry::readiness::{NotReady, Readiness};
 
 /// Requests by annotation for one namespace and registrable domain: so many at once, then one each
 /// time.
@@ -61,6 +63,7 @@ pub struct Config {
     pub orphan_delay: Duration,
     /// Who reports Events, for instance the pod's name.
     pub instance: String,
+    pub readiness: Arc<Readiness>,
     /// Until when this replica may work, where others could.
     pub tenure: Option<Tenure>,
 }
@@ -74,6 +77,10 @@ pub enum OperatorError {
     LoopFailed(#[from] tokio::task::JoinError),
     #[error("the Lease could not be renewed in time, so another replica may lead")]
     LeaseLost,
+    #[error(
+        "for five minutes the API server let this process do nothing, so it must be restarted: certificates, CA files and some tokens are read at the start. If this comes again, check the kubeconfig or the service account, its roles, and the server's certificate. The last answer was: {0}"
+    )]
+    CutOff(String),
 }
 
 /// What all loops share.
@@ -102,25 +109,22 @@ pub struct Operator {
     pub(super) shard: Shard,
     namespaces: Vec<String>,
     pub(super) calls: Calls,
+    pub(super) readiness: Arc<Readiness>,
 }
 
 impl Operator {
-    /// Runs until `stop` says so, then finishes what is under way. `ready` turns true once every
-    /// store has its first full list.
-    pub async fn run(
-        config: Config,
-        ready: Sender<bool>,
-        mut stop: Receiver<bool>,
-    ) -> Result<(), OperatorError> {
-        let (events, publisher) = Events::new(
-            config.client.clone(),
-            config.instance,
-            Calls {
-                metrics: Arc::clone(&config.metrics),
-                deadline: config.api_timeout,
-                tenure: config.tenure.clone(),
-            },
-        );
+    /// Runs until `stop` says so, then finishes what is under way. It is ready once every store has
+    /// its first full list.
+    pub async fn run(config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
+        let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
+        let calls = Calls {
+            metrics: Arc::clone(&config.metrics),
+            deadline: config.api_timeout,
+            tenure: config.tenure,
+            access: Arc::clone(&access),
+        };
+        let (events, publisher) =
+            Events::new(config.client.clone(), config.instance, calls.clone());
         let concurrency = config.concurrency.max(1);
         let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
@@ -166,11 +170,8 @@ impl Operator {
             definitions: Definitions::default(),
             shard: config.shard,
             namespaces: config.namespaces,
-            calls: Calls {
-                metrics,
-                deadline: config.api_timeout,
-                tenure: config.tenure,
-            },
+            calls,
+            readiness: config.readiness,
         });
         let publisher = tokio::spawn(publisher.run());
         if !operator.shard.is_whole() {
@@ -185,9 +186,9 @@ impl Operator {
             () = &mut synced => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = watches.join_next() => return Err(ended_early(ended)),
+            why = access.cut_off() => return Err(OperatorError::CutOff(why)),
         }
-        // Nobody listens once the process ends.
-        let _ = ready.send(true);
+        operator.readiness.clear(&NotReady::Phase);
         tracing::info!("all stores are filled; reconciling");
 
         operator.stores.domains_mut().fill_quotas();
@@ -198,8 +199,9 @@ impl Operator {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
             Some(ended) = watches.join_next() => Err(ended_early(ended)),
+            why = access.cut_off() => Err(OperatorError::CutOff(why)),
         };
-        let _ = ready.send(false);
+        operator.readiness.set(NotReady::Phase, "the process ends");
         tracing::info!("stopping; finishing what is under way");
         operator.close();
         let finished = tokio::time::timeout(STOP_DEADLINE, async {
@@ -247,6 +249,14 @@ impl Operator {
         for key in approvals {
             self.approvals.add(key);
         }
+    }
+
+    /// Asks again for what failed: what stood in the way may be gone.
+    pub(super) fn retry_failed(&self) {
+        self.domains.retry_failed();
+        self.organizations.retry_failed();
+        self.approvals.retry_failed();
+        self.orphans.retry_failed();
     }
 
     fn watch_all(
@@ -376,7 +386,7 @@ where
             }
             Err(error) => {
                 tracing::error!(%key, %error, controller = controller.as_str(), "cannot be written");
-                queue.done(&key, Some(REFUSED_PAUSE));
+                queue.refused(&key, REFUSED_PAUSE);
                 timer.finish(ReconcileResult::TerminalError);
             }
         }

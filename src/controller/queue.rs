@@ -147,6 +147,26 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// The key cannot be handled as things are; it comes again after `pause`, and what was asked for
+    /// meanwhile as it was asked.
+    pub fn refused(&self, key: &K, pause: Duration) {
+        self.done(key, Some(pause));
+        self.lock().failures.entry(key.clone()).or_default();
+    }
+
+    /// Asks now for every key whose last attempt failed. Its next failure waits longer all the same.
+    pub fn retry_failed(&self) {
+        let mut inner = self.lock();
+        let failed: Vec<K> = inner.failures.keys().cloned().collect();
+        for key in failed {
+            if matches!(inner.places.get(&key), Some(Place::Waiting(_))) {
+                inner.schedule(key, Instant::now());
+            }
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
     /// Lets workers end after what they have in hand.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -302,6 +322,32 @@ mod tests {
         let start = Instant::now();
         queue.next().await;
         assert_eq!(start.elapsed().as_millis(), 500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_failed_comes_at_once_when_what_stood_in_the_way_is_gone() {
+        let queue = queue();
+        for key in ["done", "failed", "refused", "running"] {
+            queue.add(key);
+            queue.next().await;
+        }
+        queue.done(&"done", Some(Duration::from_mins(1)));
+        queue.failed(&"failed");
+        queue.refused(&"refused", Duration::from_mins(5));
+        let start = Instant::now();
+        queue.retry_failed();
+        assert_eq!(key(&queue).await, Some("failed"));
+        assert_eq!(key(&queue).await, Some("refused"));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // No storm: the next wait is longer, and nothing is asked for twice.
+        queue.failed(&"failed");
+        queue.done(&"refused", None);
+        assert_eq!(key(&queue).await, Some("failed"));
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+        queue.done(&"failed", None);
+        queue.retry_failed();
+        assert_eq!(key(&queue).await, Some("done"));
+        assert_eq!(start.elapsed(), Duration::from_mins(1));
     }
 
     #[tokio::test]

@@ -15,10 +15,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::calls::CallError;
+use super::gap::{Cause, Gap};
 use super::operator::Operator;
 use super::store::Key;
 use super::unreadable;
-use crate::api::OrganizationDomain;
 use crate::model::uid::Uid;
 use crate::objects::{self, Decoded, Objects, Unreadable};
 
@@ -82,11 +83,15 @@ async fn run<S: Sink>(
     // Those that are there and cannot be read.
     let mut broken = HashSet::new();
     let mut told = 0;
-    let listed = S::objects(&client, scope.as_deref());
-    let mut events = objects::watch(listed, S::selected(&operator, scope.as_deref()))
-        .default_backoff()
-        .boxed();
+    let start = || {
+        let listed = S::objects(&client, scope.as_deref());
+        objects::watch(listed, S::selected(&operator, scope.as_deref()))
+            .default_backoff()
+            .boxed()
+    };
+    let mut events = start();
     let kind = S::Kind::kind(&());
+    let mut gap = Gap::new(&kind, scope.clone(), Arc::clone(&operator.readiness));
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => unseen = None,
@@ -103,6 +108,9 @@ async fn run<S: Sink>(
                     broken.remove(&key);
                     S::deleted(&operator, &key, None);
                 }
+                operator.calls.access.let_in();
+                gap.ended();
+                operator.retry_failed();
                 if let Some(synced) = synced.take() {
                     // The receiver goes when the operator is stopped before it was ready.
                     let _ = synced.send(());
@@ -115,13 +123,21 @@ async fn run<S: Sink>(
                 let uid = object.metadata().uid.as_deref().map(Uid::from);
                 S::deleted(&operator, &key, uid.as_ref());
             }
-            Err(error) if is_undefined::<S::Kind>(&error) => {
-                operator.metrics.watch_error(&kind);
-                operator.definitions.missing(&kind);
-            }
             Err(error) => {
                 operator.metrics.watch_error(&kind);
-                tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
+                let cause = Cause::of::<S::Kind>(&error);
+                if cause == Cause::Undefined {
+                    operator.definitions.missing(&kind);
+                } else {
+                    tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
+                }
+                if let Some(error) = refusal(error) {
+                    operator.calls.access.heard(&Err::<(), _>(error));
+                }
+                if let Some(pause) = gap.goes_on(cause) {
+                    tokio::time::sleep(pause).await;
+                    events = start();
+                }
             }
         }
         if broken.len() != told {
@@ -139,14 +155,15 @@ fn known<S: Sink>(operator: &Operator, scope: Option<&str>, broken: &HashSet<Key
     stored.into_iter().chain(broken.iter().cloned()).collect()
 }
 
-/// Whether the API server knows no such kind of ours. Of an unknown path it says no more than 404.
-fn is_undefined<K: Resource<DynamicType = ()>>(error: &watcher::Error) -> bool {
-    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
-    | watcher::Error::WatchStartFailed(kube::Error::Api(status))) = error
-    else {
-        return false;
-    };
-    status.code == 404 && K::group(&()) == OrganizationDomain::group(&())
+/// How a watch was answered that could not begin. What an open one ends with says nothing about
+/// those that begin.
+fn refusal(error: watcher::Error) -> Option<CallError> {
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
+            Some(error.into())
+        }
+        _ => None,
+    }
 }
 
 /// Says that definitions are missing, seldom enough to be read.

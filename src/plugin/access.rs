@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 
 use super::text::plain;
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
-use crate::cli::cluster;
+use crate::cli::cluster::{Cluster, ClusterError};
 use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Which cluster and namespace, as kubectl's own flags say it.
@@ -64,7 +64,7 @@ pub(super) const APPROVE: Right = Right {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AccessError {
     #[error("no cluster: {0}")]
-    Config(String),
+    Config(#[from] ClusterError),
     #[error(
         "you may not {verb} {resource}.freehold.dev in {place}. The right is given by {roles}; ask whoever administers the cluster"
     )]
@@ -96,10 +96,10 @@ pub(super) struct Access {
 
 impl Access {
     pub async fn to(target: &Target) -> Result<Self, AccessError> {
-        let config = config(target).await.map_err(AccessError::Config)?;
+        let cluster = cluster(target).await?;
         let namespace = target.namespace.clone();
-        let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-        let client = cluster::of(config).map_err(|e| AccessError::Config(e.to_string()))?;
+        let namespace = namespace.unwrap_or_else(|| cluster.config.default_namespace.clone());
+        let client = cluster.client()?;
         Ok(Self { client, namespace })
     }
 
@@ -176,21 +176,14 @@ pub(super) async fn list(
     listed.await.map(|()| all)
 }
 
-async fn config(target: &Target) -> Result<Config, String> {
+async fn cluster(target: &Target) -> Result<Cluster, ClusterError> {
     let options = KubeConfigOptions {
         context: target.context.clone(),
         ..KubeConfigOptions::default()
     };
     match &target.kubeconfig {
-        Some(file) => Config::from_custom_kubeconfig(
-            Kubeconfig::read_from(file).map_err(|error| error.to_string())?,
-            &options,
-        )
-        .await
-        .map_err(|error| error.to_string()),
-        None if target.context.is_some() => Config::from_kubeconfig(&options)
-            .await
-            .map_err(|error| error.to_string()),
-        None => Config::infer().await.map_err(|error| error.to_string()),
+        Some(file) => Cluster::of(Kubeconfig::read_from(file)?, &options).await,
+        None if target.context.is_some() => Cluster::of(Kubeconfig::read()?, &options).await,
+        None => Cluster::infer().await,
     }
 }

@@ -37,6 +37,7 @@ mod process;
 mod proof_age;
 mod quiet;
 mod quota;
+mod reach;
 mod recreate;
 mod release;
 mod restore;

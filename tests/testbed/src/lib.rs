@@ -8,6 +8,7 @@ pub mod clock;
 pub mod controlplane;
 pub mod definitions;
 pub mod dns;
+pub mod forward_proxy;
 pub mod kubeconfig;
 pub mod nameservers;
 pub mod packages;
@@ -22,6 +23,7 @@ pub use controlplane::{ControlPlane, Options};
 pub use dns::{
     Behaviour, DnsServer, OverHttps, QueryLogEntry, RecordType, ResponseCode, Transport,
 };
+pub use forward_proxy::ForwardProxy;
 pub use kubeconfig::{kubeconfig_through, kubeconfig_with_token};
 pub use packages::Packages;
 pub use process::Process;

@@ -1,0 +1,225 @@
+//! Whether the API server lets this process in. A process that is refused does not find out why: it
+//! read its certificates, its CA and some tokens once, and new ones may be there. So it says that it
+//! is not ready, and ends after minutes, for whoever starts it again with what the files say then.
+//!
+//! An API server that is away refuses nobody: that only stops the counting.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::calls::CallError;
+use crate::telemetry::readiness::{NotReady, Readiness};
+
+/// Longer than an API server that has just started refuses everybody.
+pub(super) const UNREADY_AFTER: Duration = Duration::from_secs(6);
+/// Longer than a token or a role takes to reach every API server.
+const CUT_OFF_AFTER: Duration = Duration::from_mins(5);
+/// Two refusals further apart count as so far apart: nobody knows what was between them.
+const LONGEST_STEP: Duration = Duration::from_mins(1);
+
+/// How calls with one purpose end.
+#[derive(Debug)]
+pub struct Access {
+    purpose: Purpose,
+    readiness: Arc<Readiness>,
+    refused: Mutex<Refused>,
+    cut_off: Notify,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Many objects: one that is forbidden shows that the account is known.
+    Work,
+    /// The Lease: where it is forbidden, this replica will never work.
+    Lease,
+}
+
+/// The refusals since the API server last let this process in.
+#[derive(Debug, Default)]
+struct Refused {
+    time: Duration,
+    last: Option<Instant>,
+    why: String,
+}
+
+impl Access {
+    #[must_use]
+    pub fn new(purpose: Purpose, readiness: Arc<Readiness>) -> Self {
+        Self {
+            purpose,
+            readiness,
+            refused: Mutex::default(),
+            cut_off: Notify::new(),
+        }
+    }
+
+    /// Takes into account how a call ended.
+    pub fn heard<T>(&self, result: &Result<T, CallError>) {
+        match result {
+            Err(error @ CallError::Untrusted(_)) => self.refused(error),
+            Err(error @ CallError::Forbidden(_)) if self.purpose == Purpose::Lease => {
+                self.refused(error);
+            }
+            Err(CallError::Unavailable(_) | CallError::TimedOut(_)) => self.lock().last = None,
+            // Nothing was sent.
+            Err(CallError::NotLeading | CallError::NoRandomness(_)) => {}
+            _ => self.let_in(),
+        }
+    }
+
+    /// The API server let this process in.
+    pub fn let_in(&self) {
+        let before = std::mem::take(&mut *self.lock());
+        if before.time >= UNREADY_AFTER {
+            tracing::info!("the API server lets this process in again");
+            self.readiness.clear(&self.not_ready());
+        }
+    }
+
+    fn refused(&self, error: &CallError) {
+        let mut refused = self.lock();
+        let now = Instant::now();
+        let step = refused.last.map(|last| now.duration_since(last));
+        let (before, step) = (refused.time, step.unwrap_or_default().min(LONGEST_STEP));
+        refused.time += step;
+        refused.last = Some(now);
+        refused.why = error.to_string();
+        let time = refused.time;
+        drop(refused);
+        if before < UNREADY_AFTER && time >= UNREADY_AFTER {
+            tracing::error!(%error, "the API server refuses this process");
+            self.readiness.set(
+                self.not_ready(),
+                match self.purpose {
+                    Purpose::Work => "the API server does not take this process's credentials",
+                    Purpose::Lease => "the API server does not let this replica use its Lease",
+                },
+            );
+        }
+        if time >= CUT_OFF_AFTER {
+            self.cut_off.notify_one();
+        }
+    }
+
+    /// Waits until the refusals have lasted too long; returns what the last one said.
+    pub async fn cut_off(&self) -> String {
+        self.cut_off.notified().await;
+        self.lock().why.clone()
+    }
+
+    fn not_ready(&self) -> NotReady {
+        match self.purpose {
+            Purpose::Work => NotReady::Credentials,
+            Purpose::Lease => NotReady::Lease,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    fn access(purpose: Purpose) -> Access {
+        let readiness = Readiness::new();
+        readiness.clear(&NotReady::Phase);
+        Access::new(purpose, Arc::new(readiness))
+    }
+
+    fn answer(code: u16) -> Result<(), CallError> {
+        let status = Status::failure("no", "Reason").with_code(code);
+        Err(kube::Error::Api(Box::new(status)).into())
+    }
+
+    /// A call every two seconds, for so long.
+    async fn hear(access: &Access, result: &Result<(), CallError>, time: Duration) {
+        for _ in 0..time.as_secs() / 2 {
+            access.heard(result);
+            advance(Duration::from_secs(2)).await;
+        }
+        access.heard(result);
+    }
+
+    async fn is_cut_off(access: &Access) -> bool {
+        timeout(Duration::from_millis(1), access.cut_off())
+            .await
+            .is_ok()
+    }
+
+    fn is_ready(access: &Access) -> bool {
+        access.readiness.reasons().is_none()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn refused_credentials_cost_readiness_after_seconds_and_the_process_after_minutes() {
+        for (purpose, code) in [
+            (Purpose::Work, 401),
+            (Purpose::Lease, 401),
+            (Purpose::Lease, 403),
+        ] {
+            let access = access(purpose);
+            hear(&access, &answer(code), 4 * SECOND).await;
+            assert!(is_ready(&access), "{purpose:?} {code}");
+            hear(&access, &answer(code), 4 * SECOND).await;
+            assert!(!is_ready(&access), "{purpose:?} {code}");
+            hear(&access, &answer(code), 280 * SECOND).await;
+            assert!(!is_cut_off(&access).await, "{purpose:?} {code}");
+            hear(&access, &answer(code), 20 * SECOND).await;
+            assert!(access.cut_off().await.contains("no"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_that_is_no_refusal_ends_it() {
+        for answered in [Ok(()), answer(403), answer(409), answer(422)] {
+            let access = access(Purpose::Work);
+            for _ in 0..3 {
+                hear(&access, &answer(401), 250 * SECOND).await;
+                assert!(!is_ready(&access));
+                access.heard(&answered);
+                assert!(is_ready(&access));
+            }
+            assert!(!is_cut_off(&access).await, "{answered:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_away_ends_no_process() {
+        let away = [answer(503), answer(404), Err(CallError::TimedOut(SECOND))];
+        for purpose in [Purpose::Work, Purpose::Lease] {
+            let access = access(purpose);
+            for away in &away {
+                hear(&access, away, 600 * SECOND).await;
+            }
+            assert!(is_ready(&access));
+            // It starts, refuses a moment, and is away again: for hours.
+            for _ in 0..20 {
+                hear(&access, &answer(401), 4 * SECOND).await;
+                hear(&access, &away[0], 600 * SECOND).await;
+            }
+            assert!(!is_cut_off(&access).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_far_apart_are_not_the_time_between_them() {
+        let access = access(Purpose::Work);
+        for _ in 0..4 {
+            access.heard(&answer(401));
+            advance(Duration::from_hours(1)).await;
+        }
+        assert!(!is_cut_off(&access).await);
+    }
+}
