@@ -115,8 +115,7 @@ impl Operator {
                 live.upsert(approval, true);
             }
         }
-        let canonical = domain.canonical.as_deref();
-        Ok(canonical.and_then(|canonical| live.until(target, canonical, now)))
+        Ok(live.until(target, &domain.candidate(), now))
     }
 }
 
@@ -131,8 +130,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     let now = whole_second(operator.clock.now());
     let expires = approval
         .expiry
-        .filter(|&expiry| expiry > now)
-        .map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
+        .until(now)
+        .filter(|&end| end < Timestamp::MAX)
+        .map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
     let target = operator.stores.domains().get_own(&approval.target);
     if target.is_none() && operator.is_of_another_shard(&approval.target).await? {
         return Ok(expires);
@@ -153,7 +153,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         spec: DomainApprovalSpec {
             organization_domain_ref: OrganizationDomainRef {
                 name: approval.target.name().to_owned(),
+                uid: None,
             },
+            organization: None,
             domain: "-".to_owned(),
             reason: "-".to_owned(),
             expiry_time: None,
@@ -182,12 +184,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
 
 fn status(approval: &Approval, target: Option<&Domain>, now: Timestamp) -> DomainApprovalStatus {
     let seen = Seen {
-        canonical: approval.canonical.as_deref(),
+        subject: approval.subject(),
         expiry: approval.expiry,
         target: target
             .filter(|target| !target.deleting)
             .map(|target| Target {
-                canonical: target.canonical.as_deref(),
+                candidate: target.candidate(),
                 state: target.state(),
                 strategy: target.strategy(),
                 reason: target.reason(),

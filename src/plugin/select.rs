@@ -7,8 +7,8 @@ use kube::core::error_boundary::InvalidObject;
 
 use super::access::{Access, AccessError, LIST, list};
 use super::object_name::object_name;
-use super::text::plain;
 use crate::api::OrganizationDomain;
+use crate::model::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
@@ -56,7 +56,7 @@ fn readable(object: DeserializeGuard<OrganizationDomain>) -> Option<Organization
                 "kubectl-freehold: {}/{} cannot be read and is left out: {}",
                 metadata.namespace.unwrap_or_default(),
                 metadata.name.unwrap_or_default(),
-                plain(&error)
+                terminal::line(&error)
             );
             None
         }

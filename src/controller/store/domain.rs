@@ -12,6 +12,7 @@ use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
+use crate::model::approval::Candidate;
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
@@ -74,6 +75,16 @@ impl Domain {
             organization,
             requested,
             kept: Kept::Whole(Box::new(status.unwrap_or_default())),
+        }
+    }
+
+    /// What an approval must be given for to approve this one.
+    #[must_use]
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            organization: self.organization.name(),
+            canonical: self.canonical.as_deref(),
+            uid: &self.uid,
         }
     }
 
