@@ -216,7 +216,11 @@ async fn a_removed_status_comes_back_with_the_token_that_is_published() {
         (before.token, before.records.clone())
     );
     assert_eq!(condition(&back, RECORD_PRESENT).unwrap().status, "True");
-    assert_eq!(world.holding(&name).await.unwrap(), holding);
+    let held = world.holding(&name).await.unwrap();
+    assert_eq!(
+        held.metadata.resource_version,
+        holding.metadata.resource_version
+    );
     assert_eq!(issued().await.len(), 1);
 
     // Where the record is gone as well, it is told that another one must be published.
@@ -224,7 +228,7 @@ async fn a_removed_status_comes_back_with_the_token_that_is_published() {
     domain.patch_status(Value::Null).await.unwrap();
     let replaced = domain.until_verified().await;
     let now = status(&replaced).challenge.unwrap();
-    assert!(now.token != before.records[0].value);
+    assert!(!before.records[0].value.ends_with(&now.token));
     assert_eq!(
         condition(&replaced, RECORD_PRESENT).unwrap().status,
         "False"
