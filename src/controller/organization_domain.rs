@@ -251,17 +251,7 @@ async fn look_at(
         }
         let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await?;
         match applied {
-            Applied::Done => {
-                operator
-                    .stores
-                    .domains_mut()
-                    .set_next_check(key, &domain.uid, decision.next_check);
-                if decision.check_holder {
-                    operator.check_holder_of(&domain, now).await;
-                }
-                let wake = decision.wake.map(|at| wait(now, at));
-                return Ok([wake, limited].into_iter().flatten().min());
-            }
+            Applied::Done => return Ok(conclude(operator, &domain, &decision, now, limited).await),
             Applied::Gone => return Ok(None),
             Applied::Changed => {}
             Applied::EvidenceTooOld => {
@@ -271,6 +261,25 @@ async fn look_at(
         }
     }
     Err(CallError::Conflict)
+}
+
+/// After a decision was written: when to look again.
+async fn conclude(
+    operator: &Operator,
+    domain: &Domain,
+    decision: &Decision,
+    now: Timestamp,
+    limited: Option<Duration>,
+) -> Option<Duration> {
+    operator
+        .stores
+        .domains_mut()
+        .set_next_check(&domain.key, &domain.uid, decision.next_check);
+    if decision.check_holder {
+        operator.check_holder_of(domain, now).await;
+    }
+    let wake = decision.wake.map(|at| wait(now, at));
+    [wake, limited].into_iter().flatten().min()
 }
 
 /// Whether the organization of a new domain may be on its way. The object's time is the API server's,

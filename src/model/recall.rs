@@ -27,20 +27,20 @@ pub fn token(service: &ServiceName, evidence: &Evidence, holder: &Holder) -> Opt
     })
 }
 
-/// The status with this token, which was issued before the name was taken.
+/// The status with this token, which was issued before the name was taken at `since`.
 #[must_use]
 pub fn restored(
     status: &OrganizationDomainStatus,
     token: &Token,
     us: Identity<'_>,
-    taken: Timestamp,
+    since: Timestamp,
 ) -> OrganizationDomainStatus {
     OrganizationDomainStatus {
         challenge: Some(ChallengeStatus {
             token: token.to_string(),
             records: Vec::new(),
             issued_for: us.issued_for(),
-            issued_time: Time(taken),
+            issued_time: Time(since),
             window_start_time: None,
             expiry_time: None,
         }),

@@ -18,6 +18,8 @@ use crate::model::verdict::{MismatchKind, Verdict};
 /// How long after its window a challenge waits for a check that says something.
 const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);
 
+// Each is a fact of its own; together they make no state.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Step<'a> {
     /// The time, and what a status says of it.
     pub clock: Timestamp,
