@@ -10,6 +10,7 @@ pub mod domain_approval;
 pub mod organization;
 pub mod organization_domain;
 pub mod reason;
+pub mod spec_time;
 pub mod verified_domain;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -79,4 +80,45 @@ where
 {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The paths of all times at and below a schema that are not bounded as [`spec_time`] does it.
+    fn unbounded_times(path: &str, schema: &Value, found: &mut Vec<String>) {
+        if schema["format"] == "date-time" {
+            let bounded = schema["pattern"].is_string()
+                && schema["x-kubernetes-validations"]
+                    .to_string()
+                    .contains("9999-01-01");
+            if !bounded {
+                found.push(path.to_owned());
+            }
+        }
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded_times(&format!("{path}.{name}"), field, found);
+        }
+        for below in ["items", "additionalProperties"] {
+            if schema[below].is_object() {
+                unbounded_times(&format!("{path}[]"), &schema[below], found);
+            }
+        }
+    }
+
+    #[test]
+    fn no_spec_takes_a_time_that_cannot_be_represented() {
+        let mut found = Vec::new();
+        for crd in crds() {
+            for version in &crd.spec.versions {
+                let schema = serde_json::to_value(&version.schema).unwrap();
+                let spec = &schema["openAPIV3Schema"]["properties"]["spec"];
+                unbounded_times(&crd.spec.names.kind, spec, &mut found);
+            }
+        }
+        assert_eq!(found, [""; 0]);
+    }
 }

@@ -17,6 +17,7 @@ use super::{END, End, FORMAT, HEADER, Header, Kind, words};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::model::challenge::Token;
 use crate::model::name::DomainName;
+use crate::model::terminal::{self, YamlError};
 use crate::objects::{Extent, Objects, decode};
 
 /// Why an export did not end.
@@ -26,8 +27,8 @@ pub enum ExportError {
     Cluster(#[from] kube::Error),
     #[error("cannot write the export: {0}")]
     Write(#[from] io::Error),
-    #[error("an object cannot be written as YAML: {0}")]
-    Yaml(#[from] serde_yaml::Error),
+    #[error("an object {0}")]
+    Yaml(#[from] YamlError),
 }
 
 /// What is not in the export.
@@ -206,7 +207,7 @@ struct Stream<'a, W> {
 
 impl<W: Write> Stream<'_, W> {
     fn document(&mut self, document: &impl Serialize) -> Result<(), ExportError> {
-        let yaml = serde_yaml::to_string(document)?;
+        let yaml = terminal::yaml(document)?;
         Ok(write!(self.out, "---\n{yaml}")?)
     }
 
@@ -247,7 +248,7 @@ impl<W: Write> Stream<'_, W> {
             kind: END.to_owned(),
             counts,
         };
-        write!(out, "---\n{}", serde_yaml::to_string(&end)?)?;
+        write!(out, "---\n{}", terminal::yaml(&end)?)?;
         Ok(out.flush()?)
     }
 }

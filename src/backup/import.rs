@@ -10,6 +10,7 @@ use std::fmt::{self, Debug};
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ListParams, PostParams};
@@ -21,7 +22,9 @@ use serde::de::DeserializeOwned;
 use super::read::{path, path_of};
 use super::there::{Conflict, OTHER_HOLDER, Standing, There, same_holder, standing};
 use super::{Backup, Kind, words};
-use crate::api::{OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain};
+use crate::api::{
+    DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
+};
 use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Objects written at once.
@@ -92,16 +95,24 @@ impl fmt::Display for Counts {
 /// # Errors
 /// Before anything is written, where namespaces are missing or the cluster has other objects of these
 /// names; later, where a write fails.
-pub async fn import(client: &Client, backup: Backup) -> Result<Imported, ImportError> {
+pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, ImportError> {
+    backup.drop_unbelieved_statuses(Timestamp::now());
     look_at_namespaces(client, &backup).await?;
     let there = There::look(client, &backup).await?;
     let conflicts = there.conflicts(&backup);
     if !conflicts.is_empty() {
         return Err(ImportError::Conflicts(conflicts));
     }
+    let mut bound: BTreeMap<String, Vec<DomainApproval>> = BTreeMap::new();
+    let mut unbound = Vec::new();
+    for approval in std::mem::take(&mut backup.approvals) {
+        match backup.bound_to(&approval).map(path) {
+            Some(domain) => bound.entry(domain).or_default().push(approval),
+            None => unbound.push(approval),
+        }
+    }
     let Backup {
         holdings,
-        approvals,
         organizations,
         domains,
         ..
@@ -110,10 +121,11 @@ pub async fn import(client: &Client, backup: Backup) -> Result<Imported, ImportE
         client,
         there,
         reserved: Mutex::default(),
+        bound: Mutex::new(bound),
         imported: Mutex::default(),
     };
     each(holdings, |holding| import.reserve(holding)).await?;
-    each(approvals, |approval| {
+    each(unbound, |approval| {
         import.create(Kind::DomainApproval, &import.there.approvals, approval)
     })
     .await?;
@@ -182,6 +194,8 @@ struct Import<'a> {
     there: There,
     /// The holdings that wait for their holder, by its path.
     reserved: Mutex<BTreeMap<String, VerifiedDomain>>,
+    /// The approvals that are bound to an organization domain by uid, by its path.
+    bound: Mutex<BTreeMap<String, Vec<DomainApproval>>>,
     imported: Mutex<Imported>,
 }
 
@@ -336,8 +350,18 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Gives the reserved name to the object that is its holder here.
+    /// Gives the reserved name, and the approvals, to the object that is their own here.
     async fn bind(&self, holder: &str, uid: Option<String>) -> Result<(), ImportError> {
+        let bound = {
+            let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+            bound.remove(holder)
+        };
+        // Before the name: a holder by approval is nothing without it.
+        for mut approval in bound.unwrap_or_default() {
+            approval.spec.organization_domain_ref.uid.clone_from(&uid);
+            self.create(Kind::DomainApproval, &self.there.approvals, approval)
+                .await?;
+        }
         let reserved = {
             let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
             reserved.remove(holder)

@@ -3,17 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::options::{MergeKeyPolicy, NonFiniteFloatPolicy};
 
 use super::{END, End, FORMAT, HEADER, Header, Kind};
+use crate::api::organization_domain::{ChallengeStatus, OrganizationDomainStatus, State};
+use crate::api::spec_time::SpecTime;
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::model::challenge::Token;
+use crate::model::facts::whole_second;
 use crate::model::lifecycle::{HeldBy, Identity};
 use crate::model::name::DomainName;
+use crate::model::terminal::line;
 use crate::model::text_file::{self, TextError};
 use crate::model::uid::Uid;
 
@@ -27,14 +33,15 @@ pub enum ReadError {
     Text(#[from] TextError),
     #[error("this is not an export of Freehold: it does not begin with a document of kind Export")]
     NotAnExport,
-    #[error("this export has the format {0}; this version of freehold reads {FORMAT}")]
+    #[error("this export has the format {}; this version of freehold reads {FORMAT}", line(.0))]
     Version(String),
-    #[error("document {number} is not YAML: {error}")]
-    Yaml {
-        number: usize,
-        error: serde_yaml::Error,
-    },
-    #[error("document {number} ({what}) does not belong into an export: {why}")]
+    #[error("document {number} is not YAML that is read: {}", line(error))]
+    Yaml { number: usize, error: String },
+    #[error(
+        "document {number} ({}) does not belong into an export: {}",
+        line(what),
+        line(why)
+    )]
     Document {
         number: usize,
         what: String,
@@ -48,9 +55,9 @@ pub enum ReadError {
         found: usize,
         counted: usize,
     },
-    #[error("{kind} {name} is in the export twice")]
+    #[error("{kind} {} is in the export twice", line(name))]
     Twice { kind: Kind, name: String },
-    #[error("VerifiedDomain {name} is not believed: {why}")]
+    #[error("VerifiedDomain {} is not believed: {why}", line(name))]
     Holder { name: String, why: &'static str },
 }
 
@@ -73,13 +80,17 @@ impl Backup {
     /// what its object does not.
     pub fn read(file: &[u8]) -> Result<Self, ReadError> {
         let text = text_file::text(file)?;
+        check_structure(text)?;
         let mut documents = serde_yaml::Deserializer::from_str(text).enumerate();
         let mut next = || {
             documents.next().map(|(n, document)| {
                 let number = n + 1;
                 Value::deserialize(document)
                     .map(|value| (number, value))
-                    .map_err(|error| ReadError::Yaml { number, error })
+                    .map_err(|error| ReadError::Yaml {
+                        number,
+                        error: error.to_string(),
+                    })
             })
         };
         let (_, first) = next().ok_or(ReadError::NotAnExport)??;
@@ -149,11 +160,63 @@ impl Backup {
         }
         match kind {
             Kind::VerifiedDomain => self.holdings.push(parse(number, document)?),
-            Kind::DomainApproval => self.approvals.push(parse(number, document)?),
+            Kind::DomainApproval => {
+                let what = what(&document);
+                let approval = parse(number, document)?;
+                if let Err(why) = is_taken(&approval) {
+                    let why = why.to_owned();
+                    return Err(ReadError::Document { number, what, why });
+                }
+                self.approvals.push(approval);
+            }
             Kind::Organization => self.organizations.push(parse(number, document)?),
             Kind::OrganizationDomain => self.domains.push(parse(number, document)?),
         }
         Ok(())
+    }
+
+    /// Drops what statuses say that is not true of these objects: of an object whose namespace, name or
+    /// organization was changed, all of it, as the operator would; of a verified one whose holding is not
+    /// here, all but its token, which may prove it again.
+    pub fn drop_unbelieved_statuses(&mut self, now: Timestamp) {
+        let holders: BTreeSet<_> = self
+            .holdings
+            .iter()
+            .map(|holding| {
+                let holder = &holding.spec.holder;
+                let holder = (Some(holder.namespace.clone()), holder.name.clone());
+                (holder, holding.name_any())
+            })
+            .collect();
+        for domain in &mut self.domains {
+            let Some(status) = domain.status.take() else {
+                continue;
+            };
+            let issued_for = identity(domain, &Uid::from("")).issued_for();
+            let challenge = status.challenge.as_ref();
+            if challenge.is_some_and(|challenge| challenge.issued_for != issued_for) {
+                continue;
+            }
+            let key = (domain.namespace(), domain.name_any());
+            let canonical = DomainName::parse(&domain.spec.domain).map(|name| name.to_string());
+            let is_held = canonical.is_ok_and(|name| holders.contains(&(key, name)));
+            domain.status = if is_held || status.state != Some(State::Verified) {
+                Some(status)
+            } else {
+                status.challenge.map(|challenge| begun_anew(challenge, now))
+            };
+        }
+    }
+
+    /// The organization domain that an approval is bound to by uid, which is another in every cluster.
+    pub(super) fn bound_to(&self, approval: &DomainApproval) -> Option<&OrganizationDomain> {
+        let of = &approval.spec.organization_domain_ref;
+        let uid = of.uid.as_deref()?;
+        self.domains.iter().find(|domain| {
+            domain.metadata.uid.as_deref() == Some(uid)
+                && domain.metadata.name.as_deref() == Some(&of.name)
+                && domain.metadata.namespace == approval.metadata.namespace
+        })
     }
 
     fn check_names(&self) -> Result<(), ReadError> {
@@ -205,6 +268,62 @@ impl Backup {
             }
         }
         Ok(())
+    }
+}
+
+/// Deepest nesting of an object that is read. Ours have less than ten.
+const DEPTH: usize = 64;
+
+/// Refuses, with the line, what the reader after this one takes long for or takes without a word: deep
+/// nesting, aliases, and keys that are given twice. No export has any of these.
+fn check_structure(text: &str) -> Result<(), ReadError> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_reader_input_bytes: None,
+            max_depth: DEPTH,
+            flow_nesting_limit: DEPTH,
+            max_anchors: 0,
+            max_aliases: 0,
+        },
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        emit_comments: false,
+    };
+    let mut reader = text.as_bytes();
+    let documents = serde_saphyr::read_with_options::<_, Value>(&mut reader, options);
+    for (n, document) in documents.enumerate() {
+        document.map_err(|error| ReadError::Yaml {
+            number: n + 1,
+            error: error.without_snippet().to_string(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether the definition takes the approval. An earlier version exported others.
+fn is_taken(approval: &DomainApproval) -> Result<(), &'static str> {
+    if approval.spec.organization.is_none() {
+        return Err("it does not say for which organization it is: add spec.organization");
+    }
+    match approval.spec.expiry_time {
+        Some(SpecTime::Unsupported(_)) => {
+            Err("its spec.expiryTime is no time that is supported: correct or remove it")
+        }
+        Some(SpecTime::At(_)) | None => Ok(()),
+    }
+}
+
+/// A status that has its token alone, and waits for the record from now on.
+fn begun_anew(challenge: ChallengeStatus, now: Timestamp) -> OrganizationDomainStatus {
+    OrganizationDomainStatus {
+        observed_generation: Some(-1),
+        state: Some(State::Pending),
+        challenge: Some(ChallengeStatus {
+            window_start_time: Some(Time(whole_second(now))),
+            expiry_time: None,
+            ..challenge
+        }),
+        ..OrganizationDomainStatus::default()
     }
 }
 
@@ -291,6 +410,8 @@ pub(super) fn path_of(metadata: &ObjectMeta) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const EMPTY: &str = "apiVersion: backup.freehold.dev/v1\nkind: Export\ntime: 2026-01-01T00:00:00Z\nsuspendedNamespaces: []\n---\napiVersion: backup.freehold.dev/v1\nkind: End\ncounts: { VerifiedDomain: 0, DomainApproval: 0, Organization: 0, OrganizationDomain: 0 }\n";
@@ -321,6 +442,152 @@ mod tests {
         ] {
             let error = Backup::read(&file).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
+        }
+    }
+
+    /// The first document with something more in it.
+    fn with(more: &str) -> Vec<u8> {
+        EMPTY
+            .replacen("kind: Export\n", &format!("kind: Export\n{more}\n"), 1)
+            .into()
+    }
+
+    #[test]
+    fn what_is_nested_deep_or_grows_is_refused_at_once() {
+        let bomb: String = (1..10)
+            .map(|n| {
+                let before = format!("*a{}", n - 1);
+                format!("b{n}: &a{n} [{}]\n", vec![before; 10].join(", "))
+            })
+            .collect();
+        let begun = std::time::Instant::now();
+        for deep in [
+            format!("x: {}", "[".repeat(100_000)),
+            format!("x: {}", "{".repeat(100_000)),
+            format!("x: {}{}", "[".repeat(100), "]".repeat(100)),
+            format!("x:\n  {}", "- ".repeat(100_000)),
+            format!("x:\n  {}", "? ".repeat(100_000)),
+            format!("b0: &a0 [x]\n{bomb}"),
+        ] {
+            let error = Backup::read(&with(&deep)).unwrap_err().to_string();
+            assert!(error.contains("is not YAML that is read"), "{error}");
+        }
+        let took = begun.elapsed();
+        assert!(took.as_secs() < 5, "{took:?}");
+        // A text is no structure.
+        let told = Backup::read(&with(&format!("x: '{}'", "[".repeat(100_000))));
+        assert!(told.is_ok(), "{:?}", told.err());
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_is_refused_with_its_line() {
+        for twice in ["x: {a: 1, a: 2}", "x: 1\nx: 2", "x:\n  a: 1\n  'a': 2"] {
+            let error = Backup::read(&with(twice)).unwrap_err().to_string();
+            assert!(
+                error.contains("duplicate") && error.contains("line"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_terminal_what_the_file_has() {
+        let escape = "\\e[2J\\u202e";
+        let kind = format!(
+            "apiVersion: freehold.dev/v1alpha1\nkind: \"{escape}\"\nmetadata: {{name: \"{escape}\\n\"}}"
+        );
+        let version = EMPTY.replace(
+            "freehold.dev/v1\nkind: Export",
+            &format!("freehold.dev/v1{escape}\"\nkind: Export"),
+        );
+        let version = version.replacen("apiVersion: b", "apiVersion: \"b", 1);
+        for file in [
+            EMPTY.replacen("---", &format!("---\n{kind}\n---"), 1),
+            version,
+        ] {
+            let error = Backup::read(file.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("\\u{1b}[2J\\u{202e}"), "{error}");
+            assert_eq!(error, line(&error));
+        }
+    }
+
+    fn domain(namespace: &str, issued_for: &str) -> OrganizationDomain {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "main", "namespace": namespace, "uid": "1" },
+            "spec": { "organizationRef": { "name": "acme" }, "domain": "acme.com" },
+            "status": {
+                "state": "Verified",
+                "challenge": {
+                    "token": "a".repeat(32), "records": [], "issuedFor": issued_for,
+                    "issuedTime": "2026-01-01T00:00:00Z"
+                },
+                "verifiedTime": "2026-01-01T00:00:00Z"
+            }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn no_status_says_more_than_the_export_shows() {
+        let now = Timestamp::UNIX_EPOCH;
+        let held: VerifiedDomain = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "acme.com" },
+            "spec": { "strategy": "DNS", "holder": {
+                "namespace": "here", "name": "main", "uid": "1", "organization": "acme",
+                "tokenHash": "" } }
+        }))
+        .unwrap();
+        let state = |domain, holdings: &[VerifiedDomain]| {
+            let mut backup = Backup {
+                domains: vec![domain],
+                holdings: holdings.to_vec(),
+                ..Backup::default()
+            };
+            backup.drop_unbelieved_statuses(now);
+            let status = backup.domains.remove(0).status?;
+            Some((
+                status.state,
+                status.verified_time.is_some(),
+                status.challenge.is_some(),
+            ))
+        };
+        let verified = Some((Some(State::Verified), true, true));
+        let pending = Some((Some(State::Pending), false, true));
+        assert_eq!(
+            state(
+                domain("here", "here/main/acme"),
+                std::slice::from_ref(&held)
+            ),
+            verified
+        );
+        assert_eq!(state(domain("here", "here/main/acme"), &[]), pending);
+        assert_eq!(state(domain("here", "there/main/acme"), &[]), None);
+        assert_eq!(state(domain("there", "there/main/acme"), &[held]), pending);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(
+            text in prop_oneof![
+                ".{0,200}",
+                "[a-c:\\-\\[\\]{}?,&*!|>'\"# \n\t%@<]{0,200}",
+            ],
+            inside in any::<bool>(),
+        ) {
+            let file = if inside { with(&text) } else { text.into_bytes() };
+            if let Err(error) = Backup::read(&file) {
+                let error = error.to_string();
+                prop_assert_eq!(&line(&error), &error);
+            }
+        }
+
+        #[test]
+        fn whatever_an_export_writes_is_read(text in ".{0,80}", key in "[a-z~0-9.:-]{1,12}") {
+            let document = serde_json::json!({ key: text, "list": [{ "a": text }] });
+            let yaml = crate::model::terminal::yaml(&document).unwrap();
+            prop_assert!(check_structure(&yaml).is_ok(), "{yaml}");
+            let read: Value = serde_yaml::from_str(&yaml).unwrap();
+            prop_assert_eq!(read, document);
         }
     }
 }

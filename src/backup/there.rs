@@ -12,6 +12,7 @@ use super::read::{path, path_of, token};
 use super::{Backup, Kind};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::model::name::DomainName;
+use crate::model::terminal::line;
 use crate::objects::Objects;
 
 /// An object that is in the cluster otherwise than in the export.
@@ -25,7 +26,7 @@ pub struct Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.kind, self.name, self.why)
+        write!(f, "{} {}: {}", self.kind, line(&self.name), self.why)
     }
 }
 
@@ -73,9 +74,9 @@ impl There {
         for wanted in &backup.approvals {
             let name = path(wanted);
             if let Some(there) = self.approvals.get(&name) {
-                let same = same_domain(&there.spec.domain, &wanted.spec.domain)
-                    && there.spec.organization_domain_ref == wanted.spec.organization_domain_ref;
-                if !same {
+                let bound_to = backup.bound_to(wanted).map(path);
+                let object = bound_to.and_then(|path| self.domains.get(&path));
+                if !same_approval(there, wanted, object) {
                     tell(Kind::DomainApproval, name, "it approves something else");
                 }
             }
@@ -93,6 +94,21 @@ impl There {
 }
 
 pub(super) const OTHER_HOLDER: &str = "it has another holder";
+
+/// `object` is the organization domain that the wanted one is bound to by uid, as it is here.
+fn same_approval(
+    there: &DomainApproval,
+    wanted: &DomainApproval,
+    object: Option<&OrganizationDomain>,
+) -> bool {
+    let (there, wanted) = (&there.spec, &wanted.spec);
+    let uid_here = object.and_then(|object| object.metadata.uid.as_ref());
+    let wanted_uid = uid_here.or(wanted.organization_domain_ref.uid.as_ref());
+    same_domain(&there.domain, &wanted.domain)
+        && there.organization == wanted.organization
+        && there.organization_domain_ref.name == wanted.organization_domain_ref.name
+        && there.organization_domain_ref.uid.as_ref() == wanted_uid
+}
 
 /// The uid is another in every cluster.
 pub(super) fn same_holder(there: &VerifiedDomain, wanted: &VerifiedDomain) -> bool {

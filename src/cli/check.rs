@@ -15,7 +15,7 @@ use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
 use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
-use crate::model::{provider, report};
+use crate::model::{provider, report, terminal};
 
 /// Ask the DNS whether a domain is proven, as the operator does, and show who answered what.
 ///
@@ -87,7 +87,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
     match run(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("freehold: {error}");
+            eprintln!("freehold: {}", terminal::lines(&error.to_string()));
             ExitCode::from(NOT_ASKED)
         }
     }
@@ -126,13 +126,18 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
         && evidence.broken.is_none()
     {
         let advice = advice(unreached);
-        eprintln!("freehold: {advice}");
+        eprintln!("freehold: {}", terminal::lines(&advice));
         report.hint = Some(advice);
     }
     match arguments.output {
-        Output::Table => report.write_table(&mut io::stdout().lock())?,
-        Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?,
-        Output::Yaml => write!(io::stdout(), "{}", serde_yaml::to_string(&report)?)?,
+        Output::Table => {
+            let mut table = Vec::new();
+            report.write_table(&mut table)?;
+            let table = terminal::lines(&String::from_utf8_lossy(&table));
+            write!(io::stdout(), "{table}")?;
+        }
+        Output::Json => writeln!(io::stdout(), "{}", terminal::json(&report)?)?,
+        Output::Yaml => write!(io::stdout(), "{}", terminal::yaml(&report)?)?,
     }
     Ok(match judged.verdict {
         Verdict::Proven => PROVEN,

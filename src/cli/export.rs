@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::cluster;
 use crate::backup::{self, LeftOut};
+use crate::model::terminal;
 
 /// Write all organizations, organization domains with their statuses, holdings and approvals as YAML,
 /// for freehold import.
@@ -49,7 +50,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         match left_out {
             LeftOut::Unreadable { kind, name, why } => {
                 eprintln!(
-                    "freehold: {kind} {name} is left out: it cannot be read: {why}. Correct or delete it, and export again"
+                    "freehold: {kind} {name} is left out: it cannot be read: {}. Correct or delete it, and export again",
+                    terminal::line(&why)
                 );
                 code = ExitCode::FAILURE;
             }

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::cluster;
 use crate::backup::{self, Backup, Kind, lines};
+use crate::model::terminal;
 
 /// Bring an export into this cluster: tokens, states and holders are kept, and nothing that is there
 /// already is overwritten.
@@ -43,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     eprintln!(
         "freehold: others wrote these meanwhile, and they are not as in the export:\n{}",
-        lines(&imported.conflicts)
+        terminal::lines(&lines(&imported.conflicts))
     );
     Ok(ExitCode::FAILURE)
 }

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::model::terminal;
+
 /// Proves which organization controls a DNS domain, and keeps the proof true.
 #[derive(Debug, Parser)]
 #[command(name = "freehold", version, about)]
@@ -42,7 +44,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("freehold: {error}");
+            eprintln!("freehold: {}", terminal::lines(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -120,8 +120,7 @@ impl Operator {
             Ok(())
         });
         self.call(listed).await?;
-        let canonical = domain.canonical.as_deref();
-        Ok(canonical.and_then(|canonical| live.until(target, canonical, now)))
+        Ok(live.until(target, &domain.candidate(), now))
     }
 }
 
@@ -136,8 +135,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     let now = whole_second(operator.clock.now());
     let expires = approval
         .expiry
-        .filter(|&expiry| expiry > now)
-        .map(|expiry| Duration::try_from(expiry.duration_since(now)).unwrap_or_default());
+        .until(now)
+        .filter(|&end| end < Timestamp::MAX)
+        .map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
     let target = operator.stores.domains().get_own(&approval.target);
     if target.is_none() && operator.is_of_another_shard(&approval.target).await? {
         return Ok(expires);
@@ -158,7 +158,9 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         spec: DomainApprovalSpec {
             organization_domain_ref: OrganizationDomainRef {
                 name: approval.target.name().to_owned(),
+                uid: None,
             },
+            organization: None,
             domain: "-".to_owned(),
             reason: "-".to_owned(),
             expiry_time: None,
@@ -190,12 +192,12 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
 
 fn status(approval: &Approval, target: Option<&Domain>, now: Timestamp) -> DomainApprovalStatus {
     let seen = Seen {
-        canonical: approval.canonical.as_deref(),
+        subject: approval.subject(),
         expiry: approval.expiry,
         target: target
             .filter(|target| !target.deleting)
             .map(|target| Target {
-                canonical: target.canonical.as_deref(),
+                candidate: target.candidate(),
                 state: target.state(),
                 strategy: target.strategy(),
                 reason: target.reason(),

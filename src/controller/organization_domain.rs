@@ -16,7 +16,7 @@ use rand::rngs::SysRng;
 
 use self::admission::Admission;
 use self::apply::{Applied, apply};
-use self::check::{Checked, check};
+use self::check::{Checked, RecalledToken, check, recall_token};
 pub use self::mirror::Sink;
 use self::notices::publish_untold;
 use self::times::next_check;
@@ -30,6 +30,8 @@ use crate::api::Strategy;
 use crate::api::organization_domain::State;
 use crate::model::challenge::{TOKEN_OCTETS, Token};
 use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
+use crate::model::name::DomainName;
+use crate::model::recall;
 
 /// Reads and decisions before a key that others keep changing waits its turn again.
 const ATTEMPTS: usize = 8;
@@ -43,7 +45,7 @@ impl Operator {
     fn approved_until(&self, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
         self.stores
             .approvals()
-            .until(&domain.key, domain.canonical.as_deref()?, now)
+            .until(&domain.key, &domain.candidate(), now)
     }
 
     /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no
@@ -67,14 +69,26 @@ impl Operator {
 fn seen_by(domain: &Domain, holding: Option<&HoldingView>) -> HeldBy {
     let token = domain.token();
     holding.map_or(HeldBy::Nobody, |holding| {
-        HeldBy::of(
-            &holding.spec(),
-            holding.since,
-            domain.identity(),
-            token.as_ref(),
-        )
+        of(domain, holding, token.as_ref())
     })
 }
+
+fn of(domain: &Domain, holding: &HoldingView, token: Option<&Token>) -> HeldBy {
+    HeldBy::of(&holding.spec(), holding.since, domain.identity(), token)
+}
+
+/// The name at which to look for the token that the status lost.
+fn lost_token(
+    operator: &Operator,
+    snapshot: &Snapshot<'_>,
+    holding: &HoldingView,
+) -> Option<DomainName> {
+    let holder = holding.spec().holder;
+    lifecycle::lost_token(&operator.settings, snapshot, &holding.name, &holder)
+}
+
+/// How long a holder whose status lost its token waits where the DNS does not say whether its record has it.
+const RECALL: Duration = Duration::from_mins(1);
 
 /// What a first look at an object shows.
 enum Looked {
@@ -146,6 +160,7 @@ async fn look_at(
     checked: &mut Option<Checked>,
 ) -> Result<Option<Duration>, CallError> {
     let mut whole: Option<Arc<Domain>> = None;
+    let mut recalled = None;
     let mut admission = Admission::default();
     if operator.stores.domains().may_be_untold(key) {
         // The look before this one failed: its write may be in the object and not yet in the store.
@@ -166,6 +181,7 @@ async fn look_at(
         }
         let organization_exists = operator.stores.organizations().exists(&domain.organization);
         let now = operator.clock.now();
+        let restored;
         let mut snapshot = Snapshot {
             organization_exists,
             suspended: operator.stores.namespaces().suspended(key.namespace()),
@@ -175,6 +191,29 @@ async fn look_at(
             ..domain.snapshot(status)
         };
         publish_untold(operator, &domain, now, &snapshot);
+        if let Some(holding) = own(operator, &domain)
+            && let Some(name) = lost_token(operator, &snapshot, &holding)
+        {
+            if recalled.is_none() {
+                let Some(found) = recall_token(operator, &domain, name, &holding).await? else {
+                    // Nothing is replaced for an outage.
+                    return Ok(Some(RECALL));
+                };
+                *checked = Some(found.checked);
+                recalled = Some(found.token);
+                whole = Some(domain);
+                // The object may have changed while the DNS was asked.
+                continue;
+            }
+            if let Some(RecalledToken::Published(token)) = &recalled {
+                restored = recall::restored(status, token, domain.identity(), holding.since);
+                snapshot = Snapshot {
+                    status: &restored,
+                    held_by: of(&domain, &holding, Some(token)),
+                    ..snapshot
+                };
+            }
+        }
         if !organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }
@@ -202,7 +241,7 @@ async fn look_at(
             next_check,
             checked.as_ref().map(|checked| &checked.judgement),
             // Reading the operating system's random source fails at boot at the most.
-            token()?,
+            issue(recalled.as_ref())?,
         );
         let approved_until = snapshot.approved_until;
         if by_hand(operator, &domain, &decision)
@@ -212,17 +251,7 @@ async fn look_at(
         }
         let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await?;
         match applied {
-            Applied::Done => {
-                operator
-                    .stores
-                    .domains_mut()
-                    .set_next_check(key, &domain.uid, decision.next_check);
-                if decision.check_holder {
-                    operator.check_holder_of(&domain, now).await;
-                }
-                let wake = decision.wake.map(|at| wait(now, at));
-                return Ok([wake, limited].into_iter().flatten().min());
-            }
+            Applied::Done => return Ok(conclude(operator, &domain, &decision, now, limited).await),
             Applied::Gone => return Ok(None),
             Applied::Changed => {}
             Applied::EvidenceTooOld => {
@@ -232,6 +261,25 @@ async fn look_at(
         }
     }
     Err(CallError::Conflict)
+}
+
+/// After a decision was written: when to look again.
+async fn conclude(
+    operator: &Operator,
+    domain: &Domain,
+    decision: &Decision,
+    now: Timestamp,
+    limited: Option<Duration>,
+) -> Option<Duration> {
+    operator
+        .stores
+        .domains_mut()
+        .set_next_check(&domain.key, &domain.uid, decision.next_check);
+    if decision.check_holder {
+        operator.check_holder_of(domain, now).await;
+    }
+    let wake = decision.wake.map(|at| wait(now, at));
+    [wake, limited].into_iter().flatten().min()
 }
 
 /// Whether the organization of a new domain may be on its way. The object's time is the API server's,
@@ -311,11 +359,20 @@ fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
     held(operator, domain).filter(|holding| holding.holder.uid == domain.uid)
 }
 
-/// A token in reserve, from the operating system.
-fn token() -> Result<impl FnOnce() -> Token, CallError> {
+/// The token to issue where one is issued: that which was looked for already, or one in reserve.
+fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, CallError> {
+    let token = match recalled {
+        Some(RecalledToken::Replaced(token)) => token.clone(),
+        Some(RecalledToken::Published(_)) | None => fresh_token()?,
+    };
+    Ok(move || token)
+}
+
+/// From the operating system.
+fn fresh_token() -> Result<Token, CallError> {
     let mut octets = [0; TOKEN_OCTETS];
     SysRng
         .try_fill_bytes(&mut octets)
         .map_err(|error| CallError::NoRandomness(error.to_string()))?;
-    Ok(move || Token::from_random(octets))
+    Ok(Token::from_random(octets))
 }

@@ -5,13 +5,110 @@ use jiff::Timestamp;
 use crate::api::conditions::{ConditionStatus, READY, RECONCILING, STALLED, Wanted};
 use crate::api::organization_domain::{State, Strategy};
 use crate::api::reason::Reason;
+use crate::api::spec_time::SpecTime;
+use crate::model::uid::Uid;
+
+/// What an approval is given for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// None where the approval says none, as before it was required.
+    pub organization: Option<&'a str>,
+    /// The domain in canonical form; none where it is no domain name.
+    pub canonical: Option<&'a str>,
+    /// None where any object of the name will do.
+    pub uid: Option<&'a Uid>,
+}
+
+/// An organization domain, as far as an approval is compared with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    pub organization: &'a str,
+    pub canonical: Option<&'a str>,
+    pub uid: &'a Uid,
+}
+
+/// In what an approval and the organization domain that it names differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    OrganizationNotGiven,
+    Organization,
+    Domain,
+    Uid,
+}
+
+impl Subject<'_> {
+    /// The first difference; none where the approval is for this very organization domain.
+    #[must_use]
+    pub fn difference(&self, candidate: &Candidate<'_>) -> Option<Difference> {
+        let Some(organization) = self.organization else {
+            return Some(Difference::OrganizationNotGiven);
+        };
+        if organization != candidate.organization {
+            Some(Difference::Organization)
+        } else if self.canonical.is_none() || self.canonical != candidate.canonical {
+            Some(Difference::Domain)
+        } else if self.uid.is_some_and(|uid| uid != candidate.uid) {
+            Some(Difference::Uid)
+        } else {
+            None
+        }
+    }
+}
+
+impl Difference {
+    fn message(self) -> &'static str {
+        match self {
+            Self::OrganizationNotGiven => {
+                "The approval does not say for which organization it is, and approves nothing. Add spec.organization, the name of the Organization."
+            }
+            Self::Organization => {
+                "The organization domain that is named is of another organization than the approval. If that one is right, name it in a new approval."
+            }
+            Self::Domain => {
+                "The organization domain that is named states another domain. Name the right one in a new approval."
+            }
+            Self::Uid => {
+                "The organization domain that is named was made again and has another uid than the approval. If it is right, name its uid in a new approval."
+            }
+        }
+    }
+}
+
+/// When an approval ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Never,
+    At(Timestamp),
+    /// At a time that cannot be represented here. It counts as over.
+    Unsupported,
+}
+
+impl Expiry {
+    #[must_use]
+    pub fn of(time: Option<&SpecTime>) -> Self {
+        match time {
+            None => Self::Never,
+            Some(SpecTime::At(time)) => Self::At(*time),
+            Some(SpecTime::Unsupported(_)) => Self::Unsupported,
+        }
+    }
+
+    /// Until when the approval stands; none where that is over.
+    #[must_use]
+    pub fn until(self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Never => Some(Timestamp::MAX),
+            Self::At(time) => Some(time).filter(|&time| time > now),
+            Self::Unsupported => None,
+        }
+    }
+}
 
 /// What an approval is judged from.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// The approved domain in canonical form; none where it is no domain name.
-    pub canonical: Option<&'a str>,
-    pub expiry: Option<Timestamp>,
+    pub subject: Subject<'a>,
+    pub expiry: Expiry,
     /// The organization domain that it names, if there is one.
     pub target: Option<Target<'a>>,
 }
@@ -19,7 +116,7 @@ pub struct Seen<'a> {
 /// An organization domain, as far as an approval looks at it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    pub canonical: Option<&'a str>,
+    pub candidate: Candidate<'a>,
     pub state: Option<State>,
     pub strategy: Option<Strategy>,
     /// The reason of its condition Ready.
@@ -53,7 +150,13 @@ pub fn conditions(now: Timestamp, seen: &Seen<'_>) -> Vec<Wanted> {
 }
 
 fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {
-    if seen.expiry.is_some_and(|expiry| expiry <= now) {
+    if seen.expiry == Expiry::Unsupported {
+        return (
+            Reason::ApprovalExpired,
+            "spec.expiryTime is no time that is supported, so the approval counts as expired. Set a time in the years 1970 to 9998, such as 2030-12-31T00:00:00Z, or remove it.",
+        );
+    }
+    if seen.expiry.until(now).is_none() {
         return (
             Reason::ApprovalExpired,
             "The approval has expired. Create another one if it should go on.",
@@ -65,11 +168,8 @@ fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {
             "The organization domain that is named does not exist in this namespace; create it.",
         );
     };
-    if target.canonical.is_none() || target.canonical != seen.canonical {
-        return (
-            Reason::DomainDiffers,
-            "The organization domain that is named states another domain. Name the right one in a new approval.",
-        );
+    if let Some(difference) = seen.subject.difference(&target.candidate) {
+        return (Reason::DomainDiffers, difference.message());
     }
     match (target.state, target.strategy, target.reason) {
         (Some(State::Verified), Some(Strategy::Manual), _) => {
@@ -98,15 +198,25 @@ mod tests {
     #[test]
     fn every_obstacle_has_its_reason() {
         let now = Timestamp::from_second(1000).unwrap();
+        let uid = Uid::from("1");
         let target = Target {
-            canonical: Some("acme.com"),
+            candidate: Candidate {
+                organization: "acme",
+                canonical: Some("acme.com"),
+                uid: &uid,
+            },
             state: Some(State::Verified),
             strategy: Some(Strategy::Manual),
             reason: Some(Reason::Approved),
         };
-        let seen = Seen {
+        let subject = Subject {
+            organization: Some("acme"),
             canonical: Some("acme.com"),
-            expiry: None,
+            uid: Some(&uid),
+        };
+        let seen = Seen {
+            subject,
+            expiry: Expiry::Never,
             target: Some(target),
         };
         let pending = |reason| Target {
@@ -119,7 +229,15 @@ mod tests {
             (seen, Reason::Approved, false),
             (
                 Seen {
-                    expiry: Some(now),
+                    expiry: Expiry::At(now),
+                    ..seen
+                },
+                Reason::ApprovalExpired,
+                true,
+            ),
+            (
+                Seen {
+                    expiry: Expiry::Unsupported,
                     ..seen
                 },
                 Reason::ApprovalExpired,
@@ -135,15 +253,10 @@ mod tests {
             ),
             (
                 Seen {
-                    canonical: Some("acme.org"),
-                    ..seen
-                },
-                Reason::DomainDiffers,
-                true,
-            ),
-            (
-                Seen {
-                    canonical: None,
+                    subject: Subject {
+                        canonical: Some("acme.org"),
+                        ..subject
+                    },
                     ..seen
                 },
                 Reason::DomainDiffers,
@@ -191,6 +304,64 @@ mod tests {
                 stalled,
                 "{reason}"
             );
+        }
+    }
+    #[test]
+    fn what_differs_is_named() {
+        let (uid, other) = (Uid::from("1"), Uid::from("2"));
+        let acme = Candidate {
+            organization: "acme",
+            canonical: Some("acme.com"),
+            uid: &uid,
+        };
+        let right = Subject {
+            organization: Some("acme"),
+            canonical: Some("acme.com"),
+            uid: Some(&uid),
+        };
+        let any_object = Subject { uid: None, ..right };
+        assert_eq!(right.difference(&acme), None);
+        assert_eq!(any_object.difference(&acme), None);
+        for (wrong, message) in [
+            (
+                Subject {
+                    organization: None,
+                    ..right
+                },
+                "Add spec.organization",
+            ),
+            (
+                Subject {
+                    organization: Some("evil"),
+                    ..right
+                },
+                "another organization",
+            ),
+            (
+                Subject {
+                    canonical: Some("acme.org"),
+                    ..right
+                },
+                "another domain",
+            ),
+            (
+                Subject {
+                    canonical: None,
+                    ..right
+                },
+                "another domain",
+            ),
+            (
+                Subject {
+                    uid: Some(&other),
+                    ..right
+                },
+                "another uid",
+            ),
+        ] {
+            let difference = wrong.difference(&acme);
+            let said = difference.unwrap().message();
+            assert!(said.contains(message), "{said}");
         }
     }
 }

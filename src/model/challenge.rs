@@ -93,7 +93,7 @@ impl Challenge {
     pub fn value(&self, form: RecordForm) -> String {
         match form {
             RecordForm::Underscore => format!("token={}", self.token),
-            RecordForm::Apex => format!("{}{}", self.apex_prefix(), self.token),
+            RecordForm::Apex => format!("{}{}", apex_prefix(&self.service), self.token),
         }
     }
 
@@ -102,16 +102,12 @@ impl Challenge {
     pub fn matches(&self, form: RecordForm, value: &[u8], now: Timestamp) -> ValueMatch {
         match form {
             RecordForm::Underscore => self.matches_underscore(value, now),
-            RecordForm::Apex => match value.strip_prefix(self.apex_prefix().as_bytes()) {
+            RecordForm::Apex => match value.strip_prefix(apex_prefix(&self.service).as_bytes()) {
                 None => ValueMatch::Foreign,
                 Some(token) if token == self.token.as_str().as_bytes() => ValueMatch::Proves,
                 Some(_) => ValueMatch::Differs,
             },
         }
-    }
-
-    fn apex_prefix(&self) -> String {
-        format!("{}-domain-verification=", self.service)
     }
 
     fn matches_underscore(&self, value: &[u8], now: Timestamp) -> ValueMatch {
@@ -126,6 +122,21 @@ impl Challenge {
             Expiry::Never | Expiry::At(_) => ValueMatch::Proves,
         }
     }
+}
+
+fn apex_prefix(service: &ServiceName) -> String {
+    format!("{service}-domain-verification=")
+}
+
+/// The token that a published value carries, whosever it is.
+#[must_use]
+pub fn published_token(service: &ServiceName, form: RecordForm, value: &[u8]) -> Option<Token> {
+    let text = std::str::from_utf8(value).ok()?;
+    let token = match form {
+        RecordForm::Underscore => DcvValue::parse(text)?.token,
+        RecordForm::Apex => text.strip_prefix(&apex_prefix(service))?,
+    };
+    Token::parse(token)
 }
 
 /// How one published value stands to the challenge.

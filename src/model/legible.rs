@@ -2,6 +2,11 @@
 
 use std::fmt::Write;
 
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{
+    CodePointMapData, CodePointMapDataBorrowed, CodePointSetData, CodePointSetDataBorrowed,
+};
+
 /// Octets of a TXT value for people. Letters, digits and the marks of print stay; what cannot be
 /// seen, or changes how its surroundings look, is written as `\u{200b}`; quotation marks, backslashes,
 /// controls and what is not UTF-8 as in a zone file (RFC 1035 section 5.1). Ends with an ellipsis
@@ -51,33 +56,25 @@ pub fn is_shown(c: char) -> bool {
     of_print || is_plain_letter(c)
 }
 
-/// Whether a character has no shape of its own: controls, what Unicode lets a font leave out, and
-/// what turns the direction of its surroundings (UAX 9; UTR 36 section 2.5).
+/// Whether a character has no shape of its own: controls, separators of lines, what Unicode lets a font
+/// leave out, and what turns the direction of its surroundings (UAX 9; UAX 44; UTR 36 section 2.5).
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    let category = CATEGORIES.get(c);
+    matches!(
+        category,
+        Control | Format | LineSeparator | ParagraphSeparator
+    ) || IGNORABLE.contains(c)
+        || BIDI_CONTROLS.contains(c)
+        // Braille without any dot.
+        || c == '\u{2800}'
 }
+
+const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
+const IGNORABLE: CodePointSetDataBorrowed<'static> =
+    CodePointSetData::new::<DefaultIgnorableCodePoint>();
+const BIDI_CONTROLS: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<BidiControl>();
 
 fn is_plain_letter(c: char) -> bool {
     let of_common_script = matches!(
@@ -231,6 +228,9 @@ mod tests {
                 0xffa0..=0xffa0,
                 0xfff0..=0xffff,
                 0x10800..=0x10fff,
+                0x110bd..=0x110bd,
+                0x110cd..=0x110cd,
+                0x13430..=0x1343f,
                 0x1bca0..=0x1bca3,
                 0x1d165..=0x1d1ad,
                 0x1e800..=0x1efff,

@@ -24,7 +24,7 @@ use crate::api::organization_domain::{
     DnsProvider, LastCheck, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
-use crate::api::verified_domain::VerifiedDomainSpec;
+use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::uid::Uid;
 
 /// Everything a decision is made from.
@@ -254,6 +254,36 @@ pub fn due(
     })
 }
 
+/// The name at which to look for the token of a holder by DNS whose status lost it, before it is given
+/// another one. The holding must be that of this very object, organization and name.
+#[must_use]
+pub fn lost_token(
+    settings: &Settings,
+    snapshot: &Snapshot<'_>,
+    held_name: &str,
+    holder: &Holder,
+) -> Option<DomainName> {
+    let name = accept(snapshot, settings).ok()?;
+    let us = snapshot.identity;
+    let ours = held_name == name.as_str()
+        && *us.uid == *holder.uid
+        && us.namespace == holder.namespace
+        && us.name == holder.name
+        && us.organization == holder.organization;
+    let lost = matches!(
+        snapshot.held_by,
+        HeldBy::Us {
+            strategy: Strategy::Dns,
+            token_known: false,
+            ..
+        }
+    );
+    let waits = pause(snapshot).is_none() && snapshot.approved_until.is_none();
+    // One that failed is about to be released.
+    let failed = snapshot.status.state == Some(State::Failed);
+    (ours && lost && waits && !failed).then_some(name)
+}
+
 /// Whether a decision now would issue a new challenge.
 #[must_use]
 pub fn issues_challenge(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> bool {
@@ -288,14 +318,9 @@ pub fn decide(
 ) -> Decision {
     let accepted = accept(snapshot, settings);
     let mut step = step(now, settings, snapshot, &accepted);
-    // A verdict about another token says nothing.
-    let judgement = judgement.filter(|judgement| {
-        let issued = step.facts.challenge.as_ref();
-        issued.is_some_and(|issued| issued.token == judgement.token)
-    });
     let before = step.facts.clone();
     step.run(judgement, fresh_token);
-    step.conclude(&before, next_check, judgement.is_some())
+    step.conclude(&before, next_check)
 }
 
 /// What became so a moment ago, as the status says. Whoever wrote it may have ended before it told.
@@ -340,6 +365,7 @@ fn step<'a>(
         check_holder: false,
         restarted: false,
         repeat: None,
+        checked: false,
         facts,
     }
 }

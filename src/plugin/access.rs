@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use kube::Client;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::Client;
 
-use super::text::plain;
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cli::cluster::{Cluster, ClusterError};
+use crate::model::terminal;
 use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Which cluster and namespace, as kubectl's own flags say it.
@@ -160,7 +160,10 @@ impl Access {
 impl AccessError {
     pub fn of(unreadable: &Unreadable) -> Self {
         let name = unreadable.metadata.name.as_deref().unwrap_or_default();
-        Self::Unreadable(format!("{name} cannot be read: {}", plain(&unreadable.why)))
+        Self::Unreadable(format!(
+            "{name} cannot be read: {}",
+            terminal::line(&unreadable.why)
+        ))
     }
 }
 

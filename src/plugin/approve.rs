@@ -2,18 +2,22 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::api::PostParams;
 
 use super::access::{APPROVE, Access, AccessError};
 use super::object_name::object_name;
-use super::text::plain;
 use super::{Failure, Format, print, print_as};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};
+use crate::api::spec_time::SpecTime;
 use crate::model::name::DomainName;
 use crate::model::schedule::{add, parse_duration};
+use crate::model::terminal;
 
 /// Verify a domain by hand: write an approval under the object's name.
+///
+/// It is given for the organization and the uid that the object has now, and for no object that is made
+/// again under its name.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
@@ -40,11 +44,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
     let name = &arguments.name;
-    let domain = access.domain(name).await?.spec.domain;
+    let object = access.domain(name).await?;
+    let uid = object.uid();
+    let domain = object.spec.domain;
+    let organization = object.spec.organization_ref.name;
     if DomainName::parse(&domain).as_ref() != Ok(&arguments.domain) {
         return Err(Failure::Impossible(format!(
             "{name} states {}, not {}: nothing was approved",
-            plain(&domain),
+            terminal::line(&domain),
             arguments.domain
         )));
     }
@@ -54,10 +61,14 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
     let approval = DomainApproval::new(
         name,
         DomainApprovalSpec {
-            organization_domain_ref: OrganizationDomainRef { name: name.clone() },
+            organization_domain_ref: OrganizationDomainRef {
+                name: name.clone(),
+                uid: uid.clone(),
+            },
+            organization: Some(organization.clone()),
             domain: domain.clone(),
             reason: arguments.reason.clone(),
-            expiry_time: end.map(Time),
+            expiry_time: end.map(SpecTime::from),
         },
     );
     let made = access
@@ -76,8 +87,10 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
     match arguments.output {
         Some(format) => print_as(format, &made),
         None => print(&format!(
-            "domainapproval.freehold.dev/{name} created for {}\n",
-            plain(&domain)
+            "domainapproval.freehold.dev/{name} created for domain {}, organization {}, uid {}\n",
+            terminal::line(&domain),
+            terminal::line(&organization),
+            terminal::line(uid.as_deref().unwrap_or_default())
         )),
     }
 }

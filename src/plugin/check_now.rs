@@ -11,12 +11,13 @@ use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
 use super::object_name::object_name;
-use super::text::{path, plain, reason, status_of, words};
+use super::text::{path, reason, status_of, words};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::organization_domain::{CheckVerdict, Strategy};
 use crate::api::{OrganizationDomain, REQUESTED_AT};
 use crate::model::schedule::parse_duration;
+use crate::model::terminal;
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(500);
@@ -79,9 +80,9 @@ fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
     print(&format!(
         "{} ({}): {state}, {}\n{}\n",
         path(domain),
-        plain(&domain.spec.domain),
+        terminal::line(&domain.spec.domain),
         reason(&status),
-        plain(message)
+        terminal::line(message)
     ))?;
     let is = |kind, wanted| {
         conditions::find(&status.conditions, kind)

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::access::Access;
 use super::object_name::object_name;
-use super::text::{NONE, next_check, path, plain, reason, status_of, table};
+use super::text::{NONE, next_check, path, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
 use crate::api::conditions::{self, READY};
 use crate::api::organization_domain::LastCheck;
+use crate::model::terminal;
 
 /// Say of one domain where it stands, what the last check found and what to do next.
 #[derive(Debug, Args)]
@@ -33,9 +34,9 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         .map_or_else(|| NONE.to_owned(), |state| format!("{state:?}"));
     let mut text = format!(
         "Domain        {}\nObject        {}\nOrganization  {}\nState         {state}, {}\nNext check    {}\n",
-        plain(&domain.spec.domain),
+        terminal::line(&domain.spec.domain),
         path(domain),
-        plain(&domain.spec.organization_ref.name),
+        terminal::line(&domain.spec.organization_ref.name),
         reason(&status),
         next_check(&status, now)
     );
@@ -45,7 +46,7 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         None => "No operator has looked at the object yet.",
     };
     // Nothing can go wrong in memory.
-    let _ = writeln!(text, "\nWhat to do\n  {}", plain(what_to_do));
+    let _ = writeln!(text, "\nWhat to do\n  {}", terminal::line(what_to_do));
     if !status.conditions.is_empty() {
         let rows: Vec<_> = status
             .conditions
@@ -65,7 +66,12 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         let mut told = vec![what_to_do];
         for condition in &status.conditions {
             if !told.contains(&condition.message.as_str()) {
-                let _ = writeln!(text, "  {}: {}", condition.type_, plain(&condition.message));
+                let _ = writeln!(
+                    text,
+                    "  {}: {}",
+                    condition.type_,
+                    terminal::line(&condition.message)
+                );
                 told.push(&condition.message);
             }
         }
@@ -85,10 +91,10 @@ fn last_check(check: &LastCheck) -> String {
     let mut text = format!("\nLast check{at}\n  {:?}{dnssec}\n", check.verdict);
     for value in &check.observed_values {
         // Nothing can go wrong in memory.
-        let _ = writeln!(text, "  found \"{}\"", plain(value));
+        let _ = writeln!(text, "  found \"{}\"", terminal::line(value));
     }
     if let Some(hint) = &check.hint {
-        let _ = writeln!(text, "  {}", plain(hint));
+        let _ = writeln!(text, "  {}", terminal::line(hint));
     }
     let rows: Vec<_> = check
         .servers

@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use self::access::{Access, Target};
+use crate::model::terminal::{self, YamlError};
 
 /// See, check and approve domains.
 ///
@@ -72,8 +73,8 @@ enum Failure {
     Inconclusive,
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-    #[error("cannot write as YAML: {0}")]
-    Yaml(#[from] serde_yaml::Error),
+    #[error("{0}")]
+    Yaml(#[from] YamlError),
     #[error("cannot write as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -115,7 +116,10 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            eprintln!("kubectl-freehold: {failure}");
+            eprintln!(
+                "kubectl-freehold: {}",
+                terminal::lines(&failure.to_string())
+            );
             ExitCode::from(failure.code())
         }
     }
@@ -139,14 +143,15 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 /// Writes what programs read.
 fn print_as(format: Format, value: &impl Serialize) -> Result<(), Failure> {
     let text = match format {
-        Format::Json => text::plain_json(&serde_json::to_string_pretty(value)?) + "\n",
-        Format::Yaml => serde_yaml::to_string(value)?,
+        Format::Json => terminal::json(value)? + "\n",
+        Format::Yaml => terminal::yaml(value)?,
     };
     print(&text)
 }
 
+/// Escapes what no command has escaped before.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(terminal::lines(text).as_bytes())?;
     Ok(out.flush()?)
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::access::Access;
 use super::select::Selection;
-use super::text::{path, plain, status_of, table};
+use super::text::{path, status_of, table};
 use super::{Failure, Format, print, print_as};
 use crate::api::OrganizationDomain;
 use crate::api::organization_domain::ChallengeRecord;
+use crate::model::terminal;
 
 /// Seconds for which a published record may be remembered, so that a mistake is soon mended.
 const TTL: u32 = 300;
@@ -54,7 +55,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             eprintln!(
                 "{} ({}) has no record to publish: kubectl freehold explain {} says why",
                 records.path,
-                plain(&records.domain),
+                terminal::line(&records.domain),
                 records.name
             );
         } else {

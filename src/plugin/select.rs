@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::access::{Access, AccessError, LIST, list};
 use super::object_name::object_name;
-use super::text::plain;
 use crate::api::OrganizationDomain;
+use crate::model::terminal;
 use crate::objects::{Decoded, Objects, Unreadable};
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
                 "kubectl-freehold: {}/{} cannot be read and is left out: {}",
                 metadata.namespace.unwrap_or_default(),
                 metadata.name.unwrap_or_default(),
-                plain(&why)
+                terminal::line(&why)
             );
             None
         }

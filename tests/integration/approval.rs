@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use freehold::api::conditions::{READY, STALLED};
-use freehold::api::{State, Strategy, conditions};
+use freehold::api::spec_time::SpecTime;
+use freehold::api::{DomainApproval, State, Strategy, conditions};
 use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams, PostParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Approval, World, eventually, publish, ready_message, ready_reason, status, uid,
+    Approval, PrivatePlane, Stated, World, eventually, publish, ready_message, ready_reason,
+    status, uid,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,6 +103,155 @@ async fn an_approval_is_for_one_object_and_one_name() {
     let again = tenant.state("main", &approved).await;
     again.until_verified().await;
     right.until_reason("Approved").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_follows_no_name_to_another_organization_or_object() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    tenant.organization("evil").await;
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let name = world.name("followed");
+    let approved = tenant.state("main", &name).await;
+    let approval = Approval::of(&tenant, "any-object", "main", &name, None).await;
+    approved.until_verified().await;
+    approved.delete().await;
+    let evil = tenant.state_for("evil", "main", &name).await;
+    approval
+        .until_it_says("DomainDiffers", "another organization")
+        .await;
+    evil.until_reason("RecordAbsent").await;
+    world.until_released(&name).await;
+    evil.delete().await;
+    approval.remove().await;
+
+    let approved = tenant.state("main", &name).await;
+    let approval = Approval::of_object(&tenant, "this-object", &approved).await;
+    approved.until_verified().await;
+    approved.delete().await;
+    let again = tenant.state("main", &name).await;
+    approval.until_it_says("DomainDiffers", "another uid").await;
+    again.until_reason("RecordAbsent").await;
+    world.until_released(&name).await;
+}
+
+fn approval_of(name: &str, domain: &Stated, spec: Value) -> DynamicObject {
+    let mut object = DynamicObject::new(name, &ApiResource::erase::<DomainApproval>(&()));
+    object.data = json!({ "spec": {
+        "organizationDomainRef": { "name": domain.object },
+        "domain": domain.domain, "reason": "a contract shows it"
+    } });
+    for (field, value) in spec.as_object().unwrap() {
+        object.data["spec"][field] = value.clone();
+    }
+    object
+}
+
+/// The definitions as they were before they bounded times and required an organization.
+fn earlier_definitions() -> Vec<CustomResourceDefinition> {
+    let mut definitions = freehold::api::crds();
+    let approvals = definitions
+        .iter_mut()
+        .find(|crd| crd.spec.names.kind == "DomainApproval")
+        .unwrap();
+    for version in &mut approvals.spec.versions {
+        let schema = version.schema.as_mut().unwrap();
+        let root = schema.open_api_v3_schema.as_mut().unwrap();
+        let spec = root.properties.as_mut().unwrap().get_mut("spec").unwrap();
+        spec.x_kubernetes_validations = None;
+        let fields = spec.properties.as_mut().unwrap();
+        let time = fields.get_mut("expiryTime").unwrap();
+        time.pattern = None;
+        time.x_kubernetes_validations = None;
+    }
+    definitions
+}
+
+const REFUSED_TIMES: [&str; 12] = [
+    "9999-12-31T23:59:59Z",
+    "9999-01-01T00:00:00Z",
+    "9998-12-31T23:59:59-01:00",
+    "1969-12-31T23:59:59Z",
+    "0000-01-01T00:00:00Z",
+    "2030-01-01T00:00:00,5Z",
+    "2030-01-01T00:00:00.1234567891Z",
+    "2030-01-01T00:00:00+24:00",
+    "2030-01-01T00:00:00+01:60",
+    "2030-01-01t00:00:00Z",
+    "2030-02-30T00:00:00Z",
+    "2030-01-01T00:00:60Z",
+];
+
+const TAKEN_TIMES: [&str; 4] = [
+    "1970-01-01T00:00:00Z",
+    "2030-01-01T00:00:00.5+14:00",
+    "9998-12-31T23:59:59.999999999Z",
+    "9999-01-01T00:00:00+01:00",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_definition_takes_by_now_says_why_it_does_not_stand() {
+    let private = PrivatePlane::start().await;
+    let cluster = private.cluster().await;
+    cluster.install(earlier_definitions()).await;
+    let world = World::on(cluster).await;
+    let tenant = world.tenant().await;
+    let domain = tenant.state("main", &world.name("earlier")).await;
+    let api = Api::<DynamicObject>::namespaced_with(
+        tenant.client.clone(),
+        &tenant.namespace,
+        &ApiResource::erase::<DomainApproval>(&()),
+    );
+    let for_ever = json!({ "organization": "acme", "expiryTime": REFUSED_TIMES[0] });
+    let of_nobody = json!({});
+    for (name, spec) in [("for-ever", &for_ever), ("of-nobody", &of_nobody)] {
+        let object = approval_of(name, &domain, spec.clone());
+        api.create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    world.cluster.install(freehold::api::crds()).await;
+    let tried = async |spec: Value| {
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let object = approval_of("tried", &domain, spec);
+        match api.create(&params, &object).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    eventually("the definition requires an organization", async || {
+        let refusal = tried(of_nobody.clone()).await.err().ok_or("taken")?;
+        assert!(refusal.contains("organization is required"), "{refusal}");
+        Ok::<_, &str>(())
+    })
+    .await;
+    let at = |time: &str| json!({ "organization": "acme", "expiryTime": time });
+    for time in REFUSED_TIMES {
+        let refusal = tried(at(time)).await.expect_err(time);
+        assert!(refusal.contains("spec.expiryTime"), "{time}: {refusal}");
+    }
+    for time in TAKEN_TIMES {
+        tried(at(time)).await.expect(time);
+        let time = SpecTime::from(time.to_owned());
+        assert!(matches!(time, SpecTime::At(_)), "{time:?}");
+    }
+
+    let _operator = world.operator(&[&tenant]).every("1s").start().await;
+    let for_ever = Approval::named(&tenant, "for-ever");
+    let of_nobody = Approval::named(&tenant, "of-nobody");
+    for_ever
+        .until_it_says("ApprovalExpired", "years 1970 to 9998")
+        .await;
+    of_nobody
+        .until_it_says("DomainDiffers", "Add spec.organization")
+        .await;
+    domain.until_reason("RecordAbsent").await;
+    of_nobody.set(json!({ "organization": "acme" })).await;
+    of_nobody.until_reason("Approved").await;
+    domain.until_verified().await;
+    drop(private);
 }
 
 #[tokio::test(flavor = "multi_thread")]

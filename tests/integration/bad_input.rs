@@ -340,7 +340,7 @@ fn nonsense() -> Vec<Nonsense> {
         case(
             "verified without token",
             true,
-            false,
+            true,
             json!({ "challenge": null }),
         ),
         case(

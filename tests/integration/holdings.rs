@@ -3,6 +3,7 @@
 use freehold::api::conditions::RECORD_PRESENT;
 use freehold::api::{OrganizationDomain, State, Strategy, VerifiedDomain, VerifiedDomainSpec};
 use kube::api::PostParams;
+use serde_json::Value;
 
 use crate::support::{
     History, Stated, World, condition, eventually, holder_of, publish, ready_reason, status, uid,
@@ -187,4 +188,61 @@ async fn a_holding_edited_to_another_token_needs_a_new_record() {
     let now = world.holding(&name).await.unwrap();
     assert_eq!(now.spec.holder, holder_of(&domain).await);
     assert_eq!(now.metadata.uid, holding.metadata.uid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_status_comes_back_with_the_token_that_is_published() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).every("7d").start().await;
+    let name = world.name("removed");
+    let domain = world.verified(&tenant, "main", &name).await;
+    let before = domain.challenge().await;
+    let holding = world.holding(&name).await.unwrap();
+    let issued = async || {
+        let events = domain.events().await;
+        let of_tokens = events
+            .into_iter()
+            .filter(|event| event.reason.as_deref() == Some("ChallengeIssued"));
+        of_tokens
+            .map(|event| event.note.unwrap())
+            .collect::<Vec<_>>()
+    };
+    domain.patch_status(Value::Null).await.unwrap();
+    let back = domain.until_verified().await;
+    let challenge = status(&back).challenge.unwrap();
+    assert_eq!(
+        (challenge.token, challenge.records),
+        (before.token, before.records.clone())
+    );
+    assert_eq!(condition(&back, RECORD_PRESENT).unwrap().status, "True");
+    let held = world.holding(&name).await.unwrap();
+    assert_eq!(
+        held.metadata.resource_version,
+        holding.metadata.resource_version
+    );
+    assert_eq!(issued().await.len(), 1);
+
+    // Where the record is gone as well, it is told that another one must be published.
+    world.dns.remove(&before.records[0].name);
+    domain.patch_status(Value::Null).await.unwrap();
+    let replaced = domain.until_verified().await;
+    let now = status(&replaced).challenge.unwrap();
+    assert!(!before.records[0].value.ends_with(&now.token));
+    assert_eq!(
+        condition(&replaced, RECORD_PRESENT).unwrap().status,
+        "False"
+    );
+    let note = eventually("it is told", async || {
+        issued()
+            .await
+            .into_iter()
+            .find(|note| note.contains(&now.token))
+            .ok_or("not yet")
+    })
+    .await;
+    assert!(
+        note.contains("Publish a TXT record") && !note.contains("Keep the record"),
+        "{note}"
+    );
 }

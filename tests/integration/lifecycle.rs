@@ -134,7 +134,9 @@ async fn an_approval_verifies_by_hand_until_it_is_removed() {
             DomainApprovalSpec {
                 organization_domain_ref: OrganizationDomainRef {
                     name: "main".to_owned(),
+                    uid: None,
                 },
+                organization: Some("acme".to_owned()),
                 domain: name.to_owned(),
                 reason: "a contract shows it".to_owned(),
                 expiry_time: None,

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::held;
+use super::{fresh_token, held};
 use crate::api::organization_domain::State;
 use crate::controller::calls::CallError;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
 use crate::controller::store::domain::{Domain, Kept};
 use crate::controller::store::holdings::HoldingView;
-use crate::model::challenge::Challenge;
+use crate::model::challenge::{Challenge, Token};
 use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{JudgedHolder, Judgement};
+use crate::model::name::DomainName;
 use crate::model::uid::Uid;
 use crate::model::verdict::Verdict;
-use crate::model::{provider, report, verdict};
+use crate::model::{provider, recall, report, verdict};
 
 /// A check that was made.
 pub struct Checked {
@@ -37,6 +38,61 @@ pub async fn check(
 ) -> Result<Checked, CallError> {
     let begun = Instant::now();
     let evidence = operator.gatherer.gather(challenge).await;
+    judge(operator, domain, challenge, evidence, begun).await
+}
+
+/// A check for the token that a holder's status lost.
+pub struct Recalled {
+    pub token: RecalledToken,
+    pub checked: Checked,
+}
+
+/// What became of that token.
+pub enum RecalledToken {
+    /// The record shows it.
+    Published(Token),
+    /// No record shows it, nor this one, which is issued in its place.
+    Replaced(Token),
+}
+
+/// Looks for the token that the holding has the hash of. None where the DNS does not say.
+pub async fn recall_token(
+    operator: &Operator,
+    domain: &Domain,
+    name: DomainName,
+    holding: &HoldingView,
+) -> Result<Option<Recalled>, CallError> {
+    let begun = Instant::now();
+    let mut challenge = Challenge {
+        name,
+        service: operator.settings.service.clone(),
+        token: fresh_token()?,
+    };
+    let evidence = operator.gatherer.gather(&challenge).await;
+    let holder = holding.spec().holder;
+    let published = recall::token(&challenge.service, &evidence, &holder);
+    let is_published = published.is_some();
+    if let Some(token) = published {
+        challenge.token = token;
+    }
+    let checked = judge(operator, domain, &challenge, evidence, begun).await?;
+    let token = if is_published {
+        RecalledToken::Published(challenge.token)
+    } else if checked.judgement.verdict.is_negative() {
+        RecalledToken::Replaced(challenge.token)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Recalled { token, checked }))
+}
+
+async fn judge(
+    operator: &Operator,
+    domain: &Domain,
+    challenge: &Challenge,
+    evidence: Evidence,
+    begun: Instant,
+) -> Result<Checked, CallError> {
     let judged = verdict::judge(challenge, &evidence);
     let state = domain.state().unwrap_or(State::Pending);
     operator.metrics.check(judged.verdict, state);

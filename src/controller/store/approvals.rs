@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Key, version};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalStatus};
+use crate::model::approval::{Candidate, Expiry, Subject};
 use crate::model::name::DomainName;
 use crate::model::uid::Uid;
 
@@ -20,9 +21,12 @@ pub struct Approval {
     pub deleting: bool,
     /// The organization domain that it names.
     pub target: Key,
+    /// The uid of that one, where it is given.
+    pub target_uid: Option<Uid>,
+    pub organization: Option<Box<str>>,
     /// None where the domain is no domain name.
     pub canonical: Option<Box<str>>,
-    pub expiry: Option<Timestamp>,
+    pub expiry: Expiry,
     pub status: DomainApprovalStatus,
 }
 
@@ -42,19 +46,31 @@ impl Approval {
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             target: Key::new(key.namespace(), &spec.organization_domain_ref.name),
+            target_uid: spec.organization_domain_ref.uid.as_deref().map(Uid::from),
+            organization: spec.organization.map(String::into_boxed_str),
             canonical: DomainName::parse(&spec.domain)
                 .ok()
                 .map(|name| name.as_str().into()),
-            expiry: spec.expiry_time.map(|time| time.0),
+            expiry: Expiry::of(spec.expiry_time.as_ref()),
             status: status.unwrap_or_default(),
             key,
         }
     }
 
-    /// Whether it stands at this time.
+    /// What it is given for.
     #[must_use]
-    pub fn stands(&self, now: Timestamp) -> bool {
-        !self.deleting && self.expiry.is_none_or(|expiry| expiry > now)
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            organization: self.organization.as_deref(),
+            canonical: self.canonical.as_deref(),
+            uid: self.target_uid.as_ref(),
+        }
+    }
+
+    /// Until when it approves this one, if it does.
+    fn until(&self, candidate: &Candidate<'_>, now: Timestamp) -> Option<Timestamp> {
+        let is_for_it = !self.deleting && self.subject().difference(candidate).is_none();
+        self.expiry.until(now).filter(|_| is_for_it)
     }
 }
 
@@ -79,15 +95,17 @@ impl Approvals {
             .collect()
     }
 
-    /// Until when this organization domain is approved for this name; the longest of several.
+    /// Until when this organization domain is approved; the longest of several.
     #[must_use]
-    pub fn until(&self, target: &Key, canonical: &str, now: Timestamp) -> Option<Timestamp> {
+    pub fn until(
+        &self,
+        target: &Key,
+        candidate: &Candidate<'_>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         self.naming(target)
             .iter()
-            .filter(|approval| {
-                approval.canonical.as_deref() == Some(canonical) && approval.stands(now)
-            })
-            .map(|approval| approval.expiry.unwrap_or(Timestamp::MAX))
+            .filter_map(|approval| approval.until(candidate, now))
             .max()
     }
 

@@ -12,6 +12,7 @@ use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
+use crate::model::approval::Candidate;
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
@@ -111,6 +112,16 @@ impl Domain {
             organization,
             requested: requested.map(|text| lifecycle::bounded(text).into()),
             kept: Kept::Whole(Box::new(status)),
+        }
+    }
+
+    /// What an approval must be given for to approve this one.
+    #[must_use]
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            organization: self.organization.name(),
+            canonical: self.canonical.as_deref(),
+            uid: &self.uid,
         }
     }
 

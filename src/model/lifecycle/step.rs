@@ -18,6 +18,8 @@ use crate::model::verdict::{MismatchKind, Verdict};
 /// How long after its window a challenge waits for a check that says something.
 const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);
 
+// Each is a fact of its own; together they make no state.
+#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Step<'a> {
     /// The time, and what a status says of it.
     pub clock: Timestamp,
@@ -34,6 +36,8 @@ pub(super) struct Step<'a> {
     pub restarted: bool,
     /// Why the check of a verified domain is repeated before the next one is due.
     pub repeat: Option<Repeat>,
+    /// Whether a check of this very token was made.
+    pub checked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(super) enum Repeat {
 impl Step<'_> {
     pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         let held_by = self.snapshot.held_by;
+        let made = judgement;
+        let judgement = self.heed(made);
         if self.words.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
@@ -70,8 +76,11 @@ impl Step<'_> {
             HeldBy::Us {
                 since, strategy, ..
             } => {
+                let mut judgement = judgement;
                 if self.facts.challenge.is_none() {
                     self.replace_token(strategy, fresh_token());
+                    // The check that did not find the old token looked for this one too.
+                    judgement = self.heed(made);
                 }
                 self.verified(since, strategy, judgement);
             }
@@ -97,6 +106,14 @@ impl Step<'_> {
                 self.unverified(judgement, fresh_token);
             }
         }
+    }
+
+    /// A verdict about another token says nothing.
+    fn heed<'j>(&mut self, made: Option<&'j Judgement>) -> Option<&'j Judgement> {
+        let issued = self.facts.challenge.as_ref();
+        let heeded = made.filter(|made| issued.is_some_and(|issued| issued.token == made.token));
+        self.checked = heeded.is_some();
+        heeded
     }
 
     /// The loss was written and its release was not.
@@ -503,8 +520,8 @@ impl Step<'_> {
         }
     }
 
-    /// The status of a holder has lost the token that was proved: the holding stands under a new
-    /// one, and the record must change.
+    /// The status of a holder has lost the token that was proved, and no record shows it: the holding
+    /// stands under a new one, and the record must change.
     fn replace_token(&mut self, strategy: Strategy, token: Token) {
         self.facts.challenge = Some(self.issued(token));
         self.holding = Holding::Rewrite(self.holding_of(strategy));
@@ -602,13 +619,8 @@ impl Step<'_> {
         }
     }
 
-    pub fn conclude(
-        mut self,
-        before: &Facts,
-        next_check: Option<Timestamp>,
-        checked: bool,
-    ) -> Decision {
-        let next_check = self.next_check(before, next_check, checked);
+    pub fn conclude(mut self, before: &Facts, next_check: Option<Timestamp>) -> Decision {
+        let next_check = self.next_check(before, next_check, self.checked);
         let status = self.facts.write(
             &self.snapshot.status.conditions,
             self.snapshot.generation,

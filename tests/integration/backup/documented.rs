@@ -144,7 +144,7 @@ async fn the_role_of_the_page_is_enough_for_an_import() {
         "apiVersion": "freehold.dev/v1alpha1", "kind": "DomainApproval",
         "metadata": { "name": "other", "namespace": tenant.namespace },
         "spec": {
-            "organizationDomainRef": { "name": "other" },
+            "organizationDomainRef": { "name": "other" }, "organization": "acme",
             "domain": world.name("other"), "reason": "a contract"
         }
     });

@@ -90,7 +90,8 @@ async fn a_move_keeps_tokens_states_and_holders() {
     let refused = first.state("refused", "co.uk").await;
     refused.until_state(State::Failed).await;
     let by_hand = second.state("by-hand", &world.name("by-hand")).await;
-    let _approval = Approval::of(&second, "by-hand", "by-hand", &by_hand.domain, None).await;
+    // By uid, which is another one after the move.
+    let _approval = Approval::of_object(&second, "by-hand", &by_hand).await;
     by_hand.until_verified().await;
     assert!(operator.terminate().await.success());
 

@@ -70,7 +70,7 @@ fn forgery(kind: &str, name: &str, domain: &Stated, verified: &Value) -> Value {
         "VerifiedDomain" => json!({ "holder": holder, "strategy": "DNS" }),
         "DomainApproval" => json!({
             "organizationDomainRef": { "name": domain.object },
-            "domain": domain.domain, "reason": "because we say so"
+            "organization": "acme", "domain": domain.domain, "reason": "because we say so"
         }),
         "OrganizationDomain" => json!({
             "organizationRef": { "name": "acme" }, "domain": domain.domain

@@ -40,7 +40,7 @@ fn manifests(tenant: &Tenant, proved: &str, approved: &str) -> Vec<Value> {
             "metadata": meta("approved"),
             "spec": {
                 "organizationDomainRef": { "name": "approved" },
-                "domain": approved, "reason": "a contract shows it"
+                "organization": "acme", "domain": approved, "reason": "a contract shows it"
             }
         }),
     ]

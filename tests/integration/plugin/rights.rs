@@ -2,6 +2,7 @@
 
 use freehold::api::State;
 use freehold::api::domain_approval::DomainApproval;
+use freehold::api::spec_time::SpecTime;
 use kube::Api;
 use serde_json::Value;
 
@@ -110,17 +111,20 @@ async fn approvers_approve_and_strangers_do_nothing() {
         .await;
     let made: Value = serde_json::from_str(&told).unwrap();
     assert_eq!(made["spec"]["domain"], Value::from(by_hand.domain.clone()));
+    assert_eq!(made["spec"]["organization"], "acme");
+    assert_eq!(
+        made["spec"]["organizationDomainRef"]["uid"],
+        Value::from(by_hand.uid.clone())
+    );
     let verified = by_hand.until_reason("Approved").await;
     assert_eq!(status(&verified).state, Some(State::Verified));
     let approvals = Api::<DomainApproval>::namespaced(tenant.client.clone(), &tenant.namespace);
     let approval = approvals.get("by-hand").await.unwrap();
     assert_eq!(approval.spec.reason, "a contract");
-    let days = approval
-        .spec
-        .expiry_time
-        .unwrap()
-        .0
-        .duration_since(jiff::Timestamp::now());
+    let Some(SpecTime::At(end)) = approval.spec.expiry_time else {
+        panic!("{:?}", approval.spec);
+    };
+    let days = end.duration_since(jiff::Timestamp::now());
     assert!((29 * 24..=30 * 24).contains(&days.as_hours()), "{days}");
     approver
         .is_refused(&arguments, &["there is a DomainApproval by-hand already"])

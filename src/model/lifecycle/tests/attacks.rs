@@ -1,6 +1,11 @@
 //! What somebody who may change the zone, or the objects of a namespace, must not gain by it.
 
 use super::*;
+use crate::model::challenge::{FORMS, RecordForm};
+use crate::model::evidence::{
+    Evidence, Lookup, Outcome, Security, ServerAnswer, Source, Step as Asked,
+};
+use crate::model::recall;
 
 fn negative(weight: Weight) -> JudgedHolder {
     JudgedHolder {
@@ -187,4 +192,178 @@ fn an_approval_after_a_loss_is_not_released_with_it() {
     };
     assert_ne!(subject.step(None).holding, Holding::Release);
     assert_eq!(subject.state(), State::Verified);
+}
+
+/// A holder whose status was removed, and what the holding says of it.
+fn without_status() -> (Subject, Holder) {
+    let mut subject = Subject::verified();
+    subject.status = OrganizationDomainStatus::default();
+    subject.held_by = HeldBy::Us {
+        since: start(),
+        strategy: Strategy::Dns,
+        token_known: false,
+    };
+    let holder = Holder {
+        namespace: "tenant".into(),
+        name: "acme-com".into(),
+        uid: "uid-1".into(),
+        organization: "acme".into(),
+        token_hash: token(1).hash(),
+    };
+    (subject, holder)
+}
+
+/// One server answers so for both forms.
+fn evidence(outcome: &Outcome) -> Evidence {
+    let lookup = |form| Lookup {
+        form,
+        steps: vec![Asked {
+            name: "acme.com".into(),
+            answers: vec![ServerAnswer {
+                server: "ns1".into(),
+                outcome: outcome.clone(),
+            }],
+        }],
+        stopped: None,
+        partial: false,
+        security: Security::Unknown,
+    };
+    Evidence {
+        time: start(),
+        source: Source::Authoritative,
+        secure_only: false,
+        lookups: FORMS.map(lookup).to_vec(),
+        zone: None,
+        registry: false,
+        strays: Vec::new(),
+        broken: None,
+        unreached: None,
+    }
+}
+
+fn published(values: &[String]) -> Evidence {
+    evidence(&Outcome::Values {
+        values: values.iter().map(|value| value.clone().into()).collect(),
+        aliases: Vec::new(),
+    })
+}
+
+fn challenge_of(token: Token) -> Challenge {
+    Challenge {
+        name: DomainName::parse("acme.com").unwrap(),
+        service: Settings::default().service,
+        token,
+    }
+}
+
+#[test]
+fn a_removed_status_gets_its_token_back_from_the_record() {
+    for form in FORMS {
+        let (mut subject, holder) = without_status();
+        let name = lost_token(&subject.settings, &subject.snapshot(), "acme.com", &holder);
+        assert_eq!(name, DomainName::parse("acme.com").ok());
+        let value = challenge_of(token(1)).value(form);
+        let found = published(&["token=other".into(), value]);
+        let found = recall::token(&subject.settings.service, &found, &holder).unwrap();
+        assert_eq!(found, token(1));
+        let identity = subject.snapshot().identity;
+        subject.status = recall::restored(&subject.status, &found, identity, start());
+        subject.held_by = us(start());
+        let decision = subject.step(Some(Verdict::Proven));
+        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(subject.token(), Some(token(1)));
+        assert_eq!(subject.state(), State::Verified);
+        assert!(!reasons(&decision).contains(&Reason::ChallengeIssued));
+        assert!(subject.expiry().is_none());
+    }
+}
+
+#[test]
+fn no_record_makes_a_token_of_its_own() {
+    let (_, holder) = without_status();
+    let service = Settings::default().service;
+    let (right, other) = (challenge_of(token(1)), challenge_of(token(2)));
+    let [underscore, apex] = FORMS.map(|form| right.value(form));
+    for values in [
+        FORMS.map(|form| other.value(form)).to_vec(),
+        vec![format!("token={}", token(1).hash()), token(1).to_string()],
+        vec![
+            underscore.to_uppercase(),
+            format!("{underscore}x"),
+            format!("{apex} "),
+        ],
+        vec![format!("{underscore} {underscore}"), format!("x {apex}")],
+        // Another install's word.
+        vec![apex.replacen("freehold", "other", 1)],
+    ] {
+        let found = recall::token(&service, &published(&values), &holder);
+        assert_eq!(found, None, "{values:?}");
+    }
+    // Each form at its own name alone, and never what a wildcard answers.
+    let mut evidence_of_apex = published(std::slice::from_ref(&underscore));
+    evidence_of_apex
+        .lookups
+        .retain(|lookup| lookup.form == RecordForm::Apex);
+    let wildcard = evidence(&Outcome::WildcardValues {
+        values: vec![underscore.into(), apex.into()],
+    });
+    for evidence in [evidence_of_apex, wildcard] {
+        assert_eq!(recall::token(&service, &evidence, &holder), None);
+    }
+}
+
+#[test]
+fn a_token_is_looked_for_for_its_own_holder_alone() {
+    let sought = |subject: &Subject, name: &str, holder: &Holder| {
+        lost_token(&subject.settings, &subject.snapshot(), name, holder).is_some()
+    };
+    let (subject, holder) = without_status();
+    assert!(sought(&subject, "acme.com", &holder));
+    assert!(!sought(&subject, "evil.com", &holder));
+    for change in [
+        |holder: &mut Holder| holder.uid = "uid-2".into(),
+        |holder: &mut Holder| holder.namespace = "other".into(),
+        |holder: &mut Holder| holder.name = "other".into(),
+        |holder: &mut Holder| holder.organization = "evil".into(),
+    ] {
+        let mut holder = holder.clone();
+        change(&mut holder);
+        assert!(!sought(&subject, "acme.com", &holder), "{holder:?}");
+    }
+    for change in [
+        |subject: &mut Subject| subject.held_by = us(start()),
+        |subject: &mut Subject| subject.held_by = HeldBy::Predecessor,
+        |subject: &mut Subject| subject.held_by = HeldBy::Nobody,
+        |subject: &mut Subject| subject.held_by = ANOTHER,
+        |subject: &mut Subject| subject.deleting = true,
+        |subject: &mut Subject| subject.organization_exists = false,
+        |subject: &mut Subject| subject.approved_until = Some(Timestamp::MAX),
+        |subject: &mut Subject| subject.status.state = Some(State::Failed),
+    ] {
+        let mut subject = subject.clone();
+        change(&mut subject);
+        assert!(!sought(&subject, "acme.com", &holder), "{subject:?}");
+    }
+}
+
+#[test]
+fn a_token_that_no_record_shows_is_replaced_and_nobody_is_told_to_keep_the_record() {
+    let (mut subject, _) = without_status();
+    let judgement = Judgement {
+        token: token(2),
+        ..subject.judgement(Verdict::Absent)
+    };
+    let decision = subject.decide_on(Some(&judgement));
+    assert!(
+        matches!(&decision.holding, Holding::Rewrite(spec) if spec.holder.token_hash == token(2).hash())
+    );
+    assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
+    let told = &decision.notices[0].message;
+    assert!(
+        told.contains("Publish a TXT record") && !told.contains("Keep"),
+        "{told}"
+    );
+    subject.apply(&decision);
+    assert_eq!(subject.state(), State::Verified);
+    assert_eq!(subject.condition(conditions::RECORD_PRESENT), "False");
 }
