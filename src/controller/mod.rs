@@ -2,6 +2,7 @@
 //! write to the API server.
 
 mod calls;
+mod checks;
 mod clock;
 mod decode;
 mod domain_approval;

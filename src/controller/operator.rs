@@ -11,9 +11,10 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::task::JoinSet;
 
 use super::calls::{CallError, Calls};
+use super::checks::{self, Checks};
 use super::clock::{self, Clock};
 use super::events::Events;
-use super::fair::{Class, Lane};
+use super::fair::{Class, Lane, Shares};
 use super::lease::Tenure;
 use super::limits::Limit;
 use super::live_reads::LiveReads;
@@ -35,7 +36,7 @@ const REQUESTS: (u32, Duration) = (60, Duration::from_secs(1));
 const TOKEN_REFILL: Duration = Duration::from_secs(10);
 /// How long a key rests that the API server refuses for good: repeating helps nobody, and somebody
 /// may change the rights or the definitions.
-const REFUSED_PAUSE: Duration = Duration::from_mins(5);
+pub(super) const REFUSED_PAUSE: Duration = Duration::from_mins(5);
 /// How long running reconciles may take to end after a stop was asked for.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
@@ -53,7 +54,7 @@ pub struct Config {
     pub shard: Shard,
     /// Most pending domains of one namespace that are checked.
     pub max_pending: usize,
-    /// Reconciles of organization domains at once, their DNS questions included.
+    /// Reconciles of organization domains at once, and as many checks beside them.
     pub concurrency: usize,
     /// Deadline of one call to the API server.
     pub api_timeout: Duration,
@@ -84,6 +85,7 @@ pub struct Operator {
     pub(super) metrics: Arc<Metrics>,
     pub(super) stores: Stores,
     pub(super) domains: Queue<Key>,
+    pub(super) checks: Checks,
     pub(super) organizations: Queue<Key>,
     pub(super) approvals: Queue<Key>,
     /// Canonical names whose holder may be gone.
@@ -129,30 +131,43 @@ impl Operator {
             move |controller| metrics.queue(controller)
         };
         metrics.workers(Controller::OrganizationDomain, concurrency);
+        metrics.workers(Controller::Check, concurrency);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
             settings: config.settings,
             gatherer: config.gatherer,
             metrics: config.metrics,
             stores: Stores::new(config.max_pending),
-            domains: Queue::new(most, queue_counters(Controller::OrganizationDomain), {
+            domains: Queue::new(
+                Shares::of_namespace(most),
+                queue_counters(Controller::OrganizationDomain),
+                {
+                    let operator = Weak::clone(operator);
+                    move |key| lane(operator.upgrade().as_deref(), key)
+                },
+            ),
+            checks: Checks::new(concurrency, most, queue_counters(Controller::Check), {
                 let operator = Weak::clone(operator);
                 move |key| lane(operator.upgrade().as_deref(), key)
             }),
             organizations: Queue::new(
-                share(organization_workers(concurrency)),
+                Shares::of_namespace(share(organization_workers(concurrency))),
                 queue_counters(Controller::Organization),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
             approvals: Queue::new(
-                1,
+                Shares::of_namespace(1),
                 queue_counters(Controller::DomainApproval),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
-            orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), {
-                let operator = Weak::clone(operator);
-                move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
-            }),
+            orphans: Queue::new(
+                Shares::of_namespace(1),
+                queue_counters(Controller::VerifiedDomain),
+                {
+                    let operator = Weak::clone(operator);
+                    move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
+                },
+            ),
             live_namespaces: LiveReads::default(),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
@@ -219,6 +234,7 @@ impl Operator {
     /// Lets all workers end after what they have in hand.
     fn close(&self) {
         self.domains.close();
+        self.checks.close();
         self.organizations.close();
         self.approvals.close();
         self.orphans.close();
@@ -306,6 +322,7 @@ impl Operator {
                 .await;
             });
         }
+        workers.spawn(checks::run(Arc::clone(self)));
         for _ in 0..organization_workers(concurrency) {
             let operator = Arc::clone(self);
             workers.spawn(async move {

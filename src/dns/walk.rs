@@ -1,7 +1,7 @@
 //! One check's walk: what it may spend, and how it asks one server.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::budget::Budget;
 use super::cache::Cache;
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport};
 use super::flights::Flights;
-use super::limits::Limits;
+use super::limits::{Asker, Limits, Permit, QUICK};
 use super::zone::NameServer;
 use crate::model::evidence::{BrokenZone, Failure};
 use crate::model::policy::NamePolicy;
@@ -47,10 +47,14 @@ pub struct Walker {
 /// One check's walk.
 pub struct Walk<'a> {
     pub walker: &'a Walker,
+    asker: &'a Asker,
+    begun: Instant,
     pub budget: Budget,
     /// Addresses that let a question of this check pass without an answer, and whether it was over
     /// TCP alone; they are not asked again so.
     silent: Mutex<HashSet<(SocketAddr, bool)>>,
+    /// Addresses that it was in vain to wait for: other questions went first.
+    taken: Mutex<HashSet<IpAddr>>,
     at_once: Semaphore,
     broken: Mutex<Option<BrokenZone>>,
 }
@@ -65,11 +69,14 @@ pub struct Reply<T> {
 
 impl<'a> Walk<'a> {
     #[must_use]
-    pub fn new(walker: &'a Walker, time: Duration) -> Self {
+    pub fn new(walker: &'a Walker, time: Duration, asker: &'a Asker) -> Self {
         Self {
             walker,
+            asker,
+            begun: Instant::now(),
             budget: Budget::new(time),
             silent: Mutex::default(),
+            taken: Mutex::default(),
             at_once: Semaphore::new(AT_ONCE),
             broken: Mutex::default(),
         }
@@ -165,11 +172,13 @@ impl<'a> Walk<'a> {
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
         let turn = async {
+            let mut permit = self.turn(zone, address.ip()).await?;
             let turn = self.at_once.acquire().await;
-            (turn, self.walker.limits.ask(zone, address.ip()).await)
+            let slow = self.asker.slow || self.begun.elapsed() > QUICK;
+            self.walker.limits.slot(&mut permit, slow).await;
+            Ok::<_, Failure>((turn, permit))
         };
-        let (_turn, permit) = self.in_time(turn).await?;
-        let mut permit = permit.ok_or(Failure::NotAsked)?;
+        let (_turn, mut permit) = self.in_time(turn).await??;
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
@@ -178,6 +187,24 @@ impl<'a> Walk<'a> {
         let reading = read(&answer.message)?;
         permit.answered();
         Ok((answer, reading))
+    }
+
+    /// Waits for the turn to ask an address that owes answers, most of the time that is left.
+    async fn turn(&self, zone: &Name, ip: IpAddr) -> Result<Permit, Failure> {
+        let taken = || self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let left = self.budget.deadline().saturating_duration_since(now);
+        let patience = if taken().contains(&ip) {
+            Duration::ZERO
+        } else {
+            left * 3 / 4
+        };
+        let limits = &self.walker.limits;
+        let permit = limits.turn(self.asker, zone, ip, now + patience).await;
+        permit.ok_or_else(|| {
+            taken().insert(ip);
+            Failure::NotAsked
+        })
     }
 
     /// Remembers the first zone whose signatures do not hold.

@@ -362,6 +362,28 @@ mod tests {
         }
     }
 
+    /// The Kelvin sign is one of them.
+    #[test]
+    fn no_character_outside_ascii_reads_as_one_inside() {
+        let mut refused = 0;
+        for c in ('\u{80}'..=char::MAX).filter(|c| !c.is_control()) {
+            for typed in [
+                format!("{c}.example"),
+                format!("a{c}a.example"),
+                format!("a{c}"),
+            ] {
+                match DomainName::parse(&typed) {
+                    Ok(name) => {
+                        let unicode = name.to_unicode();
+                        assert!(!unicode.is_ascii(), "{typed:?} reads as {unicode}");
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(refused > 0);
+    }
+
     #[test]
     fn a_character_is_allowed_in_its_context_alone() {
         for (label, bad) in [

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::held;
+use super::{held, is_seen_to};
 use crate::api::organization_domain::State;
 use crate::controller::calls::CallError;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
+use crate::controller::store::Key;
 use crate::controller::store::domain::{Domain, Kept};
 use crate::controller::store::holdings::HoldingView;
+use crate::dns::Asker;
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
-use crate::model::lifecycle::{JudgedHolder, Judgement};
+use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::uid::Uid;
 use crate::model::verdict::Verdict;
 use crate::model::{provider, report, verdict};
@@ -23,6 +25,8 @@ use crate::model::{provider, report, verdict};
 pub struct Checked {
     /// Of the object that was checked.
     pub uid: Uid,
+    /// The object as it was then. Where it did not change, it need not be read again.
+    pub domain: Option<Arc<Domain>>,
     pub judgement: Judgement,
     /// When the first question was asked, by the clock that nobody sets.
     pub begun: Instant,
@@ -30,13 +34,51 @@ pub struct Checked {
     pub holding: Option<Arc<HoldingView>>,
 }
 
-pub async fn check(
+/// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
+/// any more.
+pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>, CallError> {
+    let Some(known) = operator.stores.domains().get(key) else {
+        return Ok(None);
+    };
+    let domain = match known.kept {
+        Kept::Whole(_) => known,
+        Kept::AtRest(_) => match operator.refresh(key).await? {
+            Some(live) => live,
+            None => return Ok(None),
+        },
+    };
+    let Kept::Whole(status) = &domain.kept else {
+        return Err(CallError::Conflict);
+    };
+    let held_by = operator.held_by(&domain).await?;
+    if is_seen_to(operator, &domain, held_by) {
+        return Ok(None);
+    }
+    let now = operator.clock.now();
+    let snapshot = operator.snapshot(&domain, status, held_by, now);
+    // It was due when it was asked for.
+    let due = lifecycle::due(now, &operator.settings, &snapshot, Some(now));
+    let Some(challenge) = due else {
+        return Ok(None);
+    };
+    // Where nothing can be written, the next check comes at its time all the same.
+    operator.put_off(&domain, now);
+    let checked = check(operator, &domain, &challenge).await?;
+    Ok(Some(checked))
+}
+
+async fn check(
     operator: &Operator,
-    domain: &Domain,
+    domain: &Arc<Domain>,
     challenge: &Challenge,
 ) -> Result<Checked, CallError> {
     let begun = Instant::now();
-    let evidence = operator.gatherer.gather(challenge).await;
+    let asker = Asker {
+        name: domain.key.namespace().into(),
+        answered_before: domain.was_answered(),
+        slow: operator.checks.is_slow(&domain.key),
+    };
+    let evidence = operator.gatherer.gather(challenge, &asker).await;
     let judged = verdict::judge(challenge, &evidence);
     let state = domain.state().unwrap_or(State::Pending);
     operator.metrics.check(judged.verdict, state);
@@ -47,9 +89,11 @@ pub async fn check(
         Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,
         None => None,
     };
-    let internal = operator.settings.names.is_internal(challenge.name.as_str());
+    let names = &operator.settings.names;
+    let internal = names.is_internal(challenge.name.as_str());
     Ok(Checked {
         uid: domain.uid.clone(),
+        domain: Some(Arc::clone(domain)),
         begun,
         holding,
         judgement: Judgement {
@@ -57,7 +101,7 @@ pub async fn check(
             weight: judged.weight,
             token: challenge.token.clone(),
             holder,
-            dns_provider: provider::of(&evidence, &operator.settings.names),
+            dns_provider: provider::of(&evidence, names).filter(|_| !internal),
             report: report::last_check(challenge, &evidence, judged, internal),
         },
     })
