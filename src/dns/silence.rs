@@ -146,11 +146,7 @@ impl Silence {
     /// Who spent least comes first; of equals a domain that was answered before, then the oldest.
     fn rank(&self, waiter: &Waiter) -> (u32, bool, u64) {
         let spent = self.spent_by.get(&waiter.asker);
-        (
-            spent.map_or(0, |spent| spent.0),
-            waiter.new,
-            waiter.number,
-        )
+        (spent.map_or(0, |spent| spent.0), waiter.new, waiter.number)
     }
 
     fn spend(&mut self, asker: u64) {

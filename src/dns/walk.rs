@@ -20,8 +20,8 @@ use super::zone::NameServer;
 use crate::model::evidence::{BrokenZone, Failure};
 use crate::model::policy::NamePolicy;
 
-/// Questions of one check under way at once. All that one namespace may have under way, three
-/// quarters of the workers' checks, leave room among all that are under way to all servers.
+/// Questions of one check under way at once. All that quick checks may have under way fits among those
+/// to all servers.
 const AT_ONCE: usize = 4;
 /// Addresses of one name server that are waited for in vain.
 const MAX_SILENT_ADDRESSES: usize = 2;
