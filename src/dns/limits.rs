@@ -98,6 +98,7 @@ pub struct Permit {
     first: bool,
     counted: bool,
     /// Whether it is sent, or about to be.
+    sent: bool,
     slots: Vec<OwnedSemaphorePermit>,
 }
 
@@ -113,8 +114,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Waits for the asker's turn, until then at most. None where the address owes too many answers to
-    /// be asked again now.
+    /// Waits until the address may be asked one more question; for the asker's turn with one that owes
+    /// answers until then at most. None where it owes too many to be asked again now.
     pub async fn turn(
         &self,
         asker: &Asker,
@@ -125,6 +126,7 @@ impl Limits {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
         let name = self.hasher.hash_one(&asker.name);
+        let slow = asker.slow.then_some(&self.in_flight_slow);
         let mut waiting = Waiting {
             address: &address,
             waiter: Waiter::new(name, zone, asker.answered_before),
@@ -134,13 +136,19 @@ impl Limits {
             let changed = address.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let turn = address.state().turn(&mut waiting.waiter);
+            // Whoever is slow holds nothing that the quick need while it waits for those like itself.
+            let mut slots = Vec::with_capacity(3);
+            for semaphore in slow.into_iter().chain([&address.in_flight]) {
+                slots.push(Arc::clone(semaphore).acquire_owned().await.ok()?);
+            }
+            let turn = address.state().turn(&mut waiting.waiter, until);
             let next = match turn {
-                Turn::Free => return Some(Permit::new(&address, zone, name, false)),
-                Turn::Now => return Some(Permit::new(&address, zone, name, true)),
+                Turn::Free => return Some(Permit::new(&address, zone, name, false, slots)),
+                Turn::Now => return Some(Permit::new(&address, zone, name, true, slots)),
                 Turn::Never => return None,
-                Turn::At(next) => next.min(until),
+                Turn::At(next) => next,
             };
+            drop(slots);
             if Instant::now() >= until {
                 return None;
             }
@@ -151,17 +159,12 @@ impl Limits {
         }
     }
 
-    /// Waits for a free slot: the question may be sent then.
-    pub async fn slot(&self, permit: &mut Permit, slow: bool) {
-        let mut slots = Vec::with_capacity(3);
-        let address = &permit.address.in_flight;
-        let slow = slow.then_some(&self.in_flight_slow);
-        // Whoever is slow holds nothing that the quick need while it waits for those like itself.
-        for semaphore in slow.into_iter().chain([address, &self.in_flight]) {
-            // They are never closed.
-            slots.extend(Arc::clone(semaphore).acquire_owned().await);
-        }
-        permit.slots = slots;
+    /// Waits for a free slot among all questions: this one may be sent then.
+    pub async fn slot(&self, permit: &mut Permit) {
+        // It is never closed.
+        let slot = Arc::clone(&self.in_flight).acquire_owned().await;
+        permit.slots.extend(slot);
+        permit.sent = true;
     }
 
     /// Says that an address has just answered for a zone, though it was asked for one above it.
@@ -215,14 +218,21 @@ impl Drop for Waiting<'_> {
 }
 
 impl Permit {
-    fn new(address: &Arc<Address>, zone: u64, asker: u64, first: bool) -> Self {
+    fn new(
+        address: &Arc<Address>,
+        zone: u64,
+        asker: u64,
+        first: bool,
+        slots: Vec<OwnedSemaphorePermit>,
+    ) -> Self {
         Self {
             address: Arc::clone(address),
             zone,
             asker,
             first,
             counted: first,
-            slots: Vec::new(),
+            sent: false,
+            slots,
         }
     }
 
@@ -259,7 +269,7 @@ impl Drop for Permit {
             let mut state = self.address.state();
             state.silence.end(self.zone);
             // What was never sent is in vain for nobody.
-            if self.counted && self.slots.is_empty() {
+            if self.counted && !self.sent {
                 state.silence.refund(self.asker);
             }
         }
@@ -268,7 +278,7 @@ impl Drop for Permit {
 }
 
 impl State {
-    fn turn(&mut self, waiter: &mut Waiter) -> Turn {
+    fn turn(&mut self, waiter: &mut Waiter, until: Instant) -> Turn {
         if self.answered.contains(&waiter.zone) {
             return Turn::Free;
         }
@@ -276,7 +286,7 @@ impl State {
         if useless.is_some_and(|useless| useless.is_spent()) {
             return Turn::Never;
         }
-        self.silence.turn(waiter)
+        self.silence.turn(waiter, until)
     }
 
     fn note_answered(&mut self, zone: u64) {
@@ -337,7 +347,7 @@ mod tests {
         async fn ask_until(&self, zone: &Name, ip: IpAddr, until: Instant) -> Option<Permit> {
             let Self(limits, asker) = self;
             let mut permit = limits.turn(asker, zone, ip, until).await?;
-            limits.slot(&mut permit, asker.slow).await;
+            limits.slot(&mut permit).await;
             Some(permit)
         }
     }

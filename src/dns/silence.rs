@@ -64,8 +64,9 @@ impl Waiter {
 }
 
 impl Silence {
-    /// Whether it may be asked now. It is spent then.
-    pub fn turn(&mut self, waiter: &mut Waiter) -> Turn {
+    /// Whether it may be asked now. It is spent then. Whoever waits until then at most waits for
+    /// nothing that comes later.
+    pub fn turn(&mut self, waiter: &mut Waiter, until: Instant) -> Turn {
         self.allowance.forgive();
         let is_in_line = self.is_in_line(waiter);
         if waiter.in_line && !is_in_line {
@@ -82,11 +83,15 @@ impl Silence {
             *self.under_way.entry(waiter.zone).or_default() += 1;
             return Turn::Now;
         }
-        // One answer frees all questions about the zone.
-        if is_in_line || self.enter(waiter) || self.is_asked(waiter) {
-            return Turn::At(self.allowance.next());
+        let next = self.allowance.next();
+        if next <= until && (is_in_line || self.enter(waiter)) {
+            Turn::At(next)
+        } else if self.is_asked(waiter) {
+            // One answer frees all questions about the zone.
+            Turn::At(until)
+        } else {
+            Turn::Never
         }
-        Turn::Never
     }
 
     /// Somebody answered, or nothing was sent: the question was not in vain.
@@ -134,7 +139,10 @@ impl Silence {
 
     /// Whether the same is being asked now, or waits for the same asker's turn.
     fn is_asked(&self, waiter: &Waiter) -> bool {
-        let is_same = |other: &Waiter| (other.asker, other.zone) == (waiter.asker, waiter.zone);
+        let is_same = |other: &Waiter| {
+            (other.asker, other.zone) == (waiter.asker, waiter.zone)
+                && other.number != waiter.number
+        };
         self.under_way.contains_key(&waiter.zone) || self.waiting.iter().any(is_same)
     }
 

@@ -174,8 +174,7 @@ impl<'a> Walk<'a> {
         let turn = async {
             let mut permit = self.turn(zone, address.ip()).await?;
             let turn = self.at_once.acquire().await;
-            let slow = self.asker.slow || self.begun.elapsed() > QUICK;
-            self.walker.limits.slot(&mut permit, slow).await;
+            self.walker.limits.slot(&mut permit).await;
             Ok::<_, Failure>((turn, permit))
         };
         let (_turn, mut permit) = self.in_time(turn).await??;
@@ -200,7 +199,11 @@ impl<'a> Walk<'a> {
             left * 3 / 4
         };
         let limits = &self.walker.limits;
-        let permit = limits.turn(self.asker, zone, ip, now + patience).await;
+        let asker = Asker {
+            slow: self.asker.slow || now.duration_since(self.begun) > QUICK,
+            ..self.asker.clone()
+        };
+        let permit = limits.turn(&asker, zone, ip, now + patience).await;
         permit.ok_or_else(|| {
             taken().insert(ip);
             Failure::NotAsked

@@ -108,9 +108,6 @@ const QUERY: Duration = Duration::from_secs(5);
 /// From creation to the challenge, and to what the first check found.
 async fn times_to_first_check(world: &World, tenant: &Tenant) -> (Duration, Duration) {
     let name = world.name(&tenant.namespace);
-    for asked in [name.clone(), format!("_freehold-challenge.{name}")] {
-        world.dns.set_behaviour(&asked, Behaviour::Normal);
-    }
     let start = Instant::now();
     let domain = tenant.state("one", &name).await;
     domain.challenge().await;
@@ -125,7 +122,6 @@ async fn those_who_wait_for_silent_servers_delay_nobody_else() {
     let cluster = private.cluster().await;
     cluster.install(freehold::api::crds()).await;
     let world = World::on(cluster).await;
-    world.dns.set_behaviour("*", Behaviour::Silent);
     let operator = world.operator(&[]).every("1s").start().await;
     let (quiet_challenge, quiet_check) = times_to_first_check(&world, &world.tenant().await).await;
 
@@ -135,6 +131,9 @@ async fn those_who_wait_for_silent_servers_delay_nobody_else() {
             let tenant = world.tenant().await;
             for n in 0..each {
                 let name = world.name(&format!("d{n}.{}", tenant.namespace));
+                for asked in [name.clone(), format!("_freehold-challenge.{name}")] {
+                    world.dns.set_behaviour(&asked, Behaviour::Silent);
+                }
                 tenant.state(&format!("d{n}"), &name).await;
             }
         })
