@@ -114,12 +114,11 @@ async fn make(operator: Arc<Operator>, key: Key) {
     let timer = operator.metrics.reconcile_started(Controller::Check);
     let check = check_now(&operator, &key);
     tokio::pin!(check);
-    let made = match timeout(QUICK, &mut check).await {
-        Ok(made) => made,
-        Err(_) => {
-            checks.queue.slowed(&key);
-            check.await
-        }
+    let made = if let Ok(made) = timeout(QUICK, &mut check).await {
+        made
+    } else {
+        checks.queue.slowed(&key);
+        check.await
     };
     match made {
         Ok(Some(checked)) => {

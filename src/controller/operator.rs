@@ -126,10 +126,7 @@ impl Operator {
         let concurrency = config.concurrency.max(1);
         let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
-        let queue_counters = {
-            let metrics = Arc::clone(&metrics);
-            move |controller| metrics.queue(controller)
-        };
+        let queue_counters = |controller| metrics.queue(controller);
         metrics.workers(Controller::OrganizationDomain, concurrency);
         metrics.workers(Controller::Check, concurrency);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
@@ -141,15 +138,14 @@ impl Operator {
             domains: Queue::new(
                 Shares::of_namespace(most),
                 queue_counters(Controller::OrganizationDomain),
-                {
-                    let operator = Weak::clone(operator);
-                    move |key| lane(operator.upgrade().as_deref(), key)
-                },
+                lane_by(operator),
             ),
-            checks: Checks::new(concurrency, most, queue_counters(Controller::Check), {
-                let operator = Weak::clone(operator);
-                move |key| lane(operator.upgrade().as_deref(), key)
-            }),
+            checks: Checks::new(
+                concurrency,
+                most,
+                queue_counters(Controller::Check),
+                lane_by(operator),
+            ),
             organizations: Queue::new(
                 Shares::of_namespace(share(organization_workers(concurrency))),
                 queue_counters(Controller::Organization),
@@ -163,10 +159,7 @@ impl Operator {
             orphans: Queue::new(
                 Shares::of_namespace(1),
                 queue_counters(Controller::VerifiedDomain),
-                {
-                    let operator = Weak::clone(operator);
-                    move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
-                },
+                orphan_lane_by(operator),
             ),
             live_namespaces: LiveReads::default(),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
@@ -182,7 +175,7 @@ impl Operator {
             shard: config.shard,
             namespaces: config.namespaces,
             calls: Calls {
-                metrics,
+                metrics: Arc::clone(&metrics),
                 deadline: config.api_timeout,
                 tenure: config.tenure,
             },
@@ -216,14 +209,7 @@ impl Operator {
         };
         let _ = ready.send(false);
         tracing::info!("stopping; finishing what is under way");
-        operator.close();
-        let finished = tokio::time::timeout(STOP_DEADLINE, async {
-            while workers.join_next().await.is_some() {}
-        })
-        .await;
-        if finished.is_err() {
-            tracing::warn!("some reconciles did not end in time");
-        }
+        operator.finish(workers).await;
         watches.shutdown().await;
         // With the last sender gone the publisher ends after what it has.
         drop(operator);
@@ -231,7 +217,18 @@ impl Operator {
         outcome
     }
 
-    /// Lets all workers end after what they have in hand.
+    /// Lets all workers end after what they have in hand, and waits for that.
+    async fn finish(&self, mut workers: JoinSet<()>) {
+        self.close();
+        let finished = tokio::time::timeout(STOP_DEADLINE, async {
+            while workers.join_next().await.is_some() {}
+        })
+        .await;
+        if finished.is_err() {
+            tracing::warn!("some reconciles did not end in time");
+        }
+    }
+
     fn close(&self) {
         self.domains.close();
         self.checks.close();
@@ -403,6 +400,16 @@ where
         // of the DNS, nor to the Lease.
         tokio::task::coop::consume_budget().await;
     }
+}
+
+fn lane_by(operator: &Weak<Operator>) -> impl Fn(&Key) -> Lane + Send + Sync + use<> {
+    let operator = Weak::clone(operator);
+    move |key| lane(operator.upgrade().as_deref(), key)
+}
+
+fn orphan_lane_by(operator: &Weak<Operator>) -> impl Fn(&Arc<str>) -> Lane + Send + Sync + use<> {
+    let operator = Weak::clone(operator);
+    move |name| orphan_lane(operator.upgrade().as_deref(), name)
 }
 
 /// Where an organization domain stands in line.

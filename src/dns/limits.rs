@@ -283,7 +283,7 @@ impl State {
             return Turn::Free;
         }
         let useless = self.useless.get_mut(&waiter.zone);
-        if useless.is_some_and(|useless| useless.is_spent()) {
+        if useless.is_some_and(Allowance::is_spent) {
             return Turn::Never;
         }
         self.silence.turn(waiter, until)
