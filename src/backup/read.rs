@@ -454,12 +454,11 @@ mod tests {
 
     #[test]
     fn what_is_nested_deep_or_grows_is_refused_at_once() {
-        let bomb: String = (1..10)
-            .map(|n| {
-                let before = format!("*a{}", n - 1);
-                format!("b{n}: &a{n} [{}]\n", vec![before; 10].join(", "))
-            })
-            .collect();
+        let lines = (1..10).map(|n| {
+            let before = format!("*a{}", n - 1);
+            format!("b{n}: &a{n} [{}]", vec![before; 10].join(", "))
+        });
+        let bomb = lines.collect::<Vec<_>>().join("\n");
         let begun = std::time::Instant::now();
         for deep in [
             format!("x: {}", "[".repeat(100_000)),

@@ -1,6 +1,8 @@
 //! `freehold check`: one check from a shell, without a cluster.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -11,8 +13,9 @@ use super::dns::DnsArguments;
 use crate::api::organization_domain::{
     AskedServer, CheckVerdict, DnsProvider, DnssecState, LastCheck,
 };
+use crate::dns::Asker;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Unreached};
+use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Step, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report, terminal};
@@ -57,8 +60,9 @@ struct Report {
     /// Left out where no token was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<CheckVerdict>,
-    /// Whether every server answered.
+    /// Whether every server answered every question, and nothing was missing on the way.
     complete: bool,
+    servers: Servers,
     #[serde(skip_serializing_if = "Option::is_none")]
     dnssec: Option<DnssecState>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +75,16 @@ struct Report {
     found: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+}
+
+/// How many servers the answers that are shown were to come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Servers {
+    named: usize,
+    /// Those to which a question was sent.
+    asked: usize,
+    /// Those that answered each one.
+    answered: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +124,7 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     let mut evidence = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(gatherer.gather(&challenge));
+        .block_on(gatherer.gather(&challenge, &Asker::new("shell")));
     if !asks_for_token {
         // Nothing can be at a wrong name.
         evidence.strays.clear();
@@ -172,7 +186,8 @@ impl Report {
             unicode_name: challenge.name.unicode_name(),
             mixed_scripts: challenge.name.mixes_scripts(),
             verdict: Some(verdict),
-            complete: every_server_answered(evidence),
+            complete: is_complete(evidence),
+            servers: Servers::of(evidence),
             dnssec,
             zone: zone.map(|zone| zone.name.clone()),
             name_servers: hosts.to_vec(),
@@ -216,12 +231,12 @@ impl Report {
             writeln!(out, "              {unicode}{warning}")?;
         }
         if let Some(verdict) = self.verdict {
-            let servers = if self.complete {
-                "every server answered"
+            let missing = if self.complete || self.servers.answered < self.servers.named {
+                ""
             } else {
-                "not every server answered"
+                ", but something on the way to them is missing"
             };
-            writeln!(out, "Verdict       {verdict:?}, {servers}")?;
+            writeln!(out, "Verdict       {verdict:?}, {}{missing}", self.servers)?;
         }
         if let Some(dnssec) = self.dnssec {
             writeln!(out, "DNSSEC        {dnssec:?}")?;
@@ -267,17 +282,71 @@ impl Report {
     }
 }
 
-/// Whether each answer that is shown could be had, and nothing else was missing on the way.
-fn every_server_answered(evidence: &Evidence) -> bool {
-    let lookups = &evidence.lookups;
-    let whole =
-        |lookup: &Lookup| !lookup.steps.is_empty() && lookup.stopped.is_none() && !lookup.partial;
-    let steps = lookups.iter().flat_map(|lookup| &lookup.steps);
+/// All questions whose answers are shown.
+fn steps(evidence: &Evidence) -> impl Iterator<Item = &Step> {
+    let lookups = evidence.lookups.iter();
+    let unreached = evidence.unreached.iter().map(|unreached| &unreached.step);
     let strays = evidence.strays.iter().map(|stray| &stray.step);
-    let mut answers = steps.chain(strays).flat_map(|step| &step.answers);
+    unreached
+        .chain(lookups.flat_map(|lookup| &lookup.steps))
+        .chain(strays)
+}
+
+/// Whether each answer that is shown could be had, and nothing else was missing on the way.
+fn is_complete(evidence: &Evidence) -> bool {
+    let whole = |lookup: &Lookup| {
+        let asked = |step: &Step| !step.answers.is_empty();
+        !lookup.steps.is_empty()
+            && lookup.steps.iter().all(asked)
+            && lookup.stopped.is_none()
+            && !lookup.partial
+    };
+    let mut answers = steps(evidence).flat_map(|step| &step.answers);
     evidence.unreached.is_none()
-        && lookups.iter().all(whole)
+        && !evidence.lookups.is_empty()
+        && evidence.lookups.iter().all(whole)
         && answers.all(|answer| !matches!(answer.outcome, Outcome::Failed(_)))
+}
+
+impl Servers {
+    fn of(evidence: &Evidence) -> Self {
+        let mut servers: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+        for answer in steps(evidence).flat_map(|step| &step.answers) {
+            let (asked, answered) = servers.entry(&answer.server).or_insert((false, true));
+            match answer.outcome {
+                Outcome::Failed(failure) => {
+                    *asked |= failure.was_asked();
+                    *answered = false;
+                }
+                _ => *asked = true,
+            }
+        }
+        Self {
+            named: servers.len(),
+            asked: servers.values().filter(|(asked, _)| *asked).count(),
+            answered: servers.values().filter(|(_, answered)| *answered).count(),
+        }
+    }
+}
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            named,
+            asked,
+            answered,
+        } = *self;
+        if asked == 0 {
+            return f.write_str("no server was asked");
+        }
+        let plural = if named == 1 { "" } else { "s" };
+        write!(f, "{answered} of {named} server{plural} answered")?;
+        match named - asked {
+            0 => Ok(()),
+            1 => f.write_str(", 1 was not asked"),
+            more => write!(f, ", {more} were not asked"),
+        }
+    }
 }
 
 /// What happened, and what whoever runs this can do about it.
@@ -313,7 +382,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::RecordForm;
-    use crate::model::evidence::{Place, Security, ServerAnswer, Source, Step, Stray};
+    use crate::model::evidence::{Place, Security, ServerAnswer, Source, Stray};
 
     fn step(outcomes: &[Outcome]) -> Step {
         Step {
@@ -352,13 +421,9 @@ mod tests {
     fn no_answer_that_is_missing_counts_as_one() {
         let found = || Outcome::NoData { aliases: vec![] };
         let failed = || Outcome::Failed(Failure::Timeout);
-        assert!(every_server_answered(&evidence(&[found(), found()])));
+        assert!(is_complete(&evidence(&[found(), found()])));
         // A majority decides, and one is missing all the same.
-        assert!(!every_server_answered(&evidence(&[
-            found(),
-            found(),
-            failed()
-        ])));
+        assert!(!is_complete(&evidence(&[found(), found(), failed()])));
         let whole = || evidence(&[found()]);
         let mut stray = whole();
         stray.strays.push(Stray {
@@ -371,8 +436,62 @@ mod tests {
         partial.lookups[0].partial = true;
         let mut nothing = whole();
         nothing.lookups[0].steps.clear();
-        for evidence in [stray, stopped, partial, nothing] {
-            assert!(!every_server_answered(&evidence), "{evidence:?}");
+        let mut unasked = whole();
+        unasked.lookups[0].steps[0].answers.clear();
+        let none = Evidence {
+            lookups: Vec::new(),
+            ..whole()
+        };
+        for evidence in [stray, stopped, partial, nothing, unasked, none] {
+            assert!(!is_complete(&evidence), "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn how_many_servers_were_asked_and_answered_is_counted() {
+        let found = || Outcome::NoData { aliases: vec![] };
+        let failed = Outcome::Failed;
+        let told = |outcomes: &[Outcome]| {
+            let mut evidence = evidence(&[]);
+            let answers = &mut evidence.lookups[0].steps[0].answers;
+            answers.extend(
+                outcomes
+                    .iter()
+                    .enumerate()
+                    .map(|(n, outcome)| ServerAnswer {
+                        server: format!("ns{n}").into(),
+                        outcome: outcome.clone(),
+                    }),
+            );
+            // Each is asked twice.
+            let again = evidence.lookups[0].steps[0].clone();
+            evidence.lookups[0].steps.push(again);
+            Servers::of(&evidence).to_string()
+        };
+        let silent = failed(Failure::Timeout);
+        for (outcomes, words) in [
+            (vec![], "no server was asked"),
+            (vec![found()], "1 of 1 server answered"),
+            (vec![found(), found()], "2 of 2 servers answered"),
+            (vec![found(), silent.clone()], "1 of 2 servers answered"),
+            (
+                vec![silent.clone(), silent.clone()],
+                "0 of 2 servers answered",
+            ),
+            (
+                vec![failed(Failure::NotAsked), failed(Failure::NoAddress)],
+                "no server was asked",
+            ),
+            (
+                vec![found(), failed(Failure::NotPublicAddress)],
+                "1 of 2 servers answered, 1 was not asked",
+            ),
+            (
+                vec![silent, failed(Failure::NotAsked), failed(Failure::NotAsked)],
+                "0 of 3 servers answered, 2 were not asked",
+            ),
+        ] {
+            assert_eq!(told(&outcomes), words, "{outcomes:?}");
         }
     }
 }

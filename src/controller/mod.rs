@@ -3,6 +3,7 @@
 
 mod access;
 mod calls;
+mod checks;
 mod clock;
 mod domain_approval;
 mod events;

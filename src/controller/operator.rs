@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 
 use super::access::{Access, Purpose};
 use super::calls::{CallError, Calls};
+use super::checks::{self, Checks};
 use super::clock::{self, Clock};
 use super::events::Events;
-use super::fair::{Class, Lane};
+use super::fair::{Class, Lane, Shares};
 use super::lease::Tenure;
 use super::limits::Limit;
 use super::live_reads::LiveReads;
@@ -37,7 +38,7 @@ const REQUESTS: (u32, Duration) = (60, Duration::from_secs(1));
 const TOKEN_REFILL: Duration = Duration::from_secs(10);
 /// How long a key rests that the API server refuses for good: repeating helps nobody, and somebody
 /// may change the rights or the definitions.
-const REFUSED_PAUSE: Duration = Duration::from_mins(5);
+pub(super) const REFUSED_PAUSE: Duration = Duration::from_mins(5);
 /// How long running reconciles may take to end after a stop was asked for.
 const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
@@ -55,7 +56,7 @@ pub struct Config {
     pub shard: Shard,
     /// Most pending domains of one namespace that are checked.
     pub max_pending: usize,
-    /// Reconciles of organization domains at once, their DNS questions included.
+    /// Reconciles of organization domains at once, and as many checks beside them.
     pub concurrency: usize,
     /// Deadline of one call to the API server.
     pub api_timeout: Duration,
@@ -91,6 +92,7 @@ pub struct Operator {
     pub(super) metrics: Arc<Metrics>,
     pub(super) stores: Stores,
     pub(super) domains: Queue<Key>,
+    pub(super) checks: Checks,
     pub(super) organizations: Queue<Key>,
     pub(super) approvals: Queue<Key>,
     /// Canonical names whose holder may be gone.
@@ -128,35 +130,41 @@ impl Operator {
         let concurrency = config.concurrency.max(1);
         let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
-        let queue_counters = {
-            let metrics = Arc::clone(&metrics);
-            move |controller| metrics.queue(controller)
-        };
+        let queue_counters = |controller| metrics.queue(controller);
         metrics.workers(Controller::OrganizationDomain, concurrency);
+        metrics.workers(Controller::Check, concurrency);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
             settings: config.settings,
             gatherer: config.gatherer,
             metrics: config.metrics,
             stores: Stores::new(config.max_pending),
-            domains: Queue::new(most, queue_counters(Controller::OrganizationDomain), {
-                let operator = Weak::clone(operator);
-                move |key| lane(operator.upgrade().as_deref(), key)
-            }),
+            domains: Queue::new(
+                Shares::of_namespace(most),
+                queue_counters(Controller::OrganizationDomain),
+                lane_by(operator),
+            ),
+            checks: Checks::new(
+                concurrency,
+                most,
+                queue_counters(Controller::Check),
+                lane_by(operator),
+            ),
             organizations: Queue::new(
-                share(organization_workers(concurrency)),
+                Shares::of_namespace(share(organization_workers(concurrency))),
                 queue_counters(Controller::Organization),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
             approvals: Queue::new(
-                1,
+                Shares::of_namespace(1),
                 queue_counters(Controller::DomainApproval),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
-            orphans: Queue::new(1, queue_counters(Controller::VerifiedDomain), {
-                let operator = Weak::clone(operator);
-                move |name: &Arc<str>| orphan_lane(operator.upgrade().as_deref(), name)
-            }),
+            orphans: Queue::new(
+                Shares::of_namespace(1),
+                queue_counters(Controller::VerifiedDomain),
+                orphan_lane_by(operator),
+            ),
             live_namespaces: LiveReads::default(),
             request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
             token_limit: Limit::new(
@@ -203,14 +211,7 @@ impl Operator {
         };
         operator.readiness.set(NotReady::Phase, "the process ends");
         tracing::info!("stopping; finishing what is under way");
-        operator.close();
-        let finished = tokio::time::timeout(STOP_DEADLINE, async {
-            while workers.join_next().await.is_some() {}
-        })
-        .await;
-        if finished.is_err() {
-            tracing::warn!("some reconciles did not end in time");
-        }
+        operator.finish(workers).await;
         watches.shutdown().await;
         // With the last sender gone the publisher ends after what it has.
         drop(operator);
@@ -218,9 +219,21 @@ impl Operator {
         outcome
     }
 
-    /// Lets all workers end after what they have in hand.
+    /// Lets all workers end after what they have in hand, and waits for that.
+    async fn finish(&self, mut workers: JoinSet<()>) {
+        self.close();
+        let finished = tokio::time::timeout(STOP_DEADLINE, async {
+            while workers.join_next().await.is_some() {}
+        })
+        .await;
+        if finished.is_err() {
+            tracing::warn!("some reconciles did not end in time");
+        }
+    }
+
     fn close(&self) {
         self.domains.close();
+        self.checks.close();
         self.organizations.close();
         self.approvals.close();
         self.orphans.close();
@@ -257,6 +270,7 @@ impl Operator {
         self.organizations.retry_failed();
         self.approvals.retry_failed();
         self.orphans.retry_failed();
+        self.checks.retry_failed();
     }
 
     fn watch_all(
@@ -316,6 +330,7 @@ impl Operator {
                 .await;
             });
         }
+        workers.spawn(checks::run(Arc::clone(self)));
         for _ in 0..organization_workers(concurrency) {
             let operator = Arc::clone(self);
             workers.spawn(async move {
@@ -396,6 +411,16 @@ where
         // of the DNS, nor to the Lease.
         tokio::task::coop::consume_budget().await;
     }
+}
+
+fn lane_by(operator: &Weak<Operator>) -> impl Fn(&Key) -> Lane + Send + Sync + use<> {
+    let operator = Weak::clone(operator);
+    move |key| lane(operator.upgrade().as_deref(), key)
+}
+
+fn orphan_lane_by(operator: &Weak<Operator>) -> impl Fn(&Arc<str>) -> Lane + Send + Sync + use<> {
+    let operator = Weak::clone(operator);
+    move |name| orphan_lane(operator.upgrade().as_deref(), name)
 }
 
 /// Where an organization domain stands in line.

@@ -16,7 +16,8 @@ use rand::rngs::SysRng;
 
 use self::admission::Admission;
 use self::apply::{Applied, apply};
-use self::check::{Checked, RecalledToken, check, recall_token};
+use self::check::RecalledToken;
+pub use self::check::{Checked, check_now};
 pub use self::mirror::Sink;
 use self::notices::publish_untold;
 use self::times::next_check;
@@ -27,7 +28,7 @@ use super::store::Key;
 use super::store::domain::{Domain, Kept};
 use super::store::holdings::HoldingView;
 use crate::api::Strategy;
-use crate::api::organization_domain::State;
+use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::model::challenge::{TOKEN_OCTETS, Token};
 use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
 use crate::model::name::DomainName;
@@ -46,6 +47,25 @@ impl Operator {
         self.stores
             .approvals()
             .until(&domain.key, &domain.candidate(), now)
+    }
+
+    /// What a decision is made from.
+    fn snapshot<'a>(
+        &self,
+        domain: &'a Domain,
+        status: &'a OrganizationDomainStatus,
+        held_by: HeldBy,
+        now: Timestamp,
+    ) -> Snapshot<'a> {
+        let stores = &self.stores;
+        Snapshot {
+            organization_exists: stores.organizations().exists(&domain.organization),
+            suspended: stores.namespaces().suspended(domain.key.namespace()),
+            over_quota: stores.domains().is_over_quota(domain),
+            approved_until: self.approved_until(domain, now),
+            held_by,
+            ..domain.snapshot(status)
+        }
     }
 
     /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no
@@ -77,14 +97,21 @@ fn of(domain: &Domain, holding: &HoldingView, token: Option<&Token>) -> HeldBy {
     HeldBy::of(&holding.spec(), holding.since, domain.identity(), token)
 }
 
-/// The name at which to look for the token that the status lost.
+/// Where the status of a holder lost its token: the holding, which has the token's hash, and the name at
+/// which to look for it.
 fn lost_token(
     operator: &Operator,
+    domain: &Domain,
     snapshot: &Snapshot<'_>,
-    holding: &HoldingView,
-) -> Option<DomainName> {
+) -> Option<(Arc<HoldingView>, DomainName)> {
+    let holding = own(operator, domain)?;
     let holder = holding.spec().holder;
-    lifecycle::lost_token(&operator.settings, snapshot, &holding.name, &holder)
+    let name = lifecycle::lost_token(&operator.settings, snapshot, &holding.name, &holder)?;
+    Some((holding, name))
+}
+
+fn recalled(checked: Option<&Checked>) -> Option<&RecalledToken> {
+    checked?.recalled.as_ref()
 }
 
 /// How long a holder whose status lost its token waits where the DNS does not say whether its record has it.
@@ -93,9 +120,16 @@ const RECALL: Duration = Duration::from_mins(1);
 /// What a first look at an object shows.
 enum Looked {
     Gone,
-    /// Nothing is to be done for so long.
-    AtRest(Duration),
+    /// Nothing is to be done for so long; or its check was asked for, and comes back.
+    AtRest(Option<Duration>),
     Whole(Arc<Domain>),
+}
+
+/// What a domain at rest waits for.
+enum Rests {
+    For(Duration),
+    /// A check, now.
+    UntilChecked,
 }
 
 /// Looks an object up: in the store, and live where the store keeps too little to decide from, unless
@@ -109,8 +143,16 @@ async fn look(
     let Some(known) = operator.stores.domains().get(key) else {
         return Ok(Looked::Gone);
     };
-    if !checked && let Some(wait) = at_rest(operator, &known, operator.clock.now()) {
-        return Ok(Looked::AtRest(wait));
+    if !checked {
+        match at_rest(operator, &known, operator.clock.now()) {
+            None => {}
+            Some(Rests::For(wait)) => return Ok(Looked::AtRest(Some(wait))),
+            // It is read when its turn comes.
+            Some(Rests::UntilChecked) => {
+                operator.checks.ask(key);
+                return Ok(Looked::AtRest(None));
+            }
+        }
     }
     if matches!(known.kept, Kept::Whole(_)) {
         return Ok(Looked::Whole(known));
@@ -125,7 +167,7 @@ async fn look(
 
 /// Looks at one organization domain; says after which time to look again without any event.
 pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
-    let mut checked = None;
+    let mut checked = operator.checks.take(key);
     let looked = look_at(operator, key, &mut checked).await;
     if let Some(checked) = checked
         && looked.as_ref().is_err_and(CallError::can_pass)
@@ -134,7 +176,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
     }
     let again = looked?;
     operator.stores.domains_mut().forget_told(key);
-    if !operator.stores.domains().is_borrowed(key) {
+    if !operator.stores.domains().is_borrowed(key) || operator.checks.is_asked(key) {
         return Ok(again);
     }
     let seen = operator.stores.domains().get(key);
@@ -159,9 +201,11 @@ async fn look_at(
     key: &Key,
     checked: &mut Option<Checked>,
 ) -> Result<Option<Duration>, CallError> {
-    let mut whole: Option<Arc<Domain>> = None;
-    let mut recalled = None;
-    let mut admission = Admission::default();
+    // As the check read it. What changed since is read again.
+    let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
+    // A request that meets a check costs no other one.
+    let met = checked.is_some() || operator.checks.is_asked(key);
+    let mut admission = Admission::new(met);
     if operator.stores.domains().may_be_untold(key) {
         // The look before this one failed: its write may be in the object and not yet in the store.
         whole = operator.refresh(key).await?;
@@ -169,7 +213,7 @@ async fn look_at(
     for _ in 0..ATTEMPTS {
         let domain = match look(operator, key, whole.take(), checked.is_some()).await? {
             Looked::Gone => return Ok(None),
-            Looked::AtRest(wait) => return Ok(Some(wait)),
+            Looked::AtRest(wait) => return Ok(wait),
             Looked::Whole(domain) => domain,
         };
         let Kept::Whole(status) = &domain.kept else {
@@ -179,42 +223,34 @@ async fn look_at(
         if is_seen_to(operator, &domain, held_by) {
             return Ok(None);
         }
-        let organization_exists = operator.stores.organizations().exists(&domain.organization);
         let now = operator.clock.now();
         let restored;
-        let mut snapshot = Snapshot {
-            organization_exists,
-            suspended: operator.stores.namespaces().suspended(key.namespace()),
-            over_quota: operator.stores.domains().is_over_quota(&domain),
-            approved_until: operator.approved_until(&domain, now),
-            held_by,
-            ..domain.snapshot(status)
-        };
+        let mut snapshot = operator.snapshot(&domain, status, held_by, now);
         publish_untold(operator, &domain, now, &snapshot);
-        if let Some(holding) = own(operator, &domain)
-            && let Some(name) = lost_token(operator, &snapshot, &holding)
-        {
-            if recalled.is_none() {
-                let Some(found) = recall_token(operator, &domain, name, &holding).await? else {
-                    // Nothing is replaced for an outage.
+        // What was found of an object that is gone says nothing of the one in its place.
+        checked.take_if(|checked| checked.uid != domain.uid);
+        if let Some((holding, _)) = lost_token(operator, &domain, &snapshot) {
+            match recalled(checked.as_ref()) {
+                None => {
+                    operator.checks.ask(key);
+                    return Ok(None);
+                }
+                Some(RecalledToken::Unknown) => {
+                    *checked = None;
                     return Ok(Some(RECALL));
-                };
-                *checked = Some(found.checked);
-                recalled = Some(found.token);
-                whole = Some(domain);
-                // The object may have changed while the DNS was asked.
-                continue;
-            }
-            if let Some(RecalledToken::Published(token)) = &recalled {
-                restored = recall::restored(status, token, domain.identity(), holding.since);
-                snapshot = Snapshot {
-                    status: &restored,
-                    held_by: of(&domain, &holding, Some(token)),
-                    ..snapshot
-                };
+                }
+                Some(RecalledToken::Published(token)) => {
+                    restored = recall::restored(status, token, domain.identity(), holding.since);
+                    snapshot = Snapshot {
+                        status: &restored,
+                        held_by: of(&domain, &holding, Some(token)),
+                        ..snapshot
+                    };
+                }
+                Some(RecalledToken::Replaced(_)) => {}
             }
         }
-        if !organization_exists && may_come(&domain, now) {
+        if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }
         let limited = admission.admit(operator, now, &domain, &mut snapshot);
@@ -224,15 +260,10 @@ async fn look_at(
             return Ok(Some(wait));
         }
         let next_check = next_check(operator, &domain, now);
-        if checked.is_none()
-            && let Some(challenge) = lifecycle::due(now, &operator.settings, &snapshot, next_check)
-        {
-            *checked = Some(check(operator, &domain, &challenge).await?);
-            // Where nothing can be written, the next check comes at its time all the same.
-            operator.put_off(&domain, now);
-            whole = Some(domain);
-            // The object may have changed while the DNS was asked.
-            continue;
+        let is_due = || lifecycle::due(now, &operator.settings, &snapshot, next_check).is_some();
+        if checked.is_none() && is_due() {
+            operator.checks.ask(key);
+            return Ok(limited);
         }
         let decision = lifecycle::decide(
             now,
@@ -241,7 +272,7 @@ async fn look_at(
             next_check,
             checked.as_ref().map(|checked| &checked.judgement),
             // Reading the operating system's random source fails at boot at the most.
-            issue(recalled.as_ref())?,
+            issue(recalled(checked.as_ref()))?,
         );
         let approved_until = snapshot.approved_until;
         if by_hand(operator, &domain, &decision)
@@ -288,8 +319,8 @@ fn may_come(domain: &Domain, now: Timestamp) -> bool {
     domain.is_new() && now.duration_since(domain.created).abs() < ORDER
 }
 
-/// How long nothing is to be done about a domain at rest; none where it must be read and decided on.
-fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Duration> {
+/// What a domain at rest waits for; none where it must be read and decided on.
+fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Rests> {
     let Kept::AtRest(rest) = &domain.kept else {
         return None;
     };
@@ -313,7 +344,11 @@ fn at_rest(operator: &Operator, domain: &Domain, now: Timestamp) -> Option<Durat
         .stores
         .domains_mut()
         .set_next_check(&domain.key, &domain.uid, Some(next_check));
-    (next_check > now).then(|| wait(now, next_check))
+    Some(if next_check > now {
+        Rests::For(wait(now, next_check))
+    } else {
+        Rests::UntilChecked
+    })
 }
 
 /// Whether an approval, or its end, is what the decision writes about the name.
@@ -363,7 +398,7 @@ fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
 fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, CallError> {
     let token = match recalled {
         Some(RecalledToken::Replaced(token)) => token.clone(),
-        Some(RecalledToken::Published(_)) | None => fresh_token()?,
+        Some(RecalledToken::Published(_) | RecalledToken::Unknown) | None => fresh_token()?,
     };
     Ok(move || token)
 }

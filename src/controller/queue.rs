@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fair::{Lane, Line};
+use super::fair::{self, Lane, Line, Shares};
 use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
@@ -42,22 +42,22 @@ enum Place {
 }
 
 struct Running {
-    namespace: Arc<str>,
+    place: fair::Slot,
     again: Option<Instant>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
-    /// `most` keys of one namespace are handed out at once; `lane` says where a key stands in line.
+    /// No more than the `shares` are handed out at once; `lane` says where a key stands in line.
     #[must_use]
     pub fn new(
-        most: usize,
+        shares: Shares,
         counters: QueueCounters,
         lane: impl Fn(&K) -> Lane + Send + Sync + 'static,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
-                line: Line::new(most),
+                line: Line::new(shares),
                 places: BTreeMap::new(),
                 failures: HashMap::new(),
                 closed: false,
@@ -167,6 +167,27 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// The key that was handed out takes long.
+    pub fn slowed(&self, key: &K) {
+        let mut inner = self.lock();
+        let Inner { line, places, .. } = &mut *inner;
+        if let Some(Place::Running(running)) = places.get_mut(key) {
+            line.slowed(&mut running.place, Instant::now());
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Whether the key was handed out as one of those that are slow.
+    pub fn is_slow(&self, key: &K) -> bool {
+        matches!(self.lock().places.get(key), Some(Place::Running(running)) if running.place.slow)
+    }
+
+    /// Whether the key is asked for, or handed out.
+    pub fn has(&self, key: &K) -> bool {
+        self.lock().places.contains_key(key)
+    }
+
     /// Lets workers end after what they have in hand.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -221,13 +242,10 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
             let lane = lane(&key);
             self.line.push(key, lane);
         }
-        let Some((key, namespace)) = self.line.pop() else {
+        let Some((key, place)) = self.line.pop(now) else {
             return Err(self.waiting.first().map(|(at, _)| *at));
         };
-        let running = Place::Running(Box::new(Running {
-            namespace,
-            again: None,
-        }));
+        let running = Place::Running(Box::new(Running { place, again: None }));
         let waited = match self.places.insert(key.clone(), running) {
             Some(Place::InLine { since }) => now.saturating_duration_since(since),
             _ => Duration::ZERO,
@@ -239,7 +257,7 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn finish(&mut self, key: &K) -> Option<Instant> {
         match self.places.remove(key) {
             Some(Place::Running(running)) => {
-                self.line.done(&running.namespace);
+                self.line.done(&running.place);
                 running.again
             }
             Some(place) => {
@@ -259,10 +277,12 @@ mod tests {
     use crate::controller::fair::Class;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(9, QueueCounters::default(), |_| Lane {
-            class: Class::Pending,
-            namespace: "a".into(),
-            organization: "a".into(),
+        Queue::new(Shares::of_namespace(9), QueueCounters::default(), |_| {
+            Lane {
+                class: Class::Pending,
+                namespace: "a".into(),
+                organization: "a".into(),
+            }
         })
     }
 

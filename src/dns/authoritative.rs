@@ -16,7 +16,7 @@ use super::delegation::Unreachable;
 use super::exchange::{Exchange, Transport};
 use super::flights::Flights;
 use super::guard::Guard;
-use super::limits::Limits;
+use super::limits::{Asker, Limits};
 use super::lookup::{LookedUp, Lookups, outcome, rests_on_case};
 use super::roots::{ROOT_SERVERS, addresses};
 use super::walk::{Walk, Walker};
@@ -76,7 +76,7 @@ impl Authoritative {
         }
     }
 
-    pub async fn gather(&self, challenge: &Challenge) -> Evidence {
+    pub async fn gather(&self, challenge: &Challenge, asker: &Asker) -> Evidence {
         let time = Timestamp::now();
         let mut evidence = Evidence {
             time,
@@ -93,7 +93,7 @@ impl Authoritative {
         match (owner(RecordForm::Underscore), owner(RecordForm::Apex)) {
             (Ok(underscore), Ok(apex)) => {
                 let time = self.walker.exchange.timeout() * CHECK_TIMEOUTS;
-                let walk = Walk::new(&self.walker, time);
+                let walk = Walk::new(&self.walker, time, asker);
                 let check = Check {
                     challenge,
                     lookups: Lookups {

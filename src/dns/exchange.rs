@@ -152,7 +152,8 @@ impl Exchange {
         }
         let now = Instant::now();
         if now >= deadline {
-            return Err(Failure::Timeout);
+            // Without a datagram nothing was sent, and nobody was silent.
+            return Err(over_udp.unwrap_or(Failure::Budget));
         }
         let until = deadline.min(now + self.timeout);
         let sent = question.sent(false, edns);

@@ -1,4 +1,5 @@
-//! What all checks together may do to one server: nobody is flooded through us.
+//! What all checks together may do to one server: nobody is flooded through us, and nobody spends
+//! what others need of that.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -7,27 +8,57 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hickory_resolver::net::proto::rr::Name;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+
+use super::silence::{Silence, Turn, Waiter};
 
 /// Questions under way at once, to all servers.
 const IN_FLIGHT: usize = 256;
+/// Those of them that checks may have which take long. The others are left to the quick ones.
+const IN_FLIGHT_SLOW: usize = IN_FLIGHT - IN_FLIGHT / 4;
+/// A check that lasts longer is a slow one.
+pub const QUICK: Duration = Duration::from_secs(2);
 /// Questions under way at once to one address.
 const IN_FLIGHT_PER_ADDRESS: usize = 8;
 /// Questions in vain until the address must rest: to one address in silence, or about one zone of
 /// which it says nothing that counts.
-const UNANSWERED: u32 = 12;
+pub(super) const UNANSWERED: u32 = 12;
 /// The rest after which one more of them may be asked.
-const UNANSWERED_PERIOD: Duration = Duration::from_secs(20);
+pub(super) const UNANSWERED_PERIOD: Duration = Duration::from_secs(20);
 /// Addresses remembered; beyond that, the ones not in use are forgotten.
 const MAX_ADDRESSES: usize = 20_000;
 /// Zones remembered for one address.
 const MAX_ZONES: usize = 4096;
 
+/// Who has something checked.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// All who ask under one name have their turns together.
+    pub name: Arc<str>,
+    /// Whether servers of the domain answered an earlier check.
+    pub answered_before: bool,
+    /// Whether the asker's checks take long.
+    pub slow: bool,
+}
+
+impl Asker {
+    /// Somebody of whom nothing is known.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            answered_before: false,
+            slow: false,
+        }
+    }
+}
+
 /// The limits, shared by all checks of the process.
 #[derive(Debug)]
 pub struct Limits {
     in_flight: Arc<Semaphore>,
+    in_flight_slow: Arc<Semaphore>,
     addresses: Mutex<HashMap<IpAddr, Arc<Address>>>,
     hasher: RandomState,
 }
@@ -36,6 +67,8 @@ pub struct Limits {
 struct Address {
     in_flight: Arc<Semaphore>,
     state: Mutex<State>,
+    /// Something was answered, or came to nothing.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -44,13 +77,13 @@ struct State {
     answered: HashSet<u64>,
     /// Those for which all it gave were answers that do not.
     useless: HashMap<u64, Allowance>,
-    silence: Allowance,
+    silence: Silence,
 }
 
 /// Questions that may be in vain.
 #[derive(Debug)]
-struct Allowance {
-    spent: u32,
+pub(super) struct Allowance {
+    pub spent: u32,
     last: Instant,
 }
 
@@ -59,17 +92,21 @@ struct Allowance {
 pub struct Permit {
     address: Arc<Address>,
     zone: u64,
+    asker: u64,
     /// Whether the address never answered for the zone, and whether the question still counts as one
     /// in vain.
     first: bool,
     counted: bool,
-    _slots: [OwnedSemaphorePermit; 2],
+    /// Whether it is sent, or about to be.
+    sent: bool,
+    slots: Vec<OwnedSemaphorePermit>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
+            in_flight_slow: Arc::new(Semaphore::new(IN_FLIGHT_SLOW)),
             addresses: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -77,39 +114,65 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Waits for a free slot. None where the address owes too many answers to be asked again now.
-    pub async fn ask(&self, zone: &Name, ip: IpAddr) -> Option<Permit> {
+    /// Waits until the address may be asked one more question; for the asker's turn with one that owes
+    /// answers until then at most. None where it owes too many to be asked again now.
+    pub async fn turn(
+        &self,
+        asker: &Asker,
+        zone: &Name,
+        ip: IpAddr,
+        until: Instant,
+    ) -> Option<Permit> {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
-        let of_address = Arc::clone(&address.in_flight).acquire_owned().await.ok()?;
-        let of_all = Arc::clone(&self.in_flight).acquire_owned().await.ok()?;
-        let counted = {
-            let mut state = address.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let answered = state.answered.contains(&zone);
-            if !answered {
-                let useless = state.useless.get_mut(&zone);
-                if useless.is_some_and(Allowance::is_spent) || state.silence.is_spent() {
-                    return None;
-                }
-                state.silence.spent += 1;
-            }
-            !answered
+        let name = self.hasher.hash_one(&asker.name);
+        let slow = asker.slow.then_some(&self.in_flight_slow);
+        let mut waiting = Waiting {
+            address: &address,
+            waiter: Waiter::new(name, zone, asker.answered_before),
         };
-        Some(Permit {
-            address,
-            zone,
-            first: counted,
-            counted,
-            _slots: [of_address, of_all],
-        })
+        loop {
+            // Before the look at the state: what changes after it wakes us.
+            let changed = address.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            // Whoever is slow holds nothing that the quick need while it waits for those like itself.
+            let mut slots = Vec::with_capacity(3);
+            for semaphore in slow.into_iter().chain([&address.in_flight]) {
+                slots.push(Arc::clone(semaphore).acquire_owned().await.ok()?);
+            }
+            let turn = address.state().turn(&mut waiting.waiter, until);
+            let next = match turn {
+                Turn::Free => return Some(Permit::new(&address, zone, name, false, slots)),
+                Turn::Now => return Some(Permit::new(&address, zone, name, true, slots)),
+                Turn::Never => return None,
+                Turn::At(next) => next,
+            };
+            drop(slots);
+            if Instant::now() >= until {
+                return None;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Waits for a free slot among all questions: this one may be sent then.
+    pub async fn slot(&self, permit: &mut Permit) {
+        // It is never closed.
+        let slot = Arc::clone(&self.in_flight).acquire_owned().await;
+        permit.slots.extend(slot);
+        permit.sent = true;
     }
 
     /// Says that an address has just answered for a zone, though it was asked for one above it.
     pub fn vouch(&self, zone: &Name, ip: IpAddr) {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
-        let mut state = address.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.note_answered(zone);
+        address.state().note_answered(zone);
+        address.changed.notify_waiters();
     }
 
     fn address(&self, ip: IpAddr) -> Arc<Address> {
@@ -126,27 +189,65 @@ impl Limits {
                 state: Mutex::new(State {
                     answered: HashSet::new(),
                     useless: HashMap::new(),
-                    silence: Allowance::default(),
+                    silence: Silence::default(),
                 }),
+                changed: Notify::new(),
             })
         }))
     }
 }
 
+impl Address {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who may wait in line: whoever gives up does not stand there any more.
+struct Waiting<'a> {
+    address: &'a Address,
+    waiter: Waiter,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.address.state().silence.leave(&self.waiter) {
+            self.address.changed.notify_waiters();
+        }
+    }
+}
+
 impl Permit {
+    fn new(
+        address: &Arc<Address>,
+        zone: u64,
+        asker: u64,
+        first: bool,
+        slots: Vec<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self {
+            address: Arc::clone(address),
+            zone,
+            asker,
+            first,
+            counted: first,
+            sent: false,
+            slots,
+        }
+    }
+
     /// Says that something answered, even if nothing that counts. What a server says of a zone that
     /// it does not have is held against that zone, not against all that it has.
     pub fn heard(&mut self) {
         if !std::mem::take(&mut self.counted) {
             return;
         }
-        let zone = self.zone;
-        let mut state = self.state();
-        state.silence.spent = state.silence.spent.saturating_sub(1);
+        let mut state = self.address.state();
+        state.silence.refund(self.asker);
         if state.useless.len() >= MAX_ZONES {
             state.useless.clear();
         }
-        state.useless.entry(zone).or_default().spent += 1;
+        state.useless.entry(self.zone).or_default().spent += 1;
     }
 
     /// Says that the server gave an answer that counts.
@@ -155,19 +256,39 @@ impl Permit {
             return;
         }
         self.heard();
-        let zone = self.zone;
-        self.state().note_answered(zone);
+        self.address.state().note_answered(self.zone);
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.address
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.first {
+            return;
+        }
+        {
+            let mut state = self.address.state();
+            state.silence.end(self.zone);
+            // What was never sent is in vain for nobody.
+            if self.counted && !self.sent {
+                state.silence.refund(self.asker);
+            }
+        }
+        self.address.changed.notify_waiters();
     }
 }
 
 impl State {
+    fn turn(&mut self, waiter: &mut Waiter, until: Instant) -> Turn {
+        if self.answered.contains(&waiter.zone) {
+            return Turn::Free;
+        }
+        let useless = self.useless.get_mut(&waiter.zone);
+        if useless.is_some_and(Allowance::is_spent) {
+            return Turn::Never;
+        }
+        self.silence.turn(waiter, until)
+    }
+
     fn note_answered(&mut self, zone: u64) {
         self.useless.remove(&zone);
         if self.answered.len() >= MAX_ZONES {
@@ -189,19 +310,214 @@ impl Default for Allowance {
 impl Allowance {
     /// Whether nothing is left of it now; a part comes back with each rest.
     fn is_spent(&mut self) -> bool {
+        self.forgive();
+        self.spent >= UNANSWERED
+    }
+
+    /// Gives back what the time since then allows.
+    pub fn forgive(&mut self) {
         let periods = self.last.elapsed().as_secs() / UNANSWERED_PERIOD.as_secs();
         if periods > 0 {
             let forgiven = u32::try_from(periods).unwrap_or(u32::MAX);
             self.spent = self.spent.saturating_sub(forgiven);
             self.last = Instant::now();
         }
-        self.spent >= UNANSWERED
+    }
+
+    /// When the next part comes back.
+    pub fn next(&self) -> Instant {
+        self.last + UNANSWERED_PERIOD
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
+
+    /// Somebody who asks at once or not at all.
+    struct Asking<'a>(&'a Limits, &'a Asker);
+
+    impl Asking<'_> {
+        async fn ask(&self, zone: &Name, ip: IpAddr) -> Option<Permit> {
+            self.ask_until(zone, ip, Instant::now()).await
+        }
+
+        async fn ask_until(&self, zone: &Name, ip: IpAddr, until: Instant) -> Option<Permit> {
+            let Self(limits, asker) = self;
+            let mut permit = limits.turn(asker, zone, ip, until).await?;
+            limits.slot(&mut permit).await;
+            Some(permit)
+        }
+    }
+
+    fn zone(number: usize) -> Name {
+        Name::from_ascii(format!("z{number}.example.")).unwrap()
+    }
+
+    fn ip() -> IpAddr {
+        "192.0.2.1".parse().unwrap()
+    }
+
+    const SILENCE: Duration = Duration::from_secs(10);
+    const SIEGE: Duration = Duration::from_mins(30);
+
+    /// Asks about many zones of one name again and again, of which the address says nothing.
+    async fn besiege(limits: &Limits, name: &str, zones: usize, sent: &Mutex<Vec<Instant>>) {
+        let asker = Asker::new(name);
+        let asking = Asking(limits, &asker);
+        let besiege = (0..zones).map(async |number| {
+            loop {
+                let until = Instant::now() + Duration::from_secs(22);
+                if let Some(_permit) = asking.ask_until(&zone(number), ip(), until).await {
+                    sent.lock().unwrap().push(Instant::now());
+                    tokio::time::sleep(SILENCE).await;
+                }
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+        });
+        join_all(besiege).await;
+    }
+
+    /// How long a domain waits until the address is asked about it, while others are at it.
+    async fn waits(hostile: usize, answered_before: bool) -> (Duration, usize) {
+        let limits = Limits::default();
+        let sent = Mutex::default();
+        let names: Vec<String> = (0..hostile).map(|n| format!("hostile-{n}")).collect();
+        let zones = 64 / hostile;
+        let besiege = join_all(
+            names
+                .iter()
+                .map(|name| besiege(&limits, name, zones, &sent)),
+        );
+        let victim = async {
+            tokio::time::sleep(SIEGE).await;
+            let begun = Instant::now();
+            let asker = Asker {
+                answered_before,
+                ..Asker::new("victim")
+            };
+            let asking = Asking(&limits, &asker);
+            loop {
+                let until = Instant::now() + Duration::from_secs(22);
+                // Both records are asked for.
+                let acme = Name::from_ascii("acme.example.").unwrap();
+                let (one, other) = tokio::join!(
+                    async {
+                        let permit = asking.ask_until(&acme, ip(), until).await;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        permit.map(Permit::answered)
+                    },
+                    asking.ask_until(&acme, ip(), until),
+                );
+                if one.is_some() && other.is_some() {
+                    return begun.elapsed();
+                }
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = besiege => unreachable!("it has no end"),
+            waited = victim => (waited, sent.lock().unwrap().len()),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_spends_the_silence_of_a_server_takes_turns_with_those_who_do_not() {
+        for (hostile, answered_before) in [(1, false), (1, true), (64, false), (64, true)] {
+            let (waited, sent) = waits(hostile, answered_before).await;
+            assert!(
+                waited <= UNANSWERED_PERIOD + Duration::from_secs(1),
+                "{hostile}: {waited:?}"
+            );
+            // Many who are silent about cost the server no more than one.
+            let most = 12 + (SIEGE + waited).as_secs() / UNANSWERED_PERIOD.as_secs();
+            assert!(sent as u64 <= most, "{hostile}: {sent}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn among_equals_a_domain_that_was_answered_before_goes_first() {
+        let limits = Limits::default();
+        let spender = Asker::new("spender");
+        for _ in 0..UNANSWERED {
+            Asking(&limits, &spender).ask(&zone(0), ip()).await.unwrap();
+        }
+        let order = Mutex::new(Vec::new());
+        let ask = async |name: &str, answered_before| {
+            let asker = Asker {
+                answered_before,
+                ..Asker::new(name)
+            };
+            let until = Instant::now() + Duration::from_mins(10);
+            let asking = Asking(&limits, &asker);
+            let permit = asking.ask_until(&zone(name.len()), ip(), until).await;
+            order.lock().unwrap().push(name.to_owned());
+            drop(permit);
+        };
+        tokio::join!(
+            ask("a", false),
+            ask("spender", true),
+            ask("bb", false),
+            ask("known", true),
+        );
+        assert_eq!(*order.lock().unwrap(), ["known", "a", "bb", "spender"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_leaves_its_place_and_spends_nothing() {
+        let limits = Limits::default();
+        let asker = Asker::new("a");
+        let asking = Asking(&limits, &asker);
+        for n in 0..UNANSWERED {
+            // A turn whose question is never sent.
+            let until = Instant::now();
+            let turn = limits.turn(&asker, &zone(0), ip(), until).await;
+            assert!(turn.is_some(), "{n}");
+        }
+        for _ in 0..UNANSWERED {
+            asking.ask(&zone(0), ip()).await.unwrap();
+        }
+        let other = Asker::new("b");
+        let patient = Instant::now() + Duration::from_mins(1);
+        let acme = zone(1);
+        let given_up = tokio::time::timeout(
+            Duration::from_secs(1),
+            limits.turn(&other, &acme, ip(), patient),
+        );
+        assert!(given_up.await.is_err());
+        let state = limits.address(ip());
+        assert!(format!("{:?}", state.state()).contains("waiting: []"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_checks_leave_room_for_quick_ones() {
+        let limits = Limits::default();
+        let slow = Asker {
+            slow: true,
+            ..Asker::new("slow")
+        };
+        let quick = Asker::new("quick");
+        let ip = |n: usize| IpAddr::from([192, 0, 3, u8::try_from(n).unwrap()]);
+        let mut held = Vec::new();
+        for n in 0..IN_FLIGHT_SLOW {
+            held.push(Asking(&limits, &slow).ask(&zone(n), ip(n)).await.unwrap());
+        }
+        let short = Duration::from_secs(1);
+        let more = Asking(&limits, &slow);
+        assert!(
+            tokio::time::timeout(short, more.ask(&zone(999), ip(1)))
+                .await
+                .is_err()
+        );
+        assert!(
+            Asking(&limits, &quick)
+                .ask(&zone(999), ip(1))
+                .await
+                .is_some()
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_address_must_rest_and_a_talking_one_need_not() {
@@ -210,6 +526,8 @@ mod tests {
         let other = Name::from_ascii("other.example.").unwrap();
         let silent = "192.0.2.1".parse().unwrap();
         let talking = "192.0.2.2".parse().unwrap();
+        let asker = Asker::new("a");
+        let limits = Asking(&limits, &asker);
         for _ in 0..UNANSWERED {
             assert!(limits.ask(&zone, silent).await.is_some());
         }
@@ -235,6 +553,8 @@ mod tests {
         let lame = Name::from_ascii("lame.example.").unwrap();
         let served = Name::from_ascii("served.example.").unwrap();
         let ip = "192.0.2.1".parse().unwrap();
+        let asker = Asker::new("a");
+        let limits = Asking(&limits, &asker);
         for _ in 0..UNANSWERED {
             limits.ask(&lame, ip).await.unwrap().heard();
         }
@@ -253,6 +573,8 @@ mod tests {
         let limits = Limits::default();
         let zone = Name::root();
         let ip = "192.0.2.1".parse().unwrap();
+        let asker = Asker::new("a");
+        let limits = Asking(&limits, &asker);
         let mut permits = Vec::new();
         for _ in 0..IN_FLIGHT_PER_ADDRESS {
             permits.push(limits.ask(&zone, ip).await.unwrap());

@@ -17,6 +17,7 @@ mod limits;
 mod lookup;
 pub mod recursive;
 mod roots;
+mod silence;
 pub mod trust;
 mod walk;
 mod zone;
@@ -27,6 +28,7 @@ use crate::model::evidence::Evidence;
 pub use authoritative::{Authoritative, AuthoritativeSettings};
 pub use guard::Guard;
 pub use hickory_resolver::net::proto::dnssec::TrustAnchors;
+pub use limits::{Asker, QUICK};
 pub use recursive::{Recursive, RecursiveServer, RecursiveSettings};
 
 /// Where evidence comes from.
@@ -41,9 +43,10 @@ pub enum Gatherer {
 impl Gatherer {
     /// Asks for all records of the challenge. Never fails: what could not be asked is part of the
     /// evidence.
-    pub async fn gather(&self, challenge: &Challenge) -> Evidence {
+    pub async fn gather(&self, challenge: &Challenge, asker: &Asker) -> Evidence {
         match self {
-            Self::Authoritative(authoritative) => authoritative.gather(challenge).await,
+            Self::Authoritative(authoritative) => authoritative.gather(challenge, asker).await,
+            // They have limits of their own, and are nobody's but the install's.
             Self::Recursive(recursive) => recursive.gather(challenge).await,
         }
     }

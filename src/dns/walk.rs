@@ -1,7 +1,7 @@
 //! One check's walk: what it may spend, and how it asks one server.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use super::budget::Budget;
 use super::cache::Cache;
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport};
 use super::flights::Flights;
-use super::limits::Limits;
+use super::limits::{Asker, Limits, Permit, QUICK};
 use super::zone::NameServer;
 use crate::model::evidence::{BrokenZone, Failure};
 use crate::model::policy::NamePolicy;
 
-/// Questions of one check under way at once. All that one namespace may have under way, three
-/// quarters of the workers' checks, leave room among all that are under way to all servers.
+/// Questions of one check under way at once. All that quick checks may have under way fits among those
+/// to all servers.
 const AT_ONCE: usize = 4;
 /// Addresses of one name server that are waited for in vain.
 const MAX_SILENT_ADDRESSES: usize = 2;
@@ -47,8 +47,12 @@ pub struct Walker {
 /// One check's walk.
 pub struct Walk<'a> {
     pub walker: &'a Walker,
+    asker: &'a Asker,
+    begun: Instant,
     pub budget: Budget,
     silent: Mutex<HashSet<Silence>>,
+    /// Addresses that it was in vain to wait for: other questions went first.
+    taken: Mutex<HashSet<IpAddr>>,
     at_once: Semaphore,
     broken: Mutex<Option<BrokenZone>>,
 }
@@ -72,11 +76,14 @@ pub struct Reply<T> {
 
 impl<'a> Walk<'a> {
     #[must_use]
-    pub fn new(walker: &'a Walker, time: Duration) -> Self {
+    pub fn new(walker: &'a Walker, time: Duration, asker: &'a Asker) -> Self {
         Self {
             walker,
+            asker,
+            begun: Instant::now(),
             budget: Budget::new(time),
             silent: Mutex::default(),
+            taken: Mutex::default(),
             at_once: Semaphore::new(AT_ONCE),
             broken: Mutex::default(),
         }
@@ -181,11 +188,12 @@ impl<'a> Walk<'a> {
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
         let turn = async {
+            let mut permit = self.turn(zone, address.ip()).await?;
             let turn = self.at_once.acquire().await;
-            (turn, self.walker.limits.ask(zone, address.ip()).await)
+            self.walker.limits.slot(&mut permit).await;
+            Ok::<_, Failure>((turn, permit))
         };
-        let (_turn, permit) = self.in_time(turn).await?;
-        let mut permit = permit.ok_or(Failure::NotAsked)?;
+        let (_turn, mut permit) = self.in_time(turn).await??;
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
@@ -194,6 +202,28 @@ impl<'a> Walk<'a> {
         let reading = read(&answer.message)?;
         permit.answered();
         Ok((answer, reading))
+    }
+
+    /// Waits for the turn to ask an address that owes answers, most of the time that is left.
+    async fn turn(&self, zone: &Name, ip: IpAddr) -> Result<Permit, Failure> {
+        let taken = || self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let left = self.budget.deadline().saturating_duration_since(now);
+        let patience = if taken().contains(&ip) {
+            Duration::ZERO
+        } else {
+            left * 3 / 4
+        };
+        let limits = &self.walker.limits;
+        let asker = Asker {
+            slow: self.asker.slow || now.duration_since(self.begun) > QUICK,
+            ..self.asker.clone()
+        };
+        let permit = limits.turn(&asker, zone, ip, now + patience).await;
+        permit.ok_or_else(|| {
+            taken().insert(ip);
+            Failure::NotAsked
+        })
     }
 
     /// Remembers the first zone whose signatures do not hold.

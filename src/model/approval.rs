@@ -225,75 +225,36 @@ mod tests {
             reason: Some(reason),
             ..target
         };
+        let expires = |expiry| Seen { expiry, ..seen };
+        let of = |reason| Seen {
+            target: Some(pending(reason)),
+            ..seen
+        };
+        let missing = Seen {
+            target: None,
+            ..seen
+        };
+        let other = Seen {
+            subject: Subject {
+                canonical: Some("acme.org"),
+                ..subject
+            },
+            ..seen
+        };
         for (seen, reason, stalled) in [
             (seen, Reason::Approved, false),
+            (expires(Expiry::At(now)), Reason::ApprovalExpired, true),
+            (expires(Expiry::Unsupported), Reason::ApprovalExpired, true),
+            (missing, Reason::TargetMissing, false),
+            (other, Reason::DomainDiffers, true),
+            (of(Reason::NameRefused), Reason::NameRefused, true),
+            (of(Reason::HeldByAnother), Reason::HeldByAnother, false),
             (
-                Seen {
-                    expiry: Expiry::At(now),
-                    ..seen
-                },
-                Reason::ApprovalExpired,
-                true,
-            ),
-            (
-                Seen {
-                    expiry: Expiry::Unsupported,
-                    ..seen
-                },
-                Reason::ApprovalExpired,
-                true,
-            ),
-            (
-                Seen {
-                    target: None,
-                    ..seen
-                },
-                Reason::TargetMissing,
-                false,
-            ),
-            (
-                Seen {
-                    subject: Subject {
-                        canonical: Some("acme.org"),
-                        ..subject
-                    },
-                    ..seen
-                },
-                Reason::DomainDiffers,
-                true,
-            ),
-            (
-                Seen {
-                    target: Some(pending(Reason::NameRefused)),
-                    ..seen
-                },
-                Reason::NameRefused,
-                true,
-            ),
-            (
-                Seen {
-                    target: Some(pending(Reason::HeldByAnother)),
-                    ..seen
-                },
-                Reason::HeldByAnother,
-                false,
-            ),
-            (
-                Seen {
-                    target: Some(pending(Reason::NamespaceSuspended)),
-                    ..seen
-                },
+                of(Reason::NamespaceSuspended),
                 Reason::NamespaceSuspended,
                 false,
             ),
-            (
-                Seen {
-                    target: Some(pending(Reason::RecordAbsent)),
-                    ..seen
-                },
-                Reason::Reconciled,
-                false,
-            ),
+            (of(Reason::RecordAbsent), Reason::Reconciled, false),
         ] {
             let conditions = conditions(now, &seen);
             assert_eq!(conditions[0].reason, reason);
@@ -306,6 +267,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn what_differs_is_named() {
         let (uid, other) = (Uid::from("1"), Uid::from("2"));

@@ -185,6 +185,8 @@ pub enum Failure {
     AddressLookup,
     #[error("not asked now: it left too many questions unanswered")]
     NotAsked,
+    #[error("no server was asked")]
+    NobodyAsked,
     #[error("not asked: its address is not public")]
     NotPublicAddress,
     #[error("an alias or name server outside the public DNS, which is not asked")]
@@ -208,6 +210,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether a question was sent: what was not sent, nobody left unanswered.
+    #[must_use]
+    pub fn was_asked(self) -> bool {
+        !matches!(
+            self,
+            Self::NotAsked
+                | Self::NobodyAsked
+                | Self::NotPublicAddress
+                | Self::NotPublicName
+                | Self::NoAddress
+                | Self::AddressLookup
+                | Self::Budget
+        )
+    }
+
     /// Whether the server let the question pass.
     #[must_use]
     pub fn is_silence(self) -> bool {

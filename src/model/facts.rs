@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::challenge::{Challenge, FORMS, Token};
 use super::message::{self, Words};
 use super::name::DomainName;
+use super::report;
 use super::schedule::{self, WRITTEN_FROM};
 use super::settings::Settings;
 use crate::api::conditions::{
@@ -203,6 +204,8 @@ impl Facts {
             Some(Pace::At(time)) => (None, Some(Time(time))),
             None => (None, None),
         };
+        // Whatever an earlier version of us or somebody else wrote there.
+        let internal = words.is_internal();
         OrganizationDomainStatus {
             observed_generation: Some(generation),
             canonical_name: words.name.map(ToString::to_string),
@@ -211,8 +214,13 @@ impl Facts {
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(self.strategy),
             challenge: self.write_challenge(words),
-            dns_provider: self.dns_provider.clone(),
-            last_check: self.last_check.clone(),
+            dns_provider: self.dns_provider.clone().filter(|_| !internal),
+            last_check: match &self.last_check {
+                Some(check) if internal => {
+                    Some(report::verdict_alone(check.verdict, check.time.clone()))
+                }
+                check => check.clone(),
+            },
             check_period_seconds,
             next_check_time,
             verified_time: self.verified.map(Time),

@@ -27,6 +27,16 @@ pub struct Words<'a> {
     pub refusal: Option<&'a str>,
 }
 
+impl Words<'_> {
+    /// Whether the name is one of the install's own, of which nothing that the DNS says is repeated.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        let names = &self.settings.names;
+        self.name
+            .is_some_and(|name| names.is_internal(name.as_str()))
+    }
+}
+
 /// The message of an organization domain's summary.
 #[must_use]
 pub fn of(facts: &Facts, words: &Words<'_>) -> String {
@@ -44,9 +54,10 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
         Reason::NamespaceSuspended => "The namespace is suspended: nothing in it is checked or becomes Verified until its administrators lift that. The time to publish the record stands still.".to_owned(),
         Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted; the time to publish the record stands still.".to_owned(),
         Reason::EvidenceIncomplete => format!(
-            "Not all servers of the zone answered, those that did agree. {}The check is repeated and acts once it says the same over {}; status.lastCheck.servers shows who did not answer.",
-            hint(facts),
-            duration(words.settings.confirmation_period)
+            "The check could not ask or hear all servers that it needs; those that answered agree. {}The check is repeated and acts once it says the same over {}{}.",
+            hint(facts, words),
+            duration(words.settings.confirmation_period),
+            seen_in(words, "; status.lastCheck.servers shows what each one answered")
         ),
         Reason::HandedOver => format!(
             "Another organization proved the domain while this one's record was missing, and holds it now. If it is yours again, publish a record anew: to get one, {}.",
@@ -75,8 +86,9 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             record_missing(facts, words)
         ),
         Reason::ProofStale => format!(
-            "The record could not be looked up for {}. The domain is still held, but nothing new relies on it until a check finds the record again; see status.lastCheck for what the servers answer.",
-            duration(words.settings.max_proof_age)
+            "The record could not be looked up for {}. The domain is still held, but nothing new relies on it until a check finds the record again{}.",
+            duration(words.settings.max_proof_age),
+            seen_in(words, "; see status.lastCheck for what the servers answer")
         ),
         Reason::Verified if facts.record_missing.is_some() => record_missing(facts, words),
         Reason::Verified => format!(
@@ -85,11 +97,11 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             duration(words.settings.grace)
         ),
         Reason::RecordMismatch => {
-            let shown = facts.last_check.as_ref().is_some_and(|c| !c.observed_values.is_empty());
+            let shown = !words.is_internal() && facts.last_check.as_ref().is_some_and(|c| !c.observed_values.is_empty());
             let values = if shown { "; status.lastCheck.observedValues shows them" } else { "" };
             format!(
                 "TXT records were found, but none is the wanted one{values}. {}{}",
-                hint(facts),
+                hint(facts, words),
                 publish(facts, words)
             )
         }
@@ -103,13 +115,14 @@ pub fn of(facts: &Facts, words: &Words<'_>) -> String {
             publish(facts, words)
         ),
         Reason::CheckInconclusive => format!(
-            "The DNS gave no answer that counts; status.lastCheck.servers shows what it answered. {}The check is repeated. {}",
-            hint(facts),
+            "The DNS gave no answer that counts{}. {}The check is repeated. {}",
+            seen_in(words, "; status.lastCheck.servers shows what it answered"),
+            hint(facts, words),
             publish(facts, words)
         ),
         Reason::RecordAbsent => format!(
             "The record is not there yet. {}{}",
-            hint(facts),
+            hint(facts, words),
             publish(facts, words)
         ),
         _ => publish(facts, words),
@@ -199,7 +212,7 @@ fn record_missing(facts: &Facts, words: &Words<'_>) -> String {
             "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}, and after {} to an organization that proves it. {}{}",
             moment(end),
             duration(words.settings.hand_over_period),
-            hint(facts),
+            hint(facts, words),
             publish(facts, words)
         ),
         None => publish(facts, words),
@@ -207,12 +220,25 @@ fn record_missing(facts: &Facts, words: &Words<'_>) -> String {
 }
 
 /// The likely mistake, or why the last check could not decide.
-fn hint(facts: &Facts) -> String {
+fn hint(facts: &Facts, words: &Words<'_>) -> String {
+    if words.is_internal() {
+        return String::new();
+    }
     let found = facts
         .last_check
         .as_ref()
         .and_then(|check| check.hint.as_ref());
     found.map_or_else(String::new, |hint| format!("{hint} "))
+}
+
+/// Where to read what the servers said. It is not told of internal names, whose administrators look with
+/// `freehold check`.
+fn seen_in(words: &Words<'_>, place: &'static str) -> &'static str {
+    if words.is_internal() {
+        "; what its servers say is not shown, as the name is internal"
+    } else {
+        place
+    }
 }
 
 /// The instruction: which record, with which value, until when.
@@ -234,6 +260,7 @@ fn publish(facts: &Facts, words: &Words<'_>) -> String {
         facts
             .dns_provider
             .as_ref()
+            .filter(|_| !words.is_internal())
             .map_or_else(String::new, provider),
     )
 }

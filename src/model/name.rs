@@ -210,6 +210,7 @@ fn is_numeric_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use icu_normalizer::ComposingNormalizerBorrowed;
     use proptest::prelude::*;
 
     use super::*;
@@ -359,6 +360,38 @@ mod tests {
             };
             assert_eq!(*found, fault, "{name:?}");
             assert_eq!(*named, label.split('.').next().unwrap(), "{name:?}");
+        }
+    }
+
+    /// The Kelvin sign is one of them.
+    #[test]
+    fn no_character_outside_ascii_reads_as_one_inside() {
+        let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+        // The planes that have characters with another form.
+        let characters = ('\u{80}'..='\u{1ffff}').chain('\u{2f800}'..='\u{2fa1f}');
+        let mut refused = Vec::new();
+        for c in characters.chain('\u{e0000}'..='\u{e0fff}') {
+            let lower: String = c.to_lowercase().collect();
+            let plain: String = nfkc.normalize_iter(lower.chars()).collect();
+            let is_ascii =
+                plain.is_ascii() || nfkc.normalize_iter([c].into_iter()).all(|c| c.is_ascii());
+            if !is_ascii {
+                continue;
+            }
+            for typed in [
+                format!("{c}.example"),
+                format!("a{c}a.example"),
+                format!("a{c}"),
+            ] {
+                assert!(
+                    DomainName::parse(&typed).is_err(),
+                    "{typed:?} reads as {plain:?}"
+                );
+            }
+            refused.push(c);
+        }
+        for c in ['\u{212a}', '\u{ff4b}', '\u{1d424}', '\u{24da}', '\u{17f}'] {
+            assert!(refused.contains(&c), "{c:?}");
         }
     }
 

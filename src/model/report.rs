@@ -1,5 +1,7 @@
 //! What a status repeats of a check: bounded, legible, and in the order in which it was asked.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::challenge::{Challenge, RecordForm, ValueMatch};
 use super::evidence::{Evidence, Outcome, Place, Security, Step};
 use super::hint;
@@ -11,8 +13,8 @@ use crate::api::organization_domain::{
     MAX_OBSERVED_CHARS, MAX_OBSERVED_VALUES,
 };
 
-/// Writes the report. Values of an `internal` name are counted and not repeated: whoever may state
-/// a name must not read the install's own zones through it.
+/// Writes the report. Of an `internal` name it has the verdict alone: whoever may state a name must not
+/// read the install's own zones through it, nor find out which names and servers there are.
 #[must_use]
 pub fn last_check(
     challenge: &Challenge,
@@ -20,6 +22,9 @@ pub fn last_check(
     judged: Judged,
     internal: bool,
 ) -> LastCheck {
+    if internal {
+        return verdict_alone(check_verdict(judged.verdict), None);
+    }
     let lookups = evidence.lookups.iter();
     let mut observed: Vec<String> = lookups
         .flat_map(|lookup| {
@@ -30,9 +35,6 @@ pub fn last_check(
     observed.sort();
     observed.dedup();
     observed.truncate(MAX_OBSERVED_VALUES);
-    if internal {
-        observed.clear();
-    }
     LastCheck {
         time: None,
         verdict: check_verdict(judged.verdict),
@@ -44,6 +46,19 @@ pub fn last_check(
         servers: servers(challenge, evidence),
         observed_values: observed,
         hint: hint(challenge, evidence, judged.verdict),
+    }
+}
+
+/// All that is repeated of a check of an internal name.
+#[must_use]
+pub fn verdict_alone(verdict: CheckVerdict, time: Option<Time>) -> LastCheck {
+    LastCheck {
+        time,
+        verdict,
+        dnssec: None,
+        servers: Vec::new(),
+        observed_values: Vec::new(),
+        hint: None,
     }
 }
 
@@ -370,11 +385,9 @@ mod tests {
     }
 
     #[test]
-    fn values_of_internal_names_are_not_repeated() {
-        assert_eq!(
-            report(vec![b"secret".to_vec()], true).observed_values,
-            Vec::<String>::new()
-        );
+    fn of_an_internal_name_nothing_is_repeated_but_the_verdict() {
+        let told = report(vec![b"secret".to_vec()], true);
+        assert_eq!(told, verdict_alone(CheckVerdict::Mismatch, None));
     }
 
     /// Any text, often of characters that cannot be seen or that turn the direction.
@@ -423,6 +436,9 @@ mod tests {
                 prop_assert!(seen(&asked.server, 300) && seen(&asked.name, 253) && seen(&asked.answer, 255));
             }
             prop_assert!(report.hint.is_none_or(|hint| seen(&hint, MAX_HINT_CHARS)));
+            let judged = judge(&challenge, &evidence);
+            let internal = last_check(&challenge, &evidence, judged, true);
+            prop_assert_eq!(internal, verdict_alone(check_verdict(judged.verdict), None));
         }
     }
 }

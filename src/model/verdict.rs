@@ -58,7 +58,7 @@ pub fn judge(challenge: &Challenge, evidence: &Evidence) -> Judged {
         .iter()
         .map(|lookup| judge_lookup(challenge, evidence, lookup))
         .reduce(either_lookup)
-        .unwrap_or(Judged::inconclusive(Failure::Timeout))
+        .unwrap_or(Judged::inconclusive(Failure::NobodyAsked))
 }
 
 impl Judged {
@@ -110,7 +110,7 @@ fn either(a: Verdict, b: Verdict) -> Verdict {
 #[must_use]
 pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> Judged {
     let Some((last, way)) = lookup.steps.split_last() else {
-        return Judged::inconclusive(lookup.stopped.unwrap_or(Failure::Timeout));
+        return Judged::inconclusive(lookup.stopped.unwrap_or(Failure::NobodyAsked));
     };
     let cut_short = lookup
         .steps
@@ -187,7 +187,7 @@ fn silence(step: &Step) -> Verdict {
         Outcome::Failed(failure) => Some(failure),
         _ => None,
     });
-    Verdict::Inconclusive(failure.unwrap_or(Failure::Timeout))
+    Verdict::Inconclusive(failure.unwrap_or(Failure::NobodyAsked))
 }
 
 /// The servers of a zone: nobody may contradict, and at least half must have answered.
@@ -238,7 +238,7 @@ fn first_failure(votes: &[Verdict]) -> Verdict {
         .iter()
         .copied()
         .find(|vote| matches!(vote, Verdict::Inconclusive(_)))
-        .unwrap_or(Verdict::Inconclusive(Failure::Timeout))
+        .unwrap_or(Verdict::Inconclusive(Failure::NobodyAsked))
 }
 
 fn judge_outcome(

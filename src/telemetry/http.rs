@@ -297,9 +297,10 @@ mod tests {
             senders.spawn(async move {
                 let _ = stream.write_all(HALF).await;
                 // Until nobody takes it any more.
+                let more = vec![b'a'; 65536];
                 let mut sent = 0;
-                while sent < 64 << 20 && stream.write_all(&[b'a'; 65536]).await.is_ok() {
-                    sent += 65536;
+                while sent < 64 << 20 && stream.write_all(&more).await.is_ok() {
+                    sent += more.len();
                 }
                 sent
             });

@@ -19,6 +19,8 @@ use crate::model::verdict::Verdict;
 /// A controller's name in labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Controller {
+    /// Checks of organization domains, which decisions wait for and do not make.
+    Check,
     DomainApproval,
     Organization,
     OrganizationDomain,
@@ -29,6 +31,7 @@ impl Controller {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Check => "check",
             Self::DomainApproval => "domainapproval",
             Self::Organization => "organization",
             Self::OrganizationDomain => "organizationdomain",
@@ -206,7 +209,7 @@ impl Metrics {
         );
         registry.register(
             "controller_runtime_reconcile_time_seconds",
-            "Length of a reconcile, DNS questions included",
+            "Length of a reconcile, or of a check with its DNS questions",
             self.durations.clone(),
         );
         registry.register(

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
+use freehold::dns::Asker;
 use freehold::dns::authoritative::{Authoritative, AuthoritativeSettings};
 use freehold::dns::guard::Guard;
 use freehold::model::agreement::Weight;
@@ -123,7 +124,7 @@ impl Engine {
     }
 
     pub async fn check(&self, challenge: &Asked) -> Checked {
-        let evidence = self.0.gather(challenge).await;
+        let evidence = self.0.gather(challenge, &Asker::new("test")).await;
         Checked {
             judged: judge(challenge, &evidence),
             evidence,

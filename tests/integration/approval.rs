@@ -135,7 +135,7 @@ async fn an_approval_follows_no_name_to_another_organization_or_object() {
     world.until_released(&name).await;
 }
 
-fn approval_of(name: &str, domain: &Stated, spec: Value) -> DynamicObject {
+fn approval_of(name: &str, domain: &Stated, spec: &Value) -> DynamicObject {
     let mut object = DynamicObject::new(name, &ApiResource::erase::<DomainApproval>(&()));
     object.data = json!({ "spec": {
         "organizationDomainRef": { "name": domain.object },
@@ -205,7 +205,7 @@ async fn what_no_definition_takes_by_now_says_why_it_does_not_stand() {
     let for_ever = json!({ "organization": "acme", "expiryTime": REFUSED_TIMES[0] });
     let of_nobody = json!({});
     for (name, spec) in [("for-ever", &for_ever), ("of-nobody", &of_nobody)] {
-        let object = approval_of(name, &domain, spec.clone());
+        let object = approval_of(name, &domain, spec);
         api.create(&PostParams::default(), &object).await.unwrap();
     }
 
@@ -215,7 +215,7 @@ async fn what_no_definition_takes_by_now_says_why_it_does_not_stand() {
             dry_run: true,
             ..PostParams::default()
         };
-        let object = approval_of("tried", &domain, spec);
+        let object = approval_of("tried", &domain, &spec);
         match api.create(&params, &object).await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),

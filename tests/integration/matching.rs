@@ -44,7 +44,7 @@ impl Scene {
 
     /// A name that belongs to the test, and is not the domain's.
     fn elsewhere(&self, label: &str) -> String {
-        self.world.name(label)
+        self.world.public_name(label)
     }
 
     async fn check(&self, request: &str) -> (CheckVerdict, String, String) {
@@ -76,7 +76,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_matches_in_full_or_not_at_all() {
-    let scene = Scene::new(|world| world.name("full")).await;
+    let scene = Scene::new(|world| world.public_name("full")).await;
     let dns = &scene.world.dns;
     let token = scene.challenge.token.as_str();
     let upper = token.to_uppercase();
@@ -126,7 +126,7 @@ async fn a_value_matches_in_full_or_not_at_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn character_strings_are_joined() {
-    let scene = Scene::new(|world| world.name("joined")).await;
+    let scene = Scene::new(|world| world.public_name("joined")).await;
     let value = scene.challenge.records[0].value.as_bytes();
     let strings: Vec<Vec<u8>> = value.chunks(5).map(<[u8]>::to_vec).collect();
     assert!(strings.len() > 2);
@@ -148,7 +148,7 @@ async fn character_strings_are_joined() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_answer_is_asked_for_over_tcp() {
-    let scene = Scene::new(|world| world.name("truncated")).await;
+    let scene = Scene::new(|world| world.public_name("truncated")).await;
     let dns = &scene.world.dns;
     dns.set_behaviour(scene.underscore(), Behaviour::Truncate);
     publish(dns, &scene.challenge.records[0]);
@@ -162,7 +162,7 @@ async fn a_truncated_answer_is_asked_for_over_tcp() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_answer_comes_over_tcp() {
-    let scene = Scene::new(|world| world.name("large")).await;
+    let scene = Scene::new(|world| world.public_name("large")).await;
     let mut values: Vec<String> = (0..40).map(|n| format!("{n}{}", "x".repeat(200))).collect();
     values.push(scene.challenge.records[0].value.clone());
     scene.world.dns.set_txt(scene.underscore(), values);
@@ -171,7 +171,7 @@ async fn a_large_answer_comes_over_tcp() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cnames_are_followed_at_the_underscore_name_alone() {
-    let scene = Scene::new(|world| world.name("alias")).await;
+    let scene = Scene::new(|world| world.public_name("alias")).await;
     let dns = &scene.world.dns;
     let [underscore, apex] = scene.challenge.records.as_slice() else {
         panic!("two records")
@@ -207,7 +207,7 @@ async fn cnames_are_followed_at_the_underscore_name_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_proves_nothing() {
-    let scene = Scene::new(|world| world.name("wild")).await;
+    let scene = Scene::new(|world| world.public_name("wild")).await;
     let dns = &scene.world.dns;
     let (target, other) = (scene.elsewhere("target"), scene.elsewhere("other"));
     let record = &scene.challenge.records[0];
@@ -338,7 +338,7 @@ async fn answers_are_told_apart_in_the_status_and_in_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_another_owner_count_for_nothing() {
-    let scene = Scene::new(|world| world.name("owner")).await;
+    let scene = Scene::new(|world| world.public_name("owner")).await;
     publish(&scene.world.dns, &scene.challenge.records[0]);
     scene
         .world

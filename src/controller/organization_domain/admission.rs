@@ -9,13 +9,20 @@ use crate::controller::store::domain::Domain;
 use crate::model::lifecycle::{self, Snapshot};
 
 /// What the limits let through in one reconcile, however often it decides.
-#[derive(Default)]
 pub struct Admission {
     request: bool,
     challenge: bool,
 }
 
 impl Admission {
+    /// A `met` request is let through, as a check answers it that was asked for already.
+    pub fn new(met: bool) -> Self {
+        Self {
+            request: met,
+            challenge: false,
+        }
+    }
+
     /// Takes from the limits for what the snapshot asks. Where one is used up the request is left
     /// for later, and it says how much later.
     pub fn admit(

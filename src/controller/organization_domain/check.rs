@@ -5,16 +5,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{fresh_token, held};
+use super::{fresh_token, held, is_seen_to, lost_token};
 use crate::api::organization_domain::State;
 use crate::controller::calls::CallError;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
+use crate::controller::store::Key;
 use crate::controller::store::domain::{Domain, Kept};
 use crate::controller::store::holdings::HoldingView;
+use crate::dns::Asker;
 use crate::model::challenge::{Challenge, Token};
 use crate::model::evidence::Evidence;
-use crate::model::lifecycle::{JudgedHolder, Judgement};
+use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
 use crate::model::uid::Uid;
 use crate::model::verdict::Verdict;
@@ -24,51 +26,98 @@ use crate::model::{provider, recall, report, verdict};
 pub struct Checked {
     /// Of the object that was checked.
     pub uid: Uid,
+    /// The object as it was then. Where it did not change, it need not be read again.
+    pub domain: Option<Arc<Domain>>,
     pub judgement: Judgement,
     /// When the first question was asked, by the clock that nobody sets.
     pub begun: Instant,
     /// The holding whose holder was judged too.
     pub holding: Option<Arc<HoldingView>>,
+    /// Where the object's status lacked the token of its holding.
+    pub recalled: Option<RecalledToken>,
 }
 
-pub async fn check(
+/// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
+/// any more.
+pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>, CallError> {
+    let Some(known) = operator.stores.domains().get(key) else {
+        return Ok(None);
+    };
+    let domain = match known.kept {
+        Kept::Whole(_) => known,
+        Kept::AtRest(_) => match operator.refresh(key).await? {
+            Some(live) => live,
+            None => return Ok(None),
+        },
+    };
+    let Kept::Whole(status) = &domain.kept else {
+        return Err(CallError::Conflict);
+    };
+    let held_by = operator.held_by(&domain).await?;
+    if is_seen_to(operator, &domain, held_by) {
+        return Ok(None);
+    }
+    let now = operator.clock.now();
+    let snapshot = operator.snapshot(&domain, status, held_by, now);
+    if let Some((holding, name)) = lost_token(operator, &domain, &snapshot) {
+        return recall_token(operator, &domain, name, &holding)
+            .await
+            .map(Some);
+    }
+    // It was due when it was asked for.
+    let due = lifecycle::due(now, &operator.settings, &snapshot, Some(now));
+    let Some(challenge) = due else {
+        return Ok(None);
+    };
+    // Where nothing can be written, the next check comes at its time all the same.
+    operator.put_off(&domain, now);
+    let checked = check(operator, &domain, &challenge).await?;
+    Ok(Some(checked))
+}
+
+async fn check(
     operator: &Operator,
-    domain: &Domain,
+    domain: &Arc<Domain>,
     challenge: &Challenge,
 ) -> Result<Checked, CallError> {
     let begun = Instant::now();
-    let evidence = operator.gatherer.gather(challenge).await;
+    let evidence = gather(operator, domain, challenge).await;
     judge(operator, domain, challenge, evidence, begun).await
 }
 
-/// A check for the token that a holder's status lost.
-pub struct Recalled {
-    pub token: RecalledToken,
-    pub checked: Checked,
+async fn gather(operator: &Operator, domain: &Domain, challenge: &Challenge) -> Evidence {
+    let asker = Asker {
+        name: domain.key.namespace().into(),
+        answered_before: domain.was_answered(),
+        slow: operator.checks.is_slow(&domain.key),
+    };
+    operator.gatherer.gather(challenge, &asker).await
 }
 
-/// What became of that token.
+/// What became of the token that a holder's status lost.
 pub enum RecalledToken {
     /// The record shows it.
     Published(Token),
     /// No record shows it, nor this one, which is issued in its place.
     Replaced(Token),
+    /// The DNS does not say, and nothing is replaced for an outage.
+    Unknown,
 }
 
-/// Looks for the token that the holding has the hash of. None where the DNS does not say.
-pub async fn recall_token(
+/// Looks for the token that the holding has the hash of.
+async fn recall_token(
     operator: &Operator,
-    domain: &Domain,
+    domain: &Arc<Domain>,
     name: DomainName,
     holding: &HoldingView,
-) -> Result<Option<Recalled>, CallError> {
+) -> Result<Checked, CallError> {
     let begun = Instant::now();
     let mut challenge = Challenge {
         name,
         service: operator.settings.service.clone(),
         token: fresh_token()?,
     };
-    let evidence = operator.gatherer.gather(&challenge).await;
+    let evidence = gather(operator, domain, &challenge).await;
     let holder = holding.spec().holder;
     let published = recall::token(&challenge.service, &evidence, &holder);
     let is_published = published.is_some();
@@ -76,19 +125,22 @@ pub async fn recall_token(
         challenge.token = token;
     }
     let checked = judge(operator, domain, &challenge, evidence, begun).await?;
-    let token = if is_published {
+    let recalled = if is_published {
         RecalledToken::Published(challenge.token)
     } else if checked.judgement.verdict.is_negative() {
         RecalledToken::Replaced(challenge.token)
     } else {
-        return Ok(None);
+        RecalledToken::Unknown
     };
-    Ok(Some(Recalled { token, checked }))
+    Ok(Checked {
+        recalled: Some(recalled),
+        ..checked
+    })
 }
 
 async fn judge(
     operator: &Operator,
-    domain: &Domain,
+    domain: &Arc<Domain>,
     challenge: &Challenge,
     evidence: Evidence,
     begun: Instant,
@@ -103,17 +155,20 @@ async fn judge(
         Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,
         None => None,
     };
-    let internal = operator.settings.names.is_internal(challenge.name.as_str());
+    let names = &operator.settings.names;
+    let internal = names.is_internal(challenge.name.as_str());
     Ok(Checked {
         uid: domain.uid.clone(),
+        domain: Some(Arc::clone(domain)),
         begun,
         holding,
+        recalled: None,
         judgement: Judgement {
             verdict: judged.verdict,
             weight: judged.weight,
             token: challenge.token.clone(),
             holder,
-            dns_provider: provider::of(&evidence, &operator.settings.names),
+            dns_provider: provider::of(&evidence, names).filter(|_| !internal),
             report: report::last_check(challenge, &evidence, judged, internal),
         },
     })

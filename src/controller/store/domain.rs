@@ -9,7 +9,7 @@ use super::{Key, shared, version};
 use crate::api::REQUESTED_AT;
 use crate::api::conditions::{self, ConditionStatus, READY, VERIFIED};
 use crate::api::organization_domain::{
-    OrganizationDomain, OrganizationDomainStatus, State, Strategy,
+    CheckVerdict, OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
 use crate::model::approval::Candidate;
@@ -213,6 +213,19 @@ impl Domain {
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.state().is_none()
+    }
+
+    /// Whether servers of its zone answered a check before.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        match &self.kept {
+            Kept::Whole(status) => {
+                let check = status.last_check.as_ref();
+                status.last_proven_time.is_some()
+                    || check.is_some_and(|check| check.verdict != CheckVerdict::Inconclusive)
+            }
+            Kept::AtRest(_) => true,
+        }
     }
 
     /// Whether anything new may rely on it.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod clock;
+mod internal;
 mod matrix;
 mod overdue;
 mod properties;

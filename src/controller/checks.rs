@@ -1,0 +1,158 @@
+//! Checks, apart from the decisions that ask for them: who waits for the DNS holds up no decision.
+//!
+//! A decision that finds a check due asks for it and ends. The check has a place of its own, given by
+//! turns, and comes back with what it found: the key is decided on again, by what the object is then.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::calls::CallError;
+use super::fair::{Lane, Shares};
+use super::operator::{Operator, REFUSED_PAUSE};
+use super::organization_domain::{Checked, check_now};
+use super::queue::Queue;
+use super::store::Key;
+use crate::dns::QUICK;
+use crate::telemetry::metrics::{Controller, QueueCounters, ReconcileResult};
+
+/// How many times as many checks as quick ones may be under way, where most turn out to be slow.
+const ALL: usize = 8;
+
+/// The checks of one operator.
+pub struct Checks {
+    queue: Queue<Key>,
+    /// What was found and nobody has decided on yet; its check keeps its place until then.
+    found: Mutex<HashMap<Key, Checked>>,
+}
+
+impl Checks {
+    /// For so many quick checks at once, and as many slow ones.
+    pub fn new(
+        concurrency: usize,
+        of_namespace: usize,
+        counters: QueueCounters,
+        lane: impl Fn(&Key) -> Lane + Send + Sync + 'static,
+    ) -> Self {
+        let shares = Shares {
+            of_namespace,
+            quick: concurrency,
+            slow: concurrency,
+            total: concurrency.saturating_mul(ALL),
+        };
+        Self {
+            queue: Queue::new(shares, counters, lane),
+            found: Mutex::default(),
+        }
+    }
+
+    /// Asks for a check of the object. It comes back as a key to decide on.
+    pub fn ask(&self, key: &Key) {
+        if !self.is_asked(key) {
+            self.queue.add(key.clone());
+        }
+    }
+
+    /// Whether a check was asked for, or is under way.
+    pub fn is_asked(&self, key: &Key) -> bool {
+        self.queue.has(key)
+    }
+
+    /// Whether the check under way is of a namespace whose checks take long.
+    pub fn is_slow(&self, key: &Key) -> bool {
+        self.queue.is_slow(key)
+    }
+
+    /// What a check found, for a decision.
+    pub fn take(&self, key: &Key) -> Option<Checked> {
+        let checked = self.found().remove(key)?;
+        self.queue.done(key, None);
+        Some(checked)
+    }
+
+    /// Asks again for checks that failed.
+    pub fn retry_failed(&self) {
+        self.queue.retry_failed();
+    }
+
+    /// No check begins any more.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the checks that are asked for. Those under way when the operator stops are given up: nothing
+/// was written, and they are as due as before.
+pub async fn run(operator: Arc<Operator>) {
+    let checks = &operator.checks;
+    let mut under_way = JoinSet::new();
+    loop {
+        tokio::select! {
+            next = checks.queue.next() => {
+                let Some((key, waited)) = next else {
+                    break;
+                };
+                operator.metrics.queue_waited(Controller::Check, waited);
+                let depth = checks.queue.depth();
+                operator.metrics.queue_depth(Controller::Check, depth);
+                under_way.spawn(make(Arc::clone(&operator), key));
+            }
+            Some(ended) = under_way.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a check failed");
+                    break;
+                }
+            }
+        }
+    }
+    under_way.shutdown().await;
+}
+
+async fn make(operator: Arc<Operator>, key: Key) {
+    let checks = &operator.checks;
+    let timer = operator.metrics.reconcile_started(Controller::Check);
+    let check = check_now(&operator, &key);
+    tokio::pin!(check);
+    let made = if let Ok(made) = timeout(QUICK, &mut check).await {
+        made
+    } else {
+        checks.queue.slowed(&key);
+        check.await
+    };
+    match made {
+        Ok(Some(checked)) => {
+            checks.found().insert(key.clone(), checked);
+            timer.finish(ReconcileResult::Success);
+        }
+        Ok(None) => {
+            checks.queue.done(&key, None);
+            timer.finish(ReconcileResult::Success);
+        }
+        Err(error) => {
+            again(checks, &key, &error);
+            timer.finish(if error.can_pass() {
+                ReconcileResult::Error
+            } else {
+                ReconcileResult::TerminalError
+            });
+            return;
+        }
+    }
+    operator.domains.add(key.clone());
+}
+
+fn again(checks: &Checks, key: &Key, error: &CallError) {
+    if error.can_pass() {
+        tracing::warn!(%key, %error, "the check is made again");
+        checks.queue.failed(key);
+    } else {
+        tracing::error!(%key, %error, "cannot be checked");
+        checks.queue.refused(key, REFUSED_PAUSE);
+    }
+}
