@@ -25,6 +25,7 @@ use super::{Backup, Kind, words};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
 };
+use crate::model::terminal;
 use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Objects written at once.
@@ -460,7 +461,7 @@ fn is_missing(error: &kube::Error) -> bool {
 const TOLD: usize = 20;
 
 fn list(names: &[String]) -> String {
-    told(names.iter().cloned(), ", ")
+    told(names.iter().map(|name| terminal::line(name)), ", ")
 }
 
 /// One a line.

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::core::Status;
 use rustls::AlertDescription as Alert;
 
 use super::access::Access;
@@ -63,7 +64,8 @@ impl CallError {
 impl From<kube::Error> for CallError {
     fn from(error: kube::Error) -> Self {
         let kube::Error::Api(status) = &error else {
-            return if is_distrust(&error) {
+            // No token comes of the program that the kubeconfig names for it.
+            return if matches!(error, kube::Error::Auth(_)) || is_distrust(&error) {
                 Self::Untrusted(error)
             } else {
                 Self::Unavailable(error)
@@ -71,7 +73,7 @@ impl From<kube::Error> for CallError {
         };
         // Any server on the way can say 404, and the API server while a CRD is being replaced; only
         // with this reason it speaks of an object.
-        if status.is_not_found() && status.reason == "NotFound" {
+        if status.reason == "NotFound" {
             Self::NotFound
         } else if status.is_already_exists() {
             Self::AlreadyExists
@@ -81,12 +83,21 @@ impl From<kube::Error> for CallError {
             Self::Forbidden(error)
         } else if status.code == 401 {
             Self::Untrusted(error)
-        } else if matches!(status.code, 404 | 408 | 429) || status.code >= 500 {
+        } else if matches!(status.code, 404 | 408 | 429)
+            || status.code >= 500
+            || is_of_another_server(status)
+        {
             Self::Unavailable(error)
         } else {
             Self::Refused(error)
         }
     }
+}
+
+/// Whether the answer is no `Status`, of which kube makes one with a reason that is no identifier: some
+/// server on the way gave it.
+fn is_of_another_server(status: &Status) -> bool {
+    status.reason.contains(' ')
 }
 
 /// Whether the call failed because one side does not take the other's certificate.
@@ -160,7 +171,10 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{ExitStatus, Output};
+
+    use kube::client::AuthError;
 
     use super::*;
 
@@ -182,6 +196,10 @@ mod tests {
             let status = Status::failure("no", "Reason").with_code(code);
             let error = CallError::from(kube::Error::Api(Box::new(status)));
             assert_eq!(error.can_pass(), passes, "{code}");
+            // A load balancer's own, as kube passes it on.
+            let status = Status::failure("no", "Failed to parse error data").with_code(code);
+            let error = CallError::from(kube::Error::Api(Box::new(status)));
+            assert!(error.can_pass(), "{code}");
         }
     }
 
@@ -201,6 +219,15 @@ mod tests {
             assert_eq!(untrusted(tls(error)), expected, "{alert:?}");
         }
         assert!(!untrusted(service(io::ErrorKind::ConnectionRefused.into())));
+        let no_token = AuthError::AuthExecRun {
+            cmd: "login".to_owned(),
+            out: Box::new(Output {
+                status: ExitStatus::from_raw(255 << 8),
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            }),
+        };
+        assert!(untrusted(kube::Error::Auth(no_token)));
         for (code, expected) in [(401, true), (403, false), (503, false)] {
             let status = Status::failure("no", "Reason").with_code(code);
             assert_eq!(

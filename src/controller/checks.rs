@@ -4,8 +4,10 @@
 //! turns, and comes back with what it found: the key is decided on again, by what the object is then.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -26,6 +28,8 @@ pub struct Checks {
     queue: Queue<Key>,
     /// What was found and nobody has decided on yet; its check keeps its place until then.
     found: Mutex<HashMap<Key, Checked>>,
+    /// Something found was taken.
+    taken: Notify,
 }
 
 impl Checks {
@@ -45,6 +49,7 @@ impl Checks {
         Self {
             queue: Queue::new(shares, counters, lane),
             found: Mutex::default(),
+            taken: Notify::new(),
         }
     }
 
@@ -69,7 +74,21 @@ impl Checks {
     pub fn take(&self, key: &Key) -> Option<Checked> {
         let checked = self.found().remove(key)?;
         self.queue.done(key, None);
+        self.taken.notify_waiters();
         Some(checked)
+    }
+
+    /// Waits until a decision took everything that was found.
+    async fn decided(&self) {
+        loop {
+            let mut taken = pin!(self.taken.notified());
+            // Before the look: what is taken after it wakes us.
+            taken.as_mut().enable();
+            if self.found().is_empty() {
+                return;
+            }
+            taken.await;
+        }
     }
 
     /// Asks again for checks that failed.
@@ -87,8 +106,8 @@ impl Checks {
     }
 }
 
-/// Makes the checks that are asked for. Those under way when the operator stops are given up: nothing
-/// was written, and they are as due as before.
+/// Makes the checks that are asked for. Those under way when the operator stops are finished and decided
+/// on; then nothing is decided any more.
 pub async fn run(operator: Arc<Operator>) {
     let checks = &operator.checks;
     let mut under_way = JoinSet::new();
@@ -96,6 +115,8 @@ pub async fn run(operator: Arc<Operator>) {
         tokio::select! {
             next = checks.queue.next() => {
                 let Some((key, waited)) = next else {
+                    while under_way.join_next().await.is_some() {}
+                    checks.decided().await;
                     break;
                 };
                 operator.metrics.queue_waited(Controller::Check, waited);
@@ -112,6 +133,7 @@ pub async fn run(operator: Arc<Operator>) {
         }
     }
     under_way.shutdown().await;
+    operator.domains.close();
 }
 
 async fn make(operator: Arc<Operator>, key: Key) {

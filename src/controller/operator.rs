@@ -231,8 +231,8 @@ impl Operator {
         }
     }
 
+    /// Domains are decided on until the last check is.
     fn close(&self) {
-        self.domains.close();
         self.checks.close();
         self.organizations.close();
         self.approvals.close();

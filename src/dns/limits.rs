@@ -97,9 +97,7 @@ pub struct Permit {
     /// in vain.
     first: bool,
     counted: bool,
-    /// Whether it is sent, or about to be.
-    sent: bool,
-    slots: Vec<OwnedSemaphorePermit>,
+    _slots: Vec<OwnedSemaphorePermit>,
 }
 
 impl Default for Limits {
@@ -114,11 +112,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Waits until the address may be asked one more question; for the asker's turn with one that owes
-    /// answers until then at most. None where it owes too many to be asked again now.
+    /// Waits until one more question may be sent to the address, of all and of those that `at_once`
+    /// allows; for the asker's turn with one that owes answers until then at most. None where it owes too
+    /// many to be asked again now.
     pub async fn turn(
         &self,
         asker: &Asker,
+        at_once: &Arc<Semaphore>,
         zone: &Name,
         ip: IpAddr,
         until: Instant,
@@ -126,7 +126,9 @@ impl Limits {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
         let name = self.hasher.hash_one(&asker.name);
+        let of = [at_once, &address.in_flight, &self.in_flight];
         let slow = asker.slow.then_some(&self.in_flight_slow);
+        let of: Vec<_> = of.into_iter().chain(slow).collect();
         let mut waiting = Waiting {
             address: &address,
             waiter: Waiter::new(name, zone, asker.answered_before),
@@ -136,11 +138,7 @@ impl Limits {
             let changed = address.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            // Whoever is slow holds nothing that the quick need while it waits for those like itself.
-            let mut slots = Vec::with_capacity(3);
-            for semaphore in slow.into_iter().chain([&address.in_flight]) {
-                slots.push(Arc::clone(semaphore).acquire_owned().await.ok()?);
-            }
+            let slots = slots(&of).await?;
             let turn = address.state().turn(&mut waiting.waiter, until);
             let next = match turn {
                 Turn::Free => return Some(Permit::new(&address, zone, name, false, slots)),
@@ -157,14 +155,6 @@ impl Limits {
                 () = sleep_until(next) => {}
             }
         }
-    }
-
-    /// Waits for a free slot among all questions: this one may be sent then.
-    pub async fn slot(&self, permit: &mut Permit) {
-        // It is never closed.
-        let slot = Arc::clone(&self.in_flight).acquire_owned().await;
-        permit.slots.extend(slot);
-        permit.sent = true;
     }
 
     /// Says that an address has just answered for a zone, though it was asked for one above it.
@@ -203,6 +193,30 @@ impl Address {
     }
 }
 
+/// A slot of each. Whoever waits for one of them holds none of the others, which somebody else may need.
+async fn slots(of: &[&Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>> {
+    let mut first = 0;
+    loop {
+        let mut slots = Vec::with_capacity(of.len());
+        slots.push(Arc::clone(of.get(first)?).acquire_owned().await.ok()?);
+        let mut others = of.iter().enumerate().filter(|(n, _)| *n != first);
+        let full =
+            others.find_map(
+                |(n, semaphore)| match Arc::clone(semaphore).try_acquire_owned() {
+                    Ok(slot) => {
+                        slots.push(slot);
+                        None
+                    }
+                    Err(_) => Some(n),
+                },
+            );
+        match full {
+            None => return Some(slots),
+            Some(n) => first = n,
+        }
+    }
+}
+
 /// One who may wait in line: whoever gives up does not stand there any more.
 struct Waiting<'a> {
     address: &'a Address,
@@ -231,8 +245,7 @@ impl Permit {
             asker,
             first,
             counted: first,
-            sent: false,
-            slots,
+            _slots: slots,
         }
     }
 
@@ -268,10 +281,6 @@ impl Drop for Permit {
         {
             let mut state = self.address.state();
             state.silence.end(self.zone);
-            // What was never sent is in vain for nobody.
-            if self.counted && !self.sent {
-                state.silence.refund(self.asker);
-            }
         }
         self.address.changed.notify_waiters();
     }
@@ -346,10 +355,13 @@ mod tests {
 
         async fn ask_until(&self, zone: &Name, ip: IpAddr, until: Instant) -> Option<Permit> {
             let Self(limits, asker) = self;
-            let mut permit = limits.turn(asker, zone, ip, until).await?;
-            limits.slot(&mut permit).await;
-            Some(permit)
+            limits.turn(asker, &own(1), zone, ip, until).await
         }
+    }
+
+    /// What one check may have under way.
+    fn own(at_once: usize) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(at_once))
     }
 
     fn zone(number: usize) -> Name {
@@ -466,29 +478,47 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_gives_up_leaves_its_place_and_spends_nothing() {
+    async fn whoever_gives_up_leaves_its_place() {
         let limits = Limits::default();
         let asker = Asker::new("a");
         let asking = Asking(&limits, &asker);
-        for n in 0..UNANSWERED {
-            // A turn whose question is never sent.
-            let until = Instant::now();
-            let turn = limits.turn(&asker, &zone(0), ip(), until).await;
-            assert!(turn.is_some(), "{n}");
-        }
         for _ in 0..UNANSWERED {
             asking.ask(&zone(0), ip()).await.unwrap();
         }
         let other = Asker::new("b");
         let patient = Instant::now() + Duration::from_mins(1);
         let acme = zone(1);
-        let given_up = tokio::time::timeout(
-            Duration::from_secs(1),
-            limits.turn(&other, &acme, ip(), patient),
-        );
+        let one = own(1);
+        let turn = limits.turn(&other, &one, &acme, ip(), patient);
+        let given_up = tokio::time::timeout(Duration::from_secs(1), turn);
         assert!(given_up.await.is_err());
         let state = limits.address(ip());
         assert!(format!("{:?}", state.state()).contains("waiting: []"));
+    }
+
+    /// A check with more questions than it may have under way holds no slot of those that wait.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_check_may_not_send_yet_holds_up_nobody_else() {
+        let limits = Limits::default();
+        let (many, other) = (Asker::new("many"), Asker::new("other"));
+        let (few, acme, elsewhere) = (own(2), zone(1), zone(2));
+        let hour = Instant::now() + Duration::from_hours(1);
+        let ask = async || {
+            let permit = limits.turn(&many, &few, &acme, ip(), hour).await;
+            std::future::pending::<()>().await;
+            drop(permit);
+        };
+        let besiege = join_all((0..4 * IN_FLIGHT_PER_ADDRESS).map(|_| ask()));
+        let asked = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let asking = Asking(&limits, &other);
+            let turn = asking.ask(&elsewhere, ip());
+            tokio::time::timeout(Duration::from_secs(1), turn).await
+        };
+        tokio::select! {
+            _ = besiege => unreachable!("it has no end"),
+            permit = asked => assert!(permit.unwrap().is_some()),
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ pub struct Walk<'a> {
     silent: Mutex<HashSet<Silence>>,
     /// Addresses that it was in vain to wait for: other questions went first.
     taken: Mutex<HashSet<IpAddr>>,
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     broken: Mutex<Option<BrokenZone>>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
             budget: Budget::new(time),
             silent: Mutex::default(),
             taken: Mutex::default(),
-            at_once: Semaphore::new(AT_ONCE),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
             broken: Mutex::default(),
         }
     }
@@ -187,13 +187,7 @@ impl<'a> Walk<'a> {
         question: &Question,
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
-        let turn = async {
-            let mut permit = self.turn(zone, address.ip()).await?;
-            let turn = self.at_once.acquire().await;
-            self.walker.limits.slot(&mut permit).await;
-            Ok::<_, Failure>((turn, permit))
-        };
-        let (_turn, mut permit) = self.in_time(turn).await??;
+        let mut permit = self.in_time(self.turn(zone, address.ip())).await??;
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
@@ -219,7 +213,9 @@ impl<'a> Walk<'a> {
             slow: self.asker.slow || now.duration_since(self.begun) > QUICK,
             ..self.asker.clone()
         };
-        let permit = limits.turn(&asker, zone, ip, now + patience).await;
+        let permit = limits
+            .turn(&asker, &self.at_once, zone, ip, now + patience)
+            .await;
         permit.ok_or_else(|| {
             taken().insert(ip);
             Failure::NotAsked

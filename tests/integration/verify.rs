@@ -17,7 +17,7 @@ async fn a_published_record_is_found_by_the_next_check() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let _operator = world.operator(&[&tenant]).every("2s").start().await;
-    let domain = tenant.state("main", &world.name("shop")).await;
+    let domain = tenant.state("main", &world.public_name("shop")).await;
 
     // All that is to be done is said before anything is published.
     let challenge = domain.challenge().await;
@@ -239,7 +239,7 @@ async fn the_likely_mistake_is_told_and_written_once() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let _operator = world.operator(&[&tenant]).every("1s").start().await;
-    let domain = tenant.state("main", &world.name("shop")).await;
+    let domain = tenant.state("main", &world.public_name("shop")).await;
     let record = domain.challenge().await.records[0].clone();
     domain.until_reason("RecordAbsent").await;
     let twice = format!("{}.{}", record.name, domain.domain);

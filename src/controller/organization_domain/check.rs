@@ -54,10 +54,12 @@ pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>
         return Err(CallError::Conflict);
     };
     let held_by = operator.held_by(&domain).await?;
+    let now = operator.clock.now();
     if is_seen_to(operator, &domain, held_by) {
+        // Until what it waits for comes, it is not asked for at once again.
+        operator.put_off(&domain, now);
         return Ok(None);
     }
-    let now = operator.clock.now();
     let snapshot = operator.snapshot(&domain, status, held_by, now);
     if let Some((holding, name)) = lost_token(operator, &domain, &snapshot) {
         return recall_token(operator, &domain, name, &holding)
