@@ -253,6 +253,12 @@ async fn look_at(
         if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }
+        let requested = snapshot.requested;
+        let answers = |checked: &Checked| checked.requested.as_deref() == requested;
+        let is_later = checked.as_ref().is_some_and(|checked| !answers(checked));
+        if is_later {
+            snapshot.requested = None;
+        }
         let limited = admission.admit(operator, now, &domain, &mut snapshot);
         if let Some(wait) = limited
             && lifecycle::issues_challenge(now, &operator.settings, &snapshot)
@@ -282,7 +288,12 @@ async fn look_at(
         }
         let applied = apply(operator, &domain, status, &decision, checked.as_ref()).await?;
         match applied {
-            Applied::Done => return Ok(conclude(operator, &domain, &decision, now, limited).await),
+            Applied::Done => {
+                if is_later {
+                    operator.domains.add(key.clone());
+                }
+                return Ok(conclude(operator, &domain, &decision, now, limited).await);
+            }
             Applied::Gone => return Ok(None),
             Applied::Changed => {}
             Applied::EvidenceTooOld => {

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use freehold::api::State;
 use freehold::api::conditions::{READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED};
+use freehold::api::{OrganizationDomain, State};
 
-use freehold_testbed::{ResponseCode, Tree, tree};
+use freehold_testbed::{Behaviour, ResponseCode, Tree, tree};
 
 use crate::support::{
     History, World, condition, eventually, publish, ready_message, ready_reason, round_trip,
@@ -234,6 +234,39 @@ async fn the_provider_of_the_zone_is_told() {
 }
 
 /// The value where a panel puts it that takes a full name for a relative one.
+/// What a check found was so before the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_made_during_a_check_has_one_of_its_own() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world
+        .operator(&[&tenant])
+        .every("7d")
+        .with("--dns-timeout", "20s")
+        .start()
+        .await;
+    let domain = tenant.state("main", &world.name("during")).await;
+    let name = domain.challenge().await.records[0].name.clone();
+    let handled = |request: &'static str| {
+        move |object: &OrganizationDomain| {
+            status(object).last_handled_request.as_deref() == Some(request)
+        }
+    };
+    domain.request("1").await;
+    domain.until("the first is handled", handled("1")).await;
+    let of_one = world.dns.queries_for(&name);
+    world.dns.set_behaviour(&name, Behaviour::DelayMs(1000));
+    domain.request("2").await;
+    eventually("the DNS is asked", async || {
+        let more = world.dns.queries_for(&name) > of_one;
+        if more { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    domain.request("3").await;
+    domain.until("the last is handled", handled("3")).await;
+    assert_eq!(world.dns.queries_for(&name), 3 * of_one);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_likely_mistake_is_told_and_written_once() {
     let world = World::new().await;

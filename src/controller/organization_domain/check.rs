@@ -28,6 +28,8 @@ pub struct Checked {
     pub uid: Uid,
     /// The object as it was then. Where it did not change, it need not be read again.
     pub domain: Option<Arc<Domain>>,
+    /// The request that it answers. One that was made later waits for a check of its own.
+    pub requested: Option<Box<str>>,
     pub judgement: Judgement,
     /// When the first question was asked, by the clock that nobody sets.
     pub begun: Instant,
@@ -162,6 +164,7 @@ async fn judge(
     Ok(Checked {
         uid: domain.uid.clone(),
         domain: Some(Arc::clone(domain)),
+        requested: domain.requested.clone(),
         begun,
         holding,
         recalled: None,
