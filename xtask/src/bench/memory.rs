@@ -61,6 +61,7 @@ pub async fn large(parts: &Parts, sample: &Sample, ordinary: Use) -> Result<Row>
         (large.memory.peak / most, "of what it may"),
         Limit::AtMost(1.0),
     )
+    .guard(Limit::AtMost(1.5))
     .figure("peak", large.memory.peak / 1024.0, "MB")
     .figure("now", large.memory.now / 1024.0, "MB")
     .figure("without", ordinary.memory.peak / 1024.0, "MB"))
