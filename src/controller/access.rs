@@ -57,7 +57,7 @@ impl Access {
         }
     }
 
-    /// Takes into account how a call ended.
+    /// Counts a refusal; any other answer of the API server ends the count.
     pub fn heard<T>(&self, result: &Result<T, CallError>) {
         match result {
             Err(error @ CallError::Untrusted(_)) => self.refused(error),

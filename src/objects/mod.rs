@@ -32,6 +32,8 @@ const PAGE: u32 = 500;
 const LARGE: usize = 32 * 1024;
 static LARGE_ANSWERS: Semaphore = Semaphore::const_new(2);
 
+type BuiltRequest = Result<Request<Vec<u8>>, kube::core::request::Error>;
+
 /// The objects of a kind, in one namespace or in all.
 pub struct Objects<K> {
     client: Client,
@@ -77,7 +79,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
 
     pub async fn get_with(&self, name: &str, params: &GetParams) -> kube::Result<Decoded<K>> {
         let request = self.requests.get(name, params);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     /// None where there is no such object.
@@ -92,7 +94,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
     /// The metadata alone, of which the API server sends no more.
     pub async fn get_metadata(&self, name: &str) -> kube::Result<ObjectMeta> {
         let request = self.requests.get_metadata(name, &GetParams::default());
-        self.answer(request.map_err(Error::BuildRequest)?, |answer| {
+        self.answer(request, |answer| {
             let object = serde_json::from_slice(answer).map_err(Error::SerdeError)?;
             Ok(decode_metadata(object))
         })
@@ -104,7 +106,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         K: Serialize,
     {
         let request = self.requests.create(params, json(object)?);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     pub async fn replace(
@@ -117,7 +119,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         K: Serialize,
     {
         let request = self.requests.replace(name, params, json(object)?);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     pub async fn replace_status(
@@ -133,7 +135,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         let request = self
             .requests
             .replace_subresource("status", name, params, object);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     pub async fn patch(
@@ -143,7 +145,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         patch: &Patch<impl Serialize>,
     ) -> kube::Result<Decoded<K>> {
         let request = self.requests.patch(name, params, patch);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     pub async fn patch_status(
@@ -155,14 +157,13 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         let request = self
             .requests
             .patch_subresource("status", name, params, patch);
-        self.object(request.map_err(Error::BuildRequest)?).await
+        self.object(request).await
     }
 
     /// The answer says no more than that it was done.
     pub async fn delete(&self, name: &str, params: &DeleteParams) -> kube::Result<()> {
         let request = self.requests.delete(name, params);
-        self.answer(request.map_err(Error::BuildRequest)?, |_| Ok(()))
-            .await
+        self.answer(request, |_| Ok(())).await
     }
 
     /// Hands out each object of a list as it arrives, page by page.
@@ -199,7 +200,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         Ok(Page::new(self.client.request_stream(request).await?))
     }
 
-    async fn object(&self, request: Request<Vec<u8>>) -> kube::Result<Decoded<K>> {
+    async fn object(&self, request: BuiltRequest) -> kube::Result<Decoded<K>> {
         self.answer(request, |answer| {
             let object = serde_json::from_slice(answer).map_err(Error::SerdeError)?;
             Ok(decode(object, self.extent))
@@ -209,9 +210,10 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
 
     async fn answer<T>(
         &self,
-        request: Request<Vec<u8>>,
+        request: BuiltRequest,
         read: impl FnOnce(&[u8]) -> kube::Result<T>,
     ) -> kube::Result<T> {
+        let request = request.map_err(Error::BuildRequest)?;
         let mut body = pin!(self.client.request_stream(request).await?);
         let mut answer = Vec::new();
         let mut turn = None;
