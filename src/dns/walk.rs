@@ -159,11 +159,8 @@ impl<'a> Walk<'a> {
             over_tcp,
             about_v6,
         };
-        let was_silent = {
-            let silent = self.silent();
-            [false, about_v6].map(|of| silent.contains(&silence(over_tcp, of)))
-        };
-        if was_silent.contains(&true) {
+        let was_silent = |about_v6| self.silent().contains(&silence(over_tcp, about_v6));
+        if was_silent(false) || about_v6 && was_silent(true) {
             return Err(in_vain(over_tcp));
         }
         self.budget.question()?;
