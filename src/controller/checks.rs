@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::calls::CallError;
-use super::fair::{Lane, Shares};
+use super::fair::{Lane, Share};
 use super::operator::{Operator, REFUSED_PAUSE};
 use super::organization_domain::{Checked, check_now};
 use super::queue::Queue;
 use super::store::Key;
-use crate::dns::QUICK;
 use crate::telemetry::metrics::{Controller, QueueCounters, ReconcileResult};
 
-/// How many times as many checks as quick ones may be under way, where most turn out to be slow.
-const ALL: usize = 8;
+/// Places for checks beside so many workers that decide: a check mostly waits.
+pub fn places(workers: usize) -> usize {
+    workers.saturating_mul(16)
+}
 
 /// The checks of one operator.
 pub struct Checks {
@@ -33,21 +33,13 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// For so many quick checks at once, and as many slow ones.
     pub fn new(
-        concurrency: usize,
-        of_namespace: usize,
+        places: usize,
         counters: QueueCounters,
         lane: impl Fn(&Key) -> Lane + Send + Sync + 'static,
     ) -> Self {
-        let shares = Shares {
-            of_namespace,
-            quick: concurrency,
-            slow: concurrency,
-            total: concurrency.saturating_mul(ALL),
-        };
         Self {
-            queue: Queue::new(shares, counters, lane),
+            queue: Queue::new(Share::OfPlaces(places), counters, lane),
             found: Mutex::default(),
             taken: Notify::new(),
         }
@@ -63,11 +55,6 @@ impl Checks {
     /// Whether a check was asked for, or is under way.
     pub fn is_asked(&self, key: &Key) -> bool {
         self.queue.has(key)
-    }
-
-    /// Whether the check under way is of a namespace whose checks take long.
-    pub fn is_slow(&self, key: &Key) -> bool {
-        self.queue.is_slow(key)
     }
 
     /// What a check found, for a decision.
@@ -139,15 +126,7 @@ pub async fn run(operator: Arc<Operator>) {
 async fn make(operator: Arc<Operator>, key: Key) {
     let checks = &operator.checks;
     let timer = operator.metrics.reconcile_started(Controller::Check);
-    let check = check_now(&operator, &key);
-    tokio::pin!(check);
-    let made = if let Ok(made) = timeout(QUICK, &mut check).await {
-        made
-    } else {
-        checks.queue.slowed(&key);
-        check.await
-    };
-    match made {
+    match check_now(&operator, &key).await {
         Ok(Some(checked)) => {
             checks.found().insert(key.clone(), checked);
             timer.finish(ReconcileResult::Success);

@@ -15,7 +15,7 @@ use super::calls::{CallError, Calls};
 use super::checks::{self, Checks};
 use super::clock::{self, Clock};
 use super::events::Events;
-use super::fair::{Class, Lane, Shares};
+use super::fair::{Class, Lane, Share};
 use super::lease::Tenure;
 use super::limits::Limit;
 use super::live_reads::LiveReads;
@@ -132,7 +132,8 @@ impl Operator {
         let metrics = Arc::clone(&config.metrics);
         let queue_counters = |controller| metrics.queue(controller);
         metrics.workers(Controller::OrganizationDomain, concurrency);
-        metrics.workers(Controller::Check, concurrency);
+        let places = checks::places(concurrency);
+        metrics.workers(Controller::Check, places);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
             client: config.client,
             settings: config.settings,
@@ -140,28 +141,23 @@ impl Operator {
             metrics: config.metrics,
             stores: Stores::new(config.max_pending),
             domains: Queue::new(
-                Shares::of_namespace(most),
+                Share::UpTo(most),
                 queue_counters(Controller::OrganizationDomain),
                 lane_by(operator),
             ),
-            checks: Checks::new(
-                concurrency,
-                most,
-                queue_counters(Controller::Check),
-                lane_by(operator),
-            ),
+            checks: Checks::new(places, queue_counters(Controller::Check), lane_by(operator)),
             organizations: Queue::new(
-                Shares::of_namespace(share(organization_workers(concurrency))),
+                Share::UpTo(share(organization_workers(concurrency))),
                 queue_counters(Controller::Organization),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
             approvals: Queue::new(
-                Shares::of_namespace(1),
+                Share::UpTo(1),
                 queue_counters(Controller::DomainApproval),
                 |key: &Key| namespace_lane(key.namespace()),
             ),
             orphans: Queue::new(
-                Shares::of_namespace(1),
+                Share::UpTo(1),
                 queue_counters(Controller::VerifiedDomain),
                 orphan_lane_by(operator),
             ),

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fair::{self, Lane, Line, Shares};
+use super::fair::{Lane, Line, Share};
 use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
@@ -42,22 +42,22 @@ enum Place {
 }
 
 struct Running {
-    place: fair::Slot,
+    namespace: Arc<str>,
     again: Option<Instant>,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
-    /// No more than the `shares` are handed out at once; `lane` says where a key stands in line.
+    /// One namespace has its `share` handed out at once; `lane` says where a key stands in line.
     #[must_use]
     pub fn new(
-        shares: Shares,
+        share: Share,
         counters: QueueCounters,
         lane: impl Fn(&K) -> Lane + Send + Sync + 'static,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
-                line: Line::new(shares),
+                line: Line::new(share),
                 places: BTreeMap::new(),
                 failures: HashMap::new(),
                 closed: false,
@@ -167,22 +167,6 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
-    /// The key that was handed out takes long.
-    pub fn slowed(&self, key: &K) {
-        let mut inner = self.lock();
-        let Inner { line, places, .. } = &mut *inner;
-        if let Some(Place::Running(running)) = places.get_mut(key) {
-            line.slowed(&mut running.place, Instant::now());
-        }
-        drop(inner);
-        self.changed.notify_one();
-    }
-
-    /// Whether the key was handed out as one of those that are slow.
-    pub fn is_slow(&self, key: &K) -> bool {
-        matches!(self.lock().places.get(key), Some(Place::Running(running)) if running.place.slow)
-    }
-
     /// Whether the key is asked for, or handed out.
     pub fn has(&self, key: &K) -> bool {
         self.lock().places.contains_key(key)
@@ -242,10 +226,13 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
             let lane = lane(&key);
             self.line.push(key, lane);
         }
-        let Some((key, place)) = self.line.pop(now) else {
+        let Some((key, namespace)) = self.line.pop() else {
             return Err(self.waiting.first().map(|(at, _)| *at));
         };
-        let running = Place::Running(Box::new(Running { place, again: None }));
+        let running = Place::Running(Box::new(Running {
+            namespace,
+            again: None,
+        }));
         let waited = match self.places.insert(key.clone(), running) {
             Some(Place::InLine { since }) => now.saturating_duration_since(since),
             _ => Duration::ZERO,
@@ -257,7 +244,7 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn finish(&mut self, key: &K) -> Option<Instant> {
         match self.places.remove(key) {
             Some(Place::Running(running)) => {
-                self.line.done(&running.place);
+                self.line.done(&running.namespace);
                 running.again
             }
             Some(place) => {
@@ -277,12 +264,10 @@ mod tests {
     use crate::controller::fair::Class;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(Shares::of_namespace(9), QueueCounters::default(), |_| {
-            Lane {
-                class: Class::Pending,
-                namespace: "a".into(),
-                organization: "a".into(),
-            }
+        Queue::new(Share::UpTo(9), QueueCounters::default(), |_| Lane {
+            class: Class::Pending,
+            namespace: "a".into(),
+            organization: "a".into(),
         })
     }
 

@@ -210,6 +210,22 @@ pub fn is_same_set(a: &[Vec<u8>], b: &[Vec<u8>]) -> bool {
 /// A name for people, in lower case and without the final dot; the root is a dot.
 #[must_use]
 pub fn shown(name: &Name) -> String {
+    let is_plain = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    if !name.is_root() && name.iter().flatten().all(is_plain) {
+        // Nearly all are, and need no escapes.
+        let mut text = String::with_capacity(name.len());
+        for label in name {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            text.extend(
+                label
+                    .iter()
+                    .map(|&octet| char::from(octet.to_ascii_lowercase())),
+            );
+        }
+        return text;
+    }
     let mut text = name.to_lowercase().to_ascii();
     if text.len() > 1 && text.ends_with('.') {
         text.pop();
@@ -406,6 +422,21 @@ mod tests {
     use hickory_resolver::net::proto::rr::rdata::{A, CNAME, NS, NULL, SOA, TXT};
 
     use super::*;
+
+    #[test]
+    fn a_plain_name_is_shown_as_any_other() {
+        for (name, text) in [
+            (".", "."),
+            ("A.", "a"),
+            (
+                "_Freehold-Challenge.acme.example.",
+                "_freehold-challenge.acme.example",
+            ),
+            ("a\\.b.acme.example.", "a\\.b.acme.example"),
+        ] {
+            assert_eq!(shown(&Name::from_ascii(name).unwrap()), text);
+        }
+    }
 
     fn name(text: &str) -> Name {
         Name::from_ascii(text).unwrap()

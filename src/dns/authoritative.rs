@@ -103,14 +103,10 @@ impl Authoritative {
                         internal: self.walker.policy.is_internal(challenge.name.as_str()),
                     },
                 };
-                check.gather(&mut evidence).await;
-                let failure = match judge(challenge, &evidence).verdict {
-                    Verdict::Inconclusive(failure) => Some(failure),
-                    _ => None,
-                };
-                let at_fault =
-                    |failure: Failure| failure.is_of_dnssec() || failure == Failure::BrokenAbove;
-                if failure.is_some_and(at_fault) {
+                let verdict = check.gather(&mut evidence).await;
+                if let Verdict::Inconclusive(failure) = verdict
+                    && (failure.is_of_dnssec() || failure == Failure::BrokenAbove)
+                {
                     evidence.broken = walk.broken();
                 }
             }
@@ -152,12 +148,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    async fn gather(&self, evidence: &mut Evidence) {
+    /// Fills the evidence; says what it comes to.
+    async fn gather(&self, evidence: &mut Evidence) -> Verdict {
         let start = match self.lookups.walk.zone_for(&self.lookups.apex).await {
             Ok(zone) => zone,
             Err(Unreachable { failure, unreached }) => {
                 evidence.unreached = unreached;
-                return evidence.lookups = stopped_before(failure);
+                evidence.lookups = stopped_before(failure);
+                return Verdict::Inconclusive(failure);
             }
         };
         let (underscore, apex) = join(
@@ -184,6 +182,7 @@ impl Check<'_> {
         if may_be_misplaced && !zone.registry {
             evidence.strays = self.strays(&zone, &start).await;
         }
+        verdict
     }
 
     /// Some servers compare names octet by octet, and deny or refuse one with a capital letter. What
@@ -205,8 +204,10 @@ impl Check<'_> {
     async fn confirm(&self, evidence: &mut Evidence, start: &Arc<Zone>) {
         for n in 0..evidence.lookups.len() {
             let lookup = &evidence.lookups[n];
-            let proven = judge_lookup(self.challenge, evidence, lookup).verdict == Verdict::Proven;
-            if proven && lookup.security != Security::Secure {
+            if lookup.security == Security::Secure {
+                continue;
+            }
+            if judge_lookup(self.challenge, evidence, lookup).verdict == Verdict::Proven {
                 let transport = Transport::Tcp;
                 let again = self.lookups.of(start, lookup.form, transport).await;
                 let mut again = again.lookup;

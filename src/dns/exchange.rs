@@ -157,7 +157,8 @@ impl Exchange {
         }
         let until = deadline.min(now + self.timeout);
         let sent = question.sent(false, edns);
-        match timeout_at(until, self.ask_tcp(server, &sent)).await {
+        // Boxed, because most questions are answered over UDP.
+        match timeout_at(until, Box::pin(self.ask_tcp(server, &sent))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(over_udp.unwrap_or(failure)),
             Err(_) => Err(over_udp.unwrap_or(Failure::NoTcp)),

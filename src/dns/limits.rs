@@ -11,14 +11,12 @@ use hickory_resolver::net::proto::rr::Name;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
+use super::places::{Place, Places};
 use super::silence::{Silence, Turn, Waiter};
 
-/// Questions under way at once, to all servers.
-const IN_FLIGHT: usize = 256;
-/// Those of them that checks may have which take long. The others are left to the quick ones.
-const IN_FLIGHT_SLOW: usize = IN_FLIGHT - IN_FLIGHT / 4;
-/// A check that lasts longer is a slow one.
-pub const QUICK: Duration = Duration::from_secs(2);
+/// Questions under way at once, to all servers. One alone may have 205 of them; five hundred who are
+/// kept waiting for all theirs leave four.
+const IN_FLIGHT: usize = 1024;
 /// Questions under way at once to one address.
 const IN_FLIGHT_PER_ADDRESS: usize = 8;
 /// Questions in vain until the address must rest: to one address in silence, or about one zone of
@@ -38,8 +36,6 @@ pub struct Asker {
     pub name: Arc<str>,
     /// Whether servers of the domain answered an earlier check.
     pub answered_before: bool,
-    /// Whether the asker's checks take long.
-    pub slow: bool,
 }
 
 impl Asker {
@@ -49,7 +45,6 @@ impl Asker {
         Self {
             name: name.into(),
             answered_before: false,
-            slow: false,
         }
     }
 }
@@ -57,8 +52,7 @@ impl Asker {
 /// The limits, shared by all checks of the process.
 #[derive(Debug)]
 pub struct Limits {
-    in_flight: Arc<Semaphore>,
-    in_flight_slow: Arc<Semaphore>,
+    in_flight: Arc<Places>,
     addresses: Mutex<HashMap<IpAddr, Arc<Address>>>,
     hasher: RandomState,
 }
@@ -97,14 +91,29 @@ pub struct Permit {
     /// in vain.
     first: bool,
     counted: bool,
-    _slots: Vec<OwnedSemaphorePermit>,
+    _slots: Slots,
+}
+
+/// What a question under way has of all that is limited.
+#[derive(Debug)]
+struct Slots {
+    _of_check: OwnedSemaphorePermit,
+    _at_address: OwnedSemaphorePermit,
+    _of_all: Place,
+}
+
+/// Where a question waits.
+#[derive(Clone, Copy)]
+enum Full {
+    Check,
+    Address,
+    All,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-            in_flight_slow: Arc::new(Semaphore::new(IN_FLIGHT_SLOW)),
+            in_flight: Places::new(IN_FLIGHT),
             addresses: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -112,6 +121,29 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The permission to ask an address that answered for the zone before, where nothing has to be
+    /// waited for.
+    pub fn free_turn(
+        &self,
+        asker: &Asker,
+        at_once: &Arc<Semaphore>,
+        zone: &Name,
+        ip: IpAddr,
+    ) -> Option<Permit> {
+        let address = self.address(ip);
+        let zone = self.hasher.hash_one(zone);
+        if !address.state().answered.contains(&zone) {
+            return None;
+        }
+        let name = self.hasher.hash_one(&asker.name);
+        let slots = Slots {
+            _of_check: Arc::clone(at_once).try_acquire_owned().ok()?,
+            _at_address: Arc::clone(&address.in_flight).try_acquire_owned().ok()?,
+            _of_all: self.in_flight.try_take(&asker.name)?,
+        };
+        Some(Permit::new(address, zone, name, false, slots))
+    }
+
     /// Waits until one more question may be sent to the address, of all and of those that `at_once`
     /// allows; for the asker's turn with one that owes answers until then at most. None where it owes too
     /// many to be asked again now.
@@ -126,9 +158,6 @@ impl Limits {
         let address = self.address(ip);
         let zone = self.hasher.hash_one(zone);
         let name = self.hasher.hash_one(&asker.name);
-        let of = [at_once, &address.in_flight, &self.in_flight];
-        let slow = asker.slow.then_some(&self.in_flight_slow);
-        let of: Vec<_> = of.into_iter().chain(slow).collect();
         let mut waiting = Waiting {
             address: &address,
             waiter: Waiter::new(name, zone, asker.answered_before),
@@ -138,11 +167,18 @@ impl Limits {
             let changed = address.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let slots = slots(&of).await?;
+            let slots = self.slots(asker, at_once, &address).await?;
             let turn = address.state().turn(&mut waiting.waiter, until);
             let next = match turn {
-                Turn::Free => return Some(Permit::new(&address, zone, name, false, slots)),
-                Turn::Now => return Some(Permit::new(&address, zone, name, true, slots)),
+                Turn::Free | Turn::Now => {
+                    let first = turn == Turn::Now;
+                    if first {
+                        // Who comes next may have its turn too.
+                        address.changed.notify_waiters();
+                    }
+                    let address = Arc::clone(&address);
+                    return Some(Permit::new(address, zone, name, first, slots));
+                }
                 Turn::Never => return None,
                 Turn::At(next) => next,
             };
@@ -154,6 +190,48 @@ impl Limits {
                 () = changed => {}
                 () = sleep_until(next) => {}
             }
+        }
+    }
+
+    /// A slot of each limit. Whoever waits for one of them holds none of the others, which somebody else
+    /// may need.
+    async fn slots(
+        &self,
+        asker: &Asker,
+        at_once: &Arc<Semaphore>,
+        address: &Address,
+    ) -> Option<Slots> {
+        let mut full = Full::Check;
+        loop {
+            let (mut of_check, mut at_address, mut of_all) = (None, None, None);
+            match full {
+                Full::Check => of_check = Some(Arc::clone(at_once).acquire_owned().await.ok()?),
+                Full::Address => {
+                    let slots = Arc::clone(&address.in_flight);
+                    at_address = Some(slots.acquire_owned().await.ok()?);
+                }
+                Full::All => of_all = Some(self.in_flight.take(&asker.name).await),
+            }
+            let of_check = of_check.or_else(|| Arc::clone(at_once).try_acquire_owned().ok());
+            let Some(of_check) = of_check else {
+                full = Full::Check;
+                continue;
+            };
+            let at_address =
+                at_address.or_else(|| Arc::clone(&address.in_flight).try_acquire_owned().ok());
+            let Some(at_address) = at_address else {
+                full = Full::Address;
+                continue;
+            };
+            let Some(of_all) = of_all.or_else(|| self.in_flight.try_take(&asker.name)) else {
+                full = Full::All;
+                continue;
+            };
+            return Some(Slots {
+                _of_check: of_check,
+                _at_address: at_address,
+                _of_all: of_all,
+            });
         }
     }
 
@@ -193,30 +271,6 @@ impl Address {
     }
 }
 
-/// A slot of each. Whoever waits for one of them holds none of the others, which somebody else may need.
-async fn slots(of: &[&Arc<Semaphore>]) -> Option<Vec<OwnedSemaphorePermit>> {
-    let mut first = 0;
-    loop {
-        let mut slots = Vec::with_capacity(of.len());
-        slots.push(Arc::clone(of.get(first)?).acquire_owned().await.ok()?);
-        let mut others = of.iter().enumerate().filter(|(n, _)| *n != first);
-        let full =
-            others.find_map(
-                |(n, semaphore)| match Arc::clone(semaphore).try_acquire_owned() {
-                    Ok(slot) => {
-                        slots.push(slot);
-                        None
-                    }
-                    Err(_) => Some(n),
-                },
-            );
-        match full {
-            None => return Some(slots),
-            Some(n) => first = n,
-        }
-    }
-}
-
 /// One who may wait in line: whoever gives up does not stand there any more.
 struct Waiting<'a> {
     address: &'a Address,
@@ -232,15 +286,9 @@ impl Drop for Waiting<'_> {
 }
 
 impl Permit {
-    fn new(
-        address: &Arc<Address>,
-        zone: u64,
-        asker: u64,
-        first: bool,
-        slots: Vec<OwnedSemaphorePermit>,
-    ) -> Self {
+    fn new(address: Arc<Address>, zone: u64, asker: u64, first: bool, slots: Slots) -> Self {
         Self {
-            address: Arc::clone(address),
+            address,
             zone,
             asker,
             first,
@@ -522,31 +570,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_checks_leave_room_for_quick_ones() {
+    async fn whoever_has_many_questions_under_way_leaves_room_for_others() {
         let limits = Limits::default();
-        let slow = Asker {
-            slow: true,
-            ..Asker::new("slow")
-        };
-        let quick = Asker::new("quick");
-        let ip = |n: usize| IpAddr::from([192, 0, 3, u8::try_from(n).unwrap()]);
+        let many = Asker::new("many");
+        let ip = |n: u16| IpAddr::from([192, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]]);
         let mut held = Vec::new();
-        for n in 0..IN_FLIGHT_SLOW {
-            held.push(Asking(&limits, &slow).ask(&zone(n), ip(n)).await.unwrap());
-        }
         let short = Duration::from_secs(1);
-        let more = Asking(&limits, &slow);
-        assert!(
-            tokio::time::timeout(short, more.ask(&zone(999), ip(1)))
-                .await
-                .is_err()
-        );
-        assert!(
-            Asking(&limits, &quick)
-                .ask(&zone(999), ip(1))
-                .await
-                .is_some()
-        );
+        for n in 0..=u16::MAX {
+            let asking = Asking(&limits, &many);
+            let asked = tokio::time::timeout(short, asking.ask(&zone(n.into()), ip(n))).await;
+            match asked {
+                Ok(permit) => held.push(permit.unwrap()),
+                Err(_) => break,
+            }
+        }
+        assert!(held.len() < IN_FLIGHT / 4, "{}", held.len());
+        let other = Asker::new("other");
+        let asking = Asking(&limits, &other);
+        assert!(asking.ask(&zone(99_999), ip(u16::MAX)).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ pub mod guard;
 mod hosts;
 mod limits;
 mod lookup;
+mod places;
 pub mod recursive;
 mod roots;
 mod silence;
@@ -28,7 +29,7 @@ use crate::model::evidence::Evidence;
 pub use authoritative::{Authoritative, AuthoritativeSettings};
 pub use guard::Guard;
 pub use hickory_resolver::net::proto::dnssec::TrustAnchors;
-pub use limits::{Asker, QUICK};
+pub use limits::Asker;
 pub use recursive::{Recursive, RecursiveServer, RecursiveSettings};
 
 /// Where evidence comes from.
@@ -46,8 +47,7 @@ impl Gatherer {
     pub async fn gather(&self, challenge: &Challenge, asker: &Asker) -> Evidence {
         match self {
             Self::Authoritative(authoritative) => authoritative.gather(challenge, asker).await,
-            // They have limits of their own, and are nobody's but the install's.
-            Self::Recursive(recursive) => recursive.gather(challenge).await,
+            Self::Recursive(recursive) => recursive.gather(challenge, asker).await,
         }
     }
 }

@@ -17,13 +17,15 @@ use hickory_resolver::net::{NetError, tls};
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{is_same_set, read_recursive, shown};
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport, accept, failure, over};
 use super::guard::Guard;
+use super::limits::Asker;
 use super::lookup::{random_label, rests_on_case};
+use super::places::Places;
 use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
     Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
@@ -33,7 +35,7 @@ use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Verdict, judge};
 
 /// The library's queue of one connection holds 32 questions, and refuses further ones.
-const IN_FLIGHT_PER_CONNECTION: usize = 16;
+const IN_FLIGHT_PER_CONNECTION: usize = 24;
 
 /// A recursive server: `ADDRESS[:PORT]` over UDP and TCP, `tls://ADDRESS[:PORT][#NAME]` over TLS
 /// (RFC 7858), `https://ADDRESS[:PORT][/PATH][#NAME]` over HTTPS (RFC 8484). NAME is what the
@@ -152,10 +154,17 @@ pub struct Recursive {
     tls: Arc<ClientConfig>,
 }
 
+/// What is checked, and for whom.
+#[derive(Clone, Copy)]
+struct Check<'a> {
+    challenge: &'a Challenge,
+    asker: &'a Asker,
+}
+
 struct Server {
     configured: RecursiveServer,
     connection: Mutex<Connection>,
-    in_flight: Semaphore,
+    in_flight: Arc<Places>,
 }
 
 /// The connection over TLS, while it holds.
@@ -182,7 +191,7 @@ impl Recursive {
         let servers = settings.servers.into_iter().map(|configured| Server {
             configured,
             connection: Mutex::default(),
-            in_flight: Semaphore::new(IN_FLIGHT_PER_CONNECTION),
+            in_flight: Places::new(IN_FLIGHT_PER_CONNECTION),
         });
         Ok(Self {
             servers: servers.collect(),
@@ -196,9 +205,10 @@ impl Recursive {
         })
     }
 
-    pub async fn gather(&self, challenge: &Challenge) -> Evidence {
+    pub async fn gather(&self, challenge: &Challenge, asker: &Asker) -> Evidence {
+        let check = Check { challenge, asker };
         let time = Timestamp::now();
-        let by_any = FORMS.map(|form| self.look_up(challenge, form, time, Transport::Any));
+        let by_any = FORMS.map(|form| self.look_up(check, form, time, Transport::Any));
         let lookups = join_all(by_any).await;
         let mut evidence = Evidence {
             time,
@@ -222,18 +232,18 @@ impl Recursive {
                     return lookup.clone();
                 }
                 let transport = Transport::AnyLowerCase;
-                self.look_up(challenge, lookup.form, time, transport).await
+                self.look_up(check, lookup.form, time, transport).await
             });
             evidence.lookups = join_all(again).await;
         }
         if judge(challenge, &evidence).verdict.is_negative() {
-            evidence.strays = self.strays(challenge, &evidence).await;
+            evidence.strays = self.strays(check, &evidence).await;
         }
         evidence
     }
 
     /// Asks one server, which answered before, for the names at which records stand by mistake.
-    async fn strays(&self, challenge: &Challenge, evidence: &Evidence) -> Vec<Stray> {
+    async fn strays(&self, check: Check<'_>, evidence: &Evidence) -> Vec<Stray> {
         let answers = evidence.lookups.iter().flat_map(|lookup| &lookup.steps);
         let answered = answers
             .flat_map(|step| step.answers.iter().zip(self.servers.iter()))
@@ -241,10 +251,10 @@ impl Recursive {
         let Some((_, server)) = answered else {
             return Vec::new();
         };
-        let asked = stray_names(challenge).into_iter();
+        let asked = stray_names(check.challenge).into_iter();
         join_all(asked.map(|(place, name)| async move {
             let transport = Transport::AnyLowerCase;
-            let (outcome, _) = self.ask_txt(server, challenge, &name, transport).await;
+            let (outcome, _) = self.ask_txt(server, check, &name, transport).await;
             let server = server.configured.to_string().into();
             let answers = vec![ServerAnswer { server, outcome }];
             Stray {
@@ -257,7 +267,7 @@ impl Recursive {
 
     async fn look_up(
         &self,
-        challenge: &Challenge,
+        check: Check<'_>,
         form: RecordForm,
         time: Timestamp,
         transport: Transport,
@@ -265,7 +275,7 @@ impl Recursive {
         let replies = join_all(
             self.servers
                 .iter()
-                .map(|server| self.ask(server, challenge, form, time, transport)),
+                .map(|server| self.ask(server, check, form, time, transport)),
         )
         .await;
         let security = replies
@@ -286,7 +296,7 @@ impl Recursive {
         Lookup {
             form,
             steps: vec![Step {
-                name: challenge.owner(form),
+                name: check.challenge.owner(form),
                 answers,
             }],
             stopped: None,
@@ -298,26 +308,27 @@ impl Recursive {
     async fn ask(
         &self,
         server: &Server,
-        challenge: &Challenge,
+        check: Check<'_>,
         form: RecordForm,
         time: Timestamp,
         transport: Transport,
     ) -> (Outcome, Security) {
         let (outcome, security) = self
-            .ask_txt(server, challenge, &challenge.owner(form), transport)
+            .ask_txt(server, check, &check.challenge.owner(form), transport)
             .await;
         let may_be_wildcard = match &outcome {
             _ if form == RecordForm::Apex => false,
             // What proves stands there for the challenge.
             Outcome::Values { values, aliases } if aliases.is_empty() => {
-                let proves = |value| challenge.matches(form, value, time) == ValueMatch::Proves;
+                let proves =
+                    |value| check.challenge.matches(form, value, time) == ValueMatch::Proves;
                 !values.iter().any(|value| proves(value))
             }
             outcome => !aliases(outcome).is_empty(),
         };
         if may_be_wildcard {
             let outcome = self
-                .unless_wildcard(server, challenge, outcome, transport)
+                .unless_wildcard(server, check, outcome, transport)
                 .await;
             return (outcome, security);
         }
@@ -330,12 +341,12 @@ impl Recursive {
     async fn unless_wildcard(
         &self,
         server: &Server,
-        challenge: &Challenge,
+        check: Check<'_>,
         outcome: Outcome,
         transport: Transport,
     ) -> Outcome {
-        let sibling = format!("{}.{}", random_label(), challenge.name);
-        let (sibling, _) = self.ask_txt(server, challenge, &sibling, transport).await;
+        let sibling = format!("{}.{}", random_label(), check.challenge.name);
+        let (sibling, _) = self.ask_txt(server, check, &sibling, transport).await;
         if let Outcome::Values { values, aliases } = &outcome
             && aliases.is_empty()
         {
@@ -363,7 +374,7 @@ impl Recursive {
     async fn ask_txt(
         &self,
         server: &Server,
-        challenge: &Challenge,
+        check: Check<'_>,
         owner: &str,
         transport: Transport,
     ) -> (Outcome, Security) {
@@ -371,8 +382,8 @@ impl Recursive {
         let Ok(name) = Name::from_ascii(format!("{owner}.")) else {
             return (Outcome::Failed(Failure::Malformed), Security::Unknown);
         };
-        let internal = self.policy.is_internal(challenge.name.as_str());
-        match self.query(server, &name, transport).await {
+        let internal = self.policy.is_internal(check.challenge.name.as_str());
+        match self.query(server, check.asker, &name, transport).await {
             Ok(answer) => {
                 let follows = |target: &Name| self.policy.admits(&shown(target), internal);
                 let outcome = read_recursive(&answer.message, &name, follows);
@@ -393,6 +404,7 @@ impl Recursive {
     async fn query(
         &self,
         server: &Server,
+        asker: &Asker,
         name: &Name,
         transport: Transport,
     ) -> Result<Answer, Failure> {
@@ -410,7 +422,7 @@ impl Recursive {
             return self.exchange.ask(address, &question, deadline).await;
         }
         let question = Query::query(name.clone(), kind);
-        let _slot = server.in_flight.acquire().await;
+        let _place = server.in_flight.take(&asker.name).await;
         let (used, mut answer) = self.query_connected(server, &question, options).await;
         // A connection that was open may have ended just now.
         if let Some(used) = used.filter(|_| answer.is_err()) {

@@ -15,13 +15,12 @@ use super::budget::Budget;
 use super::cache::Cache;
 use super::exchange::{Answer, Exchange, QueryOptions, Question, Transport};
 use super::flights::Flights;
-use super::limits::{Asker, Limits, Permit, QUICK};
+use super::limits::{Asker, Limits, Permit};
 use super::zone::NameServer;
 use crate::model::evidence::{BrokenZone, Failure};
 use crate::model::policy::NamePolicy;
 
-/// Questions of one check under way at once. All that quick checks may have under way fits among those
-/// to all servers.
+/// Questions of one check under way at once.
 const AT_ONCE: usize = 4;
 /// Addresses of one name server that are waited for in vain.
 const MAX_SILENT_ADDRESSES: usize = 2;
@@ -48,7 +47,6 @@ pub struct Walker {
 pub struct Walk<'a> {
     pub walker: &'a Walker,
     asker: &'a Asker,
-    begun: Instant,
     pub budget: Budget,
     silent: Mutex<HashSet<Silence>>,
     /// Addresses that it was in vain to wait for: other questions went first.
@@ -80,7 +78,6 @@ impl<'a> Walk<'a> {
         Self {
             walker,
             asker,
-            begun: Instant::now(),
             budget: Budget::new(time),
             silent: Mutex::default(),
             taken: Mutex::default(),
@@ -184,7 +181,13 @@ impl<'a> Walk<'a> {
         question: &Question,
         read: &impl Fn(&Message) -> Result<T, Failure>,
     ) -> Result<(Answer, T), Failure> {
-        let mut permit = self.in_time(self.turn(zone, address.ip())).await??;
+        let limits = &self.walker.limits;
+        let free = limits.free_turn(self.asker, &self.at_once, zone, address.ip());
+        let mut permit = match free {
+            Some(permit) => permit,
+            // Boxed, because it is large and seldom.
+            None => Box::pin(self.in_time(self.turn(zone, address.ip()))).await??,
+        };
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
@@ -206,12 +209,9 @@ impl<'a> Walk<'a> {
             left * 3 / 4
         };
         let limits = &self.walker.limits;
-        let asker = Asker {
-            slow: self.asker.slow || now.duration_since(self.begun) > QUICK,
-            ..self.asker.clone()
-        };
+        let until = now + patience;
         let permit = limits
-            .turn(&asker, &self.at_once, zone, ip, now + patience)
+            .turn(self.asker, &self.at_once, zone, ip, until)
             .await;
         permit.ok_or_else(|| {
             taken().insert(ip);

@@ -17,6 +17,7 @@ pub mod report;
 pub mod schedule;
 pub mod service;
 pub mod settings;
+pub mod share;
 pub mod spelling;
 pub mod terminal;
 pub mod text_file;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use freehold::dns::{Guard, Recursive, RecursiveSettings};
+use freehold::dns::{Asker, Guard, Recursive, RecursiveSettings};
 use freehold::model::agreement::Weight::Complete;
 use freehold::model::evidence::{Failure, Security};
 use freehold::model::policy::NamePolicy;
@@ -189,7 +189,10 @@ async fn by_way_of(unbound: &Unbound, server: String, asked: &Asked) -> Checked 
         ),
     };
     let guard = Guard::new([unbound.plain, unbound.tls], Vec::new());
-    let evidence = Recursive::new(settings, guard).unwrap().gather(asked).await;
+    let evidence = Recursive::new(settings, guard)
+        .unwrap()
+        .gather(asked, &Asker::new("test"))
+        .await;
     Checked {
         judged: judge(asked, &evidence),
         evidence,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use freehold::dns::trust::authorities;
-use freehold::dns::{Guard, Recursive, RecursiveSettings};
+use freehold::dns::{Asker, Guard, Recursive, RecursiveSettings};
 use freehold::model::challenge::RecordForm;
 use freehold::model::evidence::{Failure, Security};
 use freehold::model::hint::{self, Hint};
@@ -26,7 +26,7 @@ async fn check(servers: &[&DnsServer], challenge: &Asked) -> Checked {
         tls: None,
     };
     let recursive = Recursive::new(settings, Guard::new(addresses, Vec::new())).unwrap();
-    let evidence = recursive.gather(challenge).await;
+    let evidence = recursive.gather(challenge, &Asker::new("test")).await;
     Checked {
         judged: judge(challenge, &evidence),
         evidence,
@@ -269,7 +269,7 @@ fn over_https(server: &OverHttps, path: &str, host: &str) -> Recursive {
 }
 
 async fn check_by(recursive: &Recursive, challenge: &Asked) -> Checked {
-    let evidence = recursive.gather(challenge).await;
+    let evidence = recursive.gather(challenge, &Asker::new("test")).await;
     Checked {
         judged: judge(challenge, &evidence),
         evidence,

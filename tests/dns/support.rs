@@ -124,7 +124,10 @@ impl Engine {
     }
 
     pub async fn check(&self, challenge: &Asked) -> Checked {
-        let evidence = self.0.gather(challenge, &Asker::new("test")).await;
+        let evidence = self
+            .0
+            .gather(challenge, &Asker::new(challenge.name.as_str()))
+            .await;
         Checked {
             judged: judge(challenge, &evidence),
             evidence,

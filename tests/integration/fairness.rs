@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use freehold_testbed::Behaviour;
+use freehold_testbed::{Behaviour, Tree, tree};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
 use crate::faults::Size;
-use crate::support::{OperatorProcess, PrivatePlane, Tenant, World, eventually, publish};
+use crate::support::{
+    OperatorProcess, OperatorSettings, PrivatePlane, Tenant, World, eventually, publish,
+};
 
 /// New domains, each alone in its namespace: enough that chance has little say in their median.
 const SMALL: usize = 41;
@@ -100,58 +102,115 @@ async fn a_backlog_of_thousands_does_not_delay_another_namespace() {
     assert!(waited <= 2.0, "{waited}");
 }
 
-/// Namespaces whose name servers say nothing, each with as many domains: more than are checked at once.
-const SILENT: (usize, usize) = (16, 8);
-/// Time for one question, as it is by default.
-const QUERY: Duration = Duration::from_secs(5);
+/// Domains of each namespace whose servers keep everybody waiting.
+const EACH: usize = 8;
+/// Time for one question: to a recursive server as it is by default, to others as these tests have it.
+const QUERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(1));
+/// Newcomers at once. The one that waits longest counts.
+const NEWCOMERS: usize = 4;
 
 /// From creation to the challenge, and to what the first check found.
-async fn times_to_first_check(world: &World, tenant: &Tenant) -> (Duration, Duration) {
-    let name = world.name(&tenant.namespace);
+async fn times_to_first_check(tenant: &Tenant, name: &str) -> [Duration; 2] {
     let start = Instant::now();
-    let domain = tenant.state("one", &name).await;
+    let domain = tenant.state("one", name).await;
     domain.challenge().await;
     let challenge = start.elapsed();
     domain.until_reason("RecordAbsent").await;
-    (challenge, start.elapsed())
+    [challenge, start.elapsed()]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn those_who_wait_for_silent_servers_delay_nobody_else() {
-    let private = PrivatePlane::start().await;
-    let cluster = private.cluster().await;
-    cluster.install(freehold::api::crds()).await;
-    let world = World::on(cluster).await;
-    let operator = world.operator(&[]).every("1s").start().await;
-    let (quiet_challenge, quiet_check) = times_to_first_check(&world, &world.tenant().await).await;
+/// The longest that any of some newcomers waits.
+async fn longest_times(world: &World, name: impl Fn(usize) -> String) -> [Duration; 2] {
+    let newcomers = (0..NEWCOMERS).map(async |n| {
+        let tenant = world.tenant().await;
+        times_to_first_check(&tenant, &name(n)).await
+    });
+    let times = join_all(newcomers).await;
+    [0, 1].map(|n| times.iter().map(|times| times[n]).max().unwrap())
+}
 
-    let (namespaces, each) = SILENT;
+/// Beside namespaces whose domains `name` gives, newcomers of whom `newcomer` gives the domains have
+/// their challenges and first checks nearly as soon as without them.
+async fn besiege(
+    world: &World,
+    settings: OperatorSettings,
+    query: Duration,
+    name: impl Fn(usize, usize) -> String,
+    newcomer: impl Fn(&str, usize) -> String,
+) {
+    let operator = settings.start().await;
+    let [quiet_challenge, quiet_check] = longest_times(world, |n| newcomer("quiet", n)).await;
+    let namespaces = Size::of_this_run().slow_namespaces();
     stream::iter(0..namespaces)
-        .for_each_concurrent(8, async |_| {
+        .for_each_concurrent(8, async |n| {
             let tenant = world.tenant().await;
-            for n in 0..each {
-                let name = world.name(&format!("d{n}.{}", tenant.namespace));
-                for asked in [name.clone(), format!("_freehold-challenge.{name}")] {
-                    world.dns.set_behaviour(&asked, Behaviour::Silent);
-                }
-                tenant.state(&format!("d{n}"), &name).await;
+            for m in 0..EACH {
+                tenant.state(&format!("d{m}"), &name(n, m)).await;
             }
         })
         .await;
-    eventually("checks wait for the servers", async || {
-        let active = operator
-            .metric("controller_runtime_active_workers", "controller=")
-            .await;
-        if active >= 64 { Ok(()) } else { Err(active) }
+    let active = eventually("checks wait for the servers", async || {
+        let labels = "controller=\"check\"";
+        let metric = "controller_runtime_active_workers";
+        let active = operator.metric(metric, labels).await;
+        if active >= namespaces as u64 {
+            Ok(active)
+        } else {
+            Err(active)
+        }
     })
     .await;
-    let (challenge, check) = times_to_first_check(&world, &world.tenant().await).await;
+    let [challenge, check] = longest_times(world, |n| newcomer("late", n)).await;
     println!(
-        "{namespaces} silent namespaces: challenge {challenge:.1?} (quiet {quiet_challenge:.1?}), first check {check:.1?} (quiet {quiet_check:.1?})"
+        "{namespaces} slow namespaces, {active} of their checks under way: challenge {challenge:.2?} (quiet {quiet_challenge:.2?}), first check {check:.2?} (quiet {quiet_check:.2?})"
     );
     assert!(
         challenge <= quiet_challenge + Duration::from_secs(1),
         "{challenge:?}"
     );
-    assert!(check <= 2 * quiet_check + QUERY, "{check:?}");
+    assert!(check <= 2 * quiet_check + query, "{check:?}");
+}
+
+async fn private_world() -> (PrivatePlane, World) {
+    let private = PrivatePlane::start().await;
+    let cluster = private.cluster().await;
+    cluster.install(freehold::api::crds()).await;
+    let world = World::on(cluster).await;
+    (private, world)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_silent_domains_of_a_recursive_server_delay_nobody_else() {
+    let (_private, world) = private_world().await;
+    let name = |n, m| {
+        let name = world.name(&format!("d{m}.hostile{n}"));
+        for asked in [name.clone(), format!("_freehold-challenge.{name}")] {
+            world.dns.set_behaviour(&asked, Behaviour::Silent);
+        }
+        name
+    };
+    let newcomer = |when: &str, n| world.name(&format!("{when}{n}"));
+    let settings = world.operator(&[]).every("1s");
+    besiege(&world, settings, QUERY.0, name, newcomer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_slow_name_servers_delay_nobody_else() {
+    let (_private, world) = private_world().await;
+    let zones = 0..Size::of_this_run().slow_namespaces();
+    let hostile = |n| format!("hostile{n}.com");
+    let builder = zones.clone().fold(Tree::builder(), |builder, n| {
+        builder.zone(&hostile(n)).servers(1)
+    });
+    let tree = builder.zone("newcomers.com").start().await.unwrap();
+    for n in zones {
+        // As late as an answer may come.
+        let late = tree::Behaviour::Slow(QUERY.1 - Duration::from_millis(100));
+        tree.server(&format!("ns1.{}", hostile(n)))
+            .set_behaviour(late);
+    }
+    let name = |n, m| format!("d{m}.{}", hostile(n));
+    let newcomer = |when: &str, n| format!("{when}{n}.newcomers.com");
+    let settings = world.walking_operator(&[], &tree).every("1s");
+    besiege(&world, settings, QUERY.1, name, newcomer).await;
 }

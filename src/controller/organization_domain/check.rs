@@ -93,7 +93,6 @@ async fn gather(operator: &Operator, domain: &Domain, challenge: &Challenge) -> 
     let asker = Asker {
         name: domain.key.namespace().into(),
         answered_before: domain.was_answered(),
-        slow: operator.checks.is_slow(&domain.key),
     };
     operator.gatherer.gather(challenge, &asker).await
 }

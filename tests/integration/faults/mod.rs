@@ -34,6 +34,11 @@ impl Size {
         (10 * self.domains as usize).max(5_000)
     }
 
+    /// How many namespaces with slow domains there are beside others (`fairness.rs`).
+    pub fn slow_namespaces(self) -> usize {
+        self.domains.clamp(64, 512) as usize
+    }
+
     /// Over how long the domains are stated: the fault acts among them.
     pub fn spread(self) -> Duration {
         Duration::from_secs(4) + Duration::from_millis(12) * self.domains
