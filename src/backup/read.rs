@@ -467,6 +467,8 @@ mod tests {
             format!("x:\n  {}", "- ".repeat(100_000)),
             format!("x:\n  {}", "? ".repeat(100_000)),
             format!("b0: &a0 [x]\n{bomb}"),
+            // No alias at all, however little it stands for.
+            "x: &a 1\ny: *a".to_owned(),
         ] {
             let error = Backup::read(&with(&deep)).unwrap_err().to_string();
             assert!(error.contains("is not YAML that is read"), "{error}");
@@ -524,6 +526,39 @@ mod tests {
             }
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn an_approval_that_the_definition_refuses_is_refused_before_anything_is_written() {
+        for (organization, time, words) in [
+            (Some("acme"), None, None),
+            (Some("acme"), Some("2030-01-01T00:00:00Z"), None),
+            (None, None, Some("for which organization")),
+            (
+                Some("acme"),
+                Some("9999-12-31T23:59:59Z"),
+                Some("no time that is supported"),
+            ),
+        ] {
+            let approval: DomainApproval = serde_json::from_value(serde_json::json!({
+                "metadata": { "name": "main", "namespace": "here" },
+                "spec": {
+                    "organizationDomainRef": { "name": "main" },
+                    "domain": "acme.com",
+                    "organization": organization,
+                    "expiryTime": time,
+                    "reason": "a contract",
+                },
+            }))
+            .unwrap();
+            let refused = is_taken(&approval).err();
+            assert_eq!(refused.is_some(), words.is_some(), "{refused:?}");
+            assert!(
+                refused
+                    .unwrap_or_default()
+                    .contains(words.unwrap_or_default())
+            );
+        }
     }
 
     #[test]

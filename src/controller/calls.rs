@@ -201,6 +201,16 @@ mod tests {
             let error = CallError::from(kube::Error::Api(Box::new(status)));
             assert!(error.can_pass(), "{code}");
         }
+        // Only one of these is about an object that is not there.
+        for (reason, is_missing) in [
+            ("NotFound", true),
+            ("Reason", false),
+            ("Failed to parse error data", false),
+        ] {
+            let status = Status::failure("no", reason).with_code(404);
+            let error = CallError::from(kube::Error::Api(Box::new(status)));
+            assert_eq!(matches!(error, CallError::NotFound), is_missing, "{reason}");
+        }
     }
 
     #[test]

@@ -269,6 +269,27 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_cannot_be_represented_counts_as_over() {
+        let now = Timestamp::UNIX_EPOCH;
+        let far = SpecTime::from("9999-12-31T23:59:59Z".to_owned());
+        for (time, until) in [
+            (None, Some(Timestamp::MAX)),
+            (Some(&SpecTime::At(Timestamp::MAX)), Some(Timestamp::MAX)),
+            (Some(&SpecTime::At(now)), None),
+            (Some(&far), None),
+        ] {
+            assert_eq!(Expiry::of(time).until(now), until, "{time:?}");
+        }
+        let seen = Seen {
+            subject: Subject::default(),
+            expiry: Expiry::of(Some(&far)),
+            target: None,
+        };
+        let said = &conditions(now, &seen)[0].message;
+        assert!(said.contains("in the years 1970 to 9998"), "{said}");
+    }
+
+    #[test]
     fn what_differs_is_named() {
         let (uid, other) = (Uid::from("1"), Uid::from("2"));
         let acme = Candidate {
@@ -325,5 +346,17 @@ mod tests {
             let said = difference.unwrap().message();
             assert!(said.contains(message), "{said}");
         }
+        // What is no domain name is not the same as another such text.
+        let (nameless, unnamed) = (
+            Candidate {
+                canonical: None,
+                ..acme
+            },
+            Subject {
+                canonical: None,
+                ..right
+            },
+        );
+        assert_eq!(unnamed.difference(&nameless), Some(Difference::Domain));
     }
 }

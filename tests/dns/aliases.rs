@@ -3,7 +3,7 @@
 
 use freehold::model::agreement::Weight::{Complete, Partial};
 use freehold::model::evidence::{Failure, Security};
-use freehold::model::verdict::Verdict;
+use freehold::model::verdict::{MismatchKind, Verdict};
 use freehold_testbed::tree::{Behaviour, Builder};
 use freehold_testbed::{ResponseCode, Tree};
 
@@ -38,6 +38,17 @@ async fn the_target_s_zone_is_asked_at_all_its_servers() {
     }
     tree.zone("host.net").remove(TARGET);
     engine.check(&challenge).await.is(Verdict::Absent, Complete);
+}
+
+/// The name beside the challenge's says nothing of the target, which has a record of its own.
+#[tokio::test]
+async fn the_target_s_value_is_not_that_of_a_wildcard_beside_the_alias() {
+    let (tree, challenge) = delegated(acme_and_host()).await;
+    for (zone, name) in [(DOMAIN, "*.acme.com"), ("host.net", TARGET)] {
+        tree.zone(zone).set_txt(name, &["v=spf1 -all"]);
+    }
+    let checked = Engine::of(&tree).check(&challenge).await;
+    checked.is(Verdict::Mismatch(MismatchKind::OtherValue), Complete);
 }
 
 #[tokio::test]

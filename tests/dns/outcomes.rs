@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use freehold::model::agreement::Weight::{Complete, Partial};
+use freehold::model::challenge::RecordForm;
 use freehold::model::evidence::{Failure, Security};
+use freehold::model::hint::{self, Hint};
 use freehold::model::verdict::{MismatchKind, Verdict};
 use freehold_testbed::tree::Behaviour;
 use freehold_testbed::{ResponseCode, Transport, Tree};
@@ -102,6 +104,66 @@ async fn a_domain_that_its_registry_does_not_know_is_absent() {
     let tree = acme().start().await.unwrap();
     let checked = Engine::of(&tree).check(&challenge("nobody.com")).await;
     checked.is(Verdict::Absent, Complete);
+}
+
+#[tokio::test]
+async fn only_what_a_registry_does_not_know_is_told_to_be_registered() {
+    let tree = acme().start().await.unwrap();
+    let engine = Engine::of(&tree);
+    for (domain, registry) in [
+        ("nobody.com", Some("com")),
+        ("shop.acme.com", None),
+        ("eu.shop.acme.com", None),
+    ] {
+        let challenge = challenge(domain);
+        let checked = engine.check(&challenge).await;
+        let hint = registry.map(|zone| Hint::NotDelegated {
+            zone: zone.to_owned(),
+        });
+        assert_eq!(hint::of(&challenge, &checked.evidence), hint, "{domain}");
+        checked.is(Verdict::Absent, Complete);
+    }
+}
+
+#[tokio::test]
+async fn a_record_at_a_wrong_name_is_found() {
+    let app = "app.acme.com";
+    for (domain, name, form) in [
+        (
+            DOMAIN,
+            "_freehold-challenge.acme.com.acme.com",
+            RecordForm::Underscore,
+        ),
+        (DOMAIN, "acme.com.acme.com", RecordForm::Apex),
+        (
+            app,
+            "_freehold-challenge.app.acme.com.acme.com",
+            RecordForm::Underscore,
+        ),
+        (app, "app.acme.com.acme.com", RecordForm::Apex),
+        (app, "_freehold-challenge.acme.com", RecordForm::Underscore),
+        (app, DOMAIN, RecordForm::Apex),
+    ] {
+        let tree = acme().start().await.unwrap();
+        let challenge = challenge(domain);
+        tree.zone(DOMAIN).set_txt(name, &[&challenge.value(form)]);
+        let engine = Engine::of(&tree);
+        let checked = engine.check(&challenge).await;
+        let found = |evidence| hint::of(&challenge, evidence).unwrap().to_string();
+        let hint = found(&checked.evidence);
+        assert!(hint.contains(&format!("found at {name}")), "{name}: {hint}");
+        checked.is(Verdict::Absent, Complete);
+        // Also where the servers do not agree.
+        let one = tree.server(HOSTS[1]).zone(DOMAIN);
+        one.set_txt(
+            &challenge.owner_underscore(),
+            &[&challenge.value_underscore()],
+        );
+        let checked = engine.check(&challenge).await;
+        let hint = found(&checked.evidence);
+        assert!(hint.contains(&format!("found at {name}")), "{name}: {hint}");
+        assert_eq!(checked.judged.verdict, Verdict::Disagreement, "{checked:?}");
+    }
 }
 
 #[tokio::test]

@@ -267,7 +267,10 @@ fn a_removed_status_gets_its_token_back_from_the_record() {
         let found = recall::token(&subject.settings.service, &found, &holder).unwrap();
         assert_eq!(found, token(1));
         let identity = subject.snapshot().identity;
+        let issued_for = identity.issued_for();
         subject.status = recall::restored(&subject.status, &found, identity, start());
+        let restored = subject.status.challenge.as_ref().unwrap();
+        assert_eq!(restored.issued_for, issued_for);
         subject.held_by = us(start());
         let decision = subject.step(Some(Verdict::Proven));
         assert_eq!(decision.holding, Holding::Keep);

@@ -310,6 +310,9 @@ fn what_a_pending_domain_says_of_each_verdict() {
         assert_eq!(subject.state(), State::Pending);
         assert_eq!(subject.reason(), reason);
         assert_eq!(reasons(&decision), told);
+        let said = message(&subject.status);
+        let is_absent = reason == Reason::RecordAbsent;
+        assert_eq!(said.contains("is not there yet"), is_absent, "{said}");
         assert_eq!(decision.holding, Holding::Keep);
         assert_eq!(subject.status.last_check, Some(report(verdict)));
     }
