@@ -84,8 +84,7 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_ORPHAN_DELAY", default_value = "10m", value_parser = parse_duration)]
     orphan_delay: SignedDuration,
 
-    /// Organization domains decided on at once; as many are checked, and as many more whose servers
-    /// are slow.
+    /// Organization domains decided on at once. Sixteen times as many may wait for the DNS.
     #[arg(long, env = "FREEHOLD_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
 

@@ -35,6 +35,11 @@ pub enum CallError {
     /// files may help; an API server that has just started may know no account yet.
     #[error("the API server and this process do not know each other: {0}")]
     Untrusted(kube::Error),
+    /// The object has no room for what is to be written into it.
+    #[error(
+        "the object is as large as the API server takes, and has no room for this: its owner must remove labels or annotations: {0}"
+    )]
+    TooLarge(kube::Error),
     /// Repeating the same call cannot help.
     #[error("the API server refuses the request for good: {0}")]
     Refused(kube::Error),
@@ -79,6 +84,8 @@ impl From<kube::Error> for CallError {
             Self::AlreadyExists
         } else if status.is_conflict() {
             Self::Conflict
+        } else if is_too_large(status) {
+            Self::TooLarge(error)
         } else if status.code == 403 {
             Self::Forbidden(error)
         } else if status.code == 401 {
@@ -98,6 +105,15 @@ impl From<kube::Error> for CallError {
 /// server on the way gave it.
 fn is_of_another_server(status: &Status) -> bool {
     status.reason.contains(' ')
+}
+
+/// Whether the object exceeds a limit: of requests to the API server, of requests to etcd, or of its
+/// messages. The API server passes the latter two on as internal errors.
+fn is_too_large(status: &Status) -> bool {
+    let of_etcd = ["etcdserver: request is too large", "larger than max"];
+    !is_of_another_server(status)
+        && (status.code == 413
+            || status.code == 500 && of_etcd.iter().any(|text| status.message.contains(text)))
 }
 
 /// Whether the call failed because one side does not take the other's certificate.

@@ -63,7 +63,9 @@ pub async fn write_over(
     let Kept::Whole(before) = &live.kept else {
         return Ok(None);
     };
-    if !is_same_to_decide_on(decided_on, live) || **before == OrganizationDomainStatus::default() {
+    let stored = operator.stores.unwritten().stored(live).cloned();
+    let before = stored.as_ref().unwrap_or(before);
+    if !is_same_to_decide_on(decided_on, live) || *before == OrganizationDomainStatus::default() {
         return Ok(None);
     }
     let operations = json!([

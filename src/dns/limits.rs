@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep_until};
 use super::places::{Place, Places};
 use super::silence::{Silence, Turn, Waiter};
 
-/// Questions under way at once, to all servers. One alone may have 205 of them; five hundred who are
-/// kept waiting for all theirs leave four.
-const IN_FLIGHT: usize = 1024;
+/// Questions under way at once, to all servers; each is a socket, and many processes may open no more
+/// than 1024. One asker alone may have 103 of them.
+const IN_FLIGHT: usize = 512;
 /// Questions under way at once to one address.
 const IN_FLIGHT_PER_ADDRESS: usize = 8;
 /// Questions in vain until the address must rest: to one address in silence, or about one zone of

@@ -190,7 +190,7 @@ async fn those_who_wait_for_silent_domains_of_a_recursive_server_delay_nobody_el
         name
     };
     let newcomer = |when: &str, n| world.name(&format!("{when}{n}"));
-    let settings = world.operator(&[]).every("1s");
+    let settings = world.operator(&[]).every("2s");
     besiege(&world, settings, QUERY.0, name, newcomer).await;
 }
 
@@ -205,12 +205,12 @@ async fn those_who_wait_for_slow_name_servers_delay_nobody_else() {
     let tree = builder.zone("newcomers.com").start().await.unwrap();
     for n in zones {
         // As late as an answer may come.
-        let late = tree::Behaviour::Slow(QUERY.1 - Duration::from_millis(100));
+        let late = tree::Behaviour::Slow(QUERY.1 * 9 / 10);
         tree.server(&format!("ns1.{}", hostile(n)))
             .set_behaviour(late);
     }
     let name = |n, m| format!("d{m}.{}", hostile(n));
     let newcomer = |when: &str, n| format!("{when}{n}.newcomers.com");
-    let settings = world.walking_operator(&[], &tree).every("1s");
+    let settings = world.walking_operator(&[], &tree).every("2s");
     besiege(&world, settings, QUERY.1, name, newcomer).await;
 }

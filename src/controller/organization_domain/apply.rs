@@ -8,13 +8,14 @@ use super::check::Checked;
 use super::notices::publish;
 use super::{held, own};
 use crate::api::Strategy;
-use crate::api::organization_domain::OrganizationDomainStatus;
+use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
 use crate::controller::calls::CallError;
 use crate::controller::holding::{self, Obstacle};
 use crate::controller::operator::Operator;
 use crate::controller::store::domain::Domain;
 use crate::controller::{status, verified_domain};
 use crate::model::lifecycle::{self, Decision, Holding};
+use crate::objects::Decoded;
 
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
@@ -64,28 +65,25 @@ pub async fn apply(
         Some(Obstacle::Gone) => return Ok(Applied::Gone),
     }
     let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
-    if decision.status != *status && !text_only {
-        let written = match status::write(operator, domain, &decision.status).await {
-            Ok(written) => written,
-            Err(CallError::Conflict | CallError::NotFound) => {
-                let live = operator.refresh(&domain.key).await?;
-                let Some(live) = live.filter(|live| live.uid == domain.uid) else {
-                    // What was taken for it a moment ago is an orphan by now.
-                    operator.look_for_orphans(domain);
-                    return Ok(Applied::Gone);
-                };
-                match status::write_over(operator, domain, &live, &decision.status).await? {
-                    Some(written) => written,
-                    None => return Ok(Applied::Changed),
-                }
+    let unwritten = operator.stores.unwritten().stored(domain).is_some();
+    if unwritten || decision.status != *status && !text_only {
+        match write(operator, domain, &decision.status).await {
+            Ok(Written::Status(written)) => {
+                operator.stores.unwritten_mut().forget(&domain.key);
+                let ours = operator.shard.takes_object(written.metadata());
+                let organization = domain.organization.name();
+                let written = Domain::project_with(*written, &domain.stated, organization);
+                operator.stores.domains_mut().forget_told(&domain.key);
+                operator.update(written, ours);
+            }
+            Ok(Written::Nothing(applied)) => return Ok(applied),
+            // What is owed to others goes on all the same.
+            Err(error @ CallError::TooLarge(_)) => {
+                tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                operator.keep_unwritten(domain, status, &decision.status);
             }
             Err(error) => return Err(error),
-        };
-        let ours = operator.shard.takes_object(written.metadata());
-        let organization = domain.organization.name();
-        let written = Domain::project_with(written, &domain.stated, organization);
-        operator.stores.domains_mut().forget_told(&domain.key);
-        operator.update(written, ours);
+        }
     }
     // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
     publish(operator, domain, decision.notices.clone());
@@ -101,6 +99,35 @@ pub async fn apply(
         }
     }
     Ok(Applied::Done)
+}
+
+/// What became of a write.
+enum Written {
+    Status(Box<Decoded<OrganizationDomain>>),
+    Nothing(Applied),
+}
+
+async fn write(
+    operator: &Operator,
+    domain: &Domain,
+    status: &OrganizationDomainStatus,
+) -> Result<Written, CallError> {
+    match status::write(operator, domain, status).await {
+        Ok(written) => Ok(Written::Status(Box::new(written))),
+        Err(CallError::Conflict | CallError::NotFound) => {
+            let live = operator.refresh(&domain.key).await?;
+            let Some(live) = live.filter(|live| live.uid == domain.uid) else {
+                // What was taken for it a moment ago is an orphan by now.
+                operator.look_for_orphans(domain);
+                return Ok(Written::Nothing(Applied::Gone));
+            };
+            let over = status::write_over(operator, domain, &live, status).await?;
+            Ok(over.map_or(Written::Nothing(Applied::Changed), |written| {
+                Written::Status(Box::new(written))
+            }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A name is not given up for want of an organization on the word of a cache.

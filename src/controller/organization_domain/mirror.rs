@@ -7,11 +7,11 @@ use kube::Client;
 use kube::api::{GetParams, ListParams};
 
 use super::own;
-use crate::api::organization_domain::OrganizationDomain;
+use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
 use crate::controller::calls::CallError;
 use crate::controller::operator::Operator;
 use crate::controller::store::Key;
-use crate::controller::store::domain::Domain;
+use crate::controller::store::domain::{Domain, Kept};
 use crate::controller::store::domains::Upserted;
 use crate::controller::watch;
 use crate::model::uid::Uid;
@@ -40,7 +40,9 @@ impl watch::Sink for Sink {
     }
 
     fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
-        operator.remember(Domain::project(object), listed);
+        let domain = Domain::project(object);
+        let domain = operator.stores.unwritten_mut().as_decided(domain);
+        operator.remember(domain, listed);
     }
 
     fn unreadable(operator: &Operator, key: Key, object: &Unreadable) {
@@ -89,6 +91,24 @@ impl Operator {
         self.follow(&domain, upserted);
     }
 
+    /// Goes on from what was decided of an object that has no room for it.
+    pub(super) fn keep_unwritten(
+        &self,
+        domain: &Domain,
+        status: &OrganizationDomainStatus,
+        decided: &OrganizationDomainStatus,
+    ) {
+        let mut unwritten = self.stores.unwritten_mut();
+        unwritten.keep(domain, status, decided.clone());
+        drop(unwritten);
+        let domain = Domain {
+            kept: Kept::Whole(Box::new(decided.clone())),
+            ..domain.clone()
+        };
+        self.organizations.add(domain.organization.clone());
+        self.stores.domains_mut().replace(domain.into());
+    }
+
     /// Asks for what follows from a change.
     fn follow(&self, domain: &Domain, upserted: Upserted) {
         let before = match upserted {
@@ -132,6 +152,7 @@ impl Operator {
             }
         };
         if let Some(gone) = gone {
+            self.stores.unwritten_mut().forget(key);
             self.look_for_orphans(&gone);
             self.look_at_those_beside(&gone);
         }
@@ -200,6 +221,7 @@ impl Operator {
                     }
                     None => Domain::project(object.0?),
                 };
+                let domain = self.stores.unwritten_mut().as_decided(domain);
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }

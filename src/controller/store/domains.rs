@@ -251,6 +251,14 @@ impl Domains {
         self.insert(domain, false, borrowed)
     }
 
+    /// Takes this in place of the same version of the object, if that is here.
+    pub fn replace(&mut self, domain: Arc<Domain>) {
+        let here = self.of_uid(&domain.key, &domain.uid);
+        if let Some(borrowed) = here.map(|entry| entry.borrowed) {
+            self.insert(domain, false, borrowed);
+        }
+    }
+
     /// Takes in for one look, due now, what is another shard's: it counts for nothing here.
     pub fn borrow(&mut self, domain: Arc<Domain>, now: Timestamp) {
         let (key, uid) = (domain.key.clone(), domain.uid.clone());

@@ -9,6 +9,7 @@ pub mod namespaces;
 pub mod organizations;
 mod quota;
 mod shared;
+pub mod unwritten;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,6 +23,7 @@ use holdings::Holdings;
 use namespaces::Namespaces;
 use organizations::Organizations;
 use shared::shared;
+use unwritten::Unwritten;
 
 /// The namespace and name of an object, as the text `namespace/name`: neither contains a slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +80,7 @@ pub struct Stores {
     holdings: RwLock<Holdings>,
     approvals: RwLock<Approvals>,
     namespaces: RwLock<Namespaces>,
+    unwritten: RwLock<Unwritten>,
 }
 
 impl Stores {
@@ -90,6 +93,7 @@ impl Stores {
             holdings: RwLock::default(),
             approvals: RwLock::default(),
             namespaces: RwLock::default(),
+            unwritten: RwLock::default(),
         }
     }
 
@@ -113,6 +117,18 @@ impl Stores {
 
     pub fn namespaces_mut(&self) -> RwLockWriteGuard<'_, Namespaces> {
         self.namespaces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn unwritten(&self) -> RwLockReadGuard<'_, Unwritten> {
+        self.unwritten
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn unwritten_mut(&self) -> RwLockWriteGuard<'_, Unwritten> {
+        self.unwritten
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,7 +36,7 @@ impl Size {
 
     /// How many namespaces with slow domains there are beside others (`fairness.rs`).
     pub fn slow_namespaces(self) -> usize {
-        self.domains.clamp(64, 512) as usize
+        (self.domains / 2).clamp(16, 512) as usize
     }
 
     /// Over how long the domains are stated: the fault acts among them.
