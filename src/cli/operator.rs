@@ -10,13 +10,13 @@ use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::cluster::{Cluster, ClusterError};
 use super::dns::DnsArguments;
-use crate::controller::{Candidate, Config, Operator, Shard};
-use crate::dns::Gatherer;
+use crate::controller::{Candidate, Config, Operator, Shard, ThreadedGatherer};
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
@@ -118,12 +118,15 @@ const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(150);
 
 pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     logs::start(&arguments.log_level)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let dns = Builder::new_multi_thread()
+        .thread_name("dns")
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(operate(arguments));
+    let outcome = runtime.block_on(operate(arguments, dns.handle().clone()));
     // Who may work no longer waits for nothing, not even for a name look-up that hangs.
     runtime.shutdown_background();
+    dns.shutdown_background();
     outcome
 }
 
@@ -153,11 +156,14 @@ fn listen_addresses(asked: SocketAddr) -> Vec<SocketAddr> {
     addresses
 }
 
-async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Error>> {
     if let Some(contradiction) = arguments.contradiction() {
         return Err(contradiction.into());
     }
-    let gatherer = arguments.dns.gatherer()?;
+    let gatherer = ThreadedGatherer {
+        gatherer: arguments.dns.gatherer()?,
+        threads,
+    };
     let cluster = Cluster::infer().await.map_err(|error| {
         format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
@@ -214,7 +220,7 @@ async fn operate(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 fn config(
     arguments: Arguments,
-    gatherer: Gatherer,
+    gatherer: ThreadedGatherer,
     cluster: &Cluster,
     metrics: &Arc<Metrics>,
 ) -> Result<Config, Box<dyn Error>> {

@@ -9,6 +9,7 @@ mod domain_approval;
 mod events;
 mod fair;
 mod gap;
+mod gatherer;
 mod holding;
 mod lease;
 mod limits;
@@ -25,6 +26,7 @@ mod unreadable;
 mod verified_domain;
 mod watch;
 
+pub use gatherer::ThreadedGatherer;
 pub use lease::Candidate;
 pub use operator::{Config, Operator, OperatorError};
 pub use shard::{Shard, ShardError};

@@ -16,6 +16,7 @@ use super::checks::{self, Checks};
 use super::clock::{self, Clock};
 use super::events::Events;
 use super::fair::{Class, Lane, Share};
+use super::gatherer::ThreadedGatherer;
 use super::lease::Tenure;
 use super::limits::Limit;
 use super::live_reads::LiveReads;
@@ -25,7 +26,6 @@ use super::store::{Key, Stores};
 use super::watch::{self, Definitions, Scope};
 use super::{domain_approval, namespace, organization, organization_domain, verified_domain};
 use crate::api::State;
-use crate::dns::Gatherer;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::{Controller, Metrics, ReconcileResult};
 use crate::telemetry::readiness::{NotReady, Readiness};
@@ -48,7 +48,7 @@ pub struct Config {
     /// Watches stay open and quiet for minutes, so their client has time limits of its own.
     pub watch_client: Client,
     pub settings: Settings,
-    pub gatherer: Gatherer,
+    pub gatherer: ThreadedGatherer,
     pub metrics: Arc<Metrics>,
     /// Namespaces to look after; none for all.
     pub namespaces: Vec<String>,
@@ -88,7 +88,7 @@ pub enum OperatorError {
 pub struct Operator {
     pub(super) client: Client,
     pub(super) settings: Settings,
-    pub(super) gatherer: Gatherer,
+    pub(super) gatherer: ThreadedGatherer,
     pub(super) metrics: Arc<Metrics>,
     pub(super) stores: Stores,
     pub(super) domains: Queue<Key>,

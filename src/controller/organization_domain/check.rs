@@ -94,7 +94,7 @@ async fn gather(operator: &Operator, domain: &Domain, challenge: &Challenge) -> 
         name: domain.key.namespace().into(),
         answered_before: domain.was_answered(),
     };
-    operator.gatherer.gather(challenge, &asker).await
+    operator.gatherer.gather(challenge, asker).await
 }
 
 /// What became of the token that a holder's status lost.
