@@ -15,10 +15,11 @@ use serde_json::Value;
 use super::read::path_of;
 use super::{END, End, FORMAT, HEADER, Header, Kind, words};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
+use crate::cluster::decode::{Extent, decode};
+use crate::cluster::objects::Objects;
 use crate::model::challenge::Token;
 use crate::model::name::DomainName;
 use crate::model::terminal::{self, YamlError};
-use crate::objects::{Extent, Objects, decode};
 
 /// Why an export did not end.
 #[derive(Debug, thiserror::Error)]

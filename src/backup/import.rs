@@ -25,8 +25,9 @@ use super::{Backup, Kind, words};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
 };
+use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::objects::Objects;
 use crate::model::terminal;
-use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Objects written at once.
 const CONCURRENCY: usize = 16;

@@ -11,9 +11,9 @@ use super::import::ImportError;
 use super::read::{path, path_of, token};
 use super::{Backup, Kind};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
+use crate::cluster::objects::Objects;
 use crate::model::name::DomainName;
 use crate::model::terminal::line;
-use crate::objects::Objects;
 
 /// An object that is in the cluster otherwise than in the export.
 #[derive(Clone, Debug, PartialEq, Eq)]

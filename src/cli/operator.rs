@@ -16,7 +16,9 @@ use tokio::sync::watch;
 
 use super::cluster::{Cluster, ClusterError};
 use super::dns::DnsArguments;
-use crate::controller::{Candidate, Config, Operator, Shard, ThreadedGatherer};
+use crate::cluster::leader_election::LeaderElector;
+use crate::cluster::shard::Shard;
+use crate::controller::{Config, Operator, ThreadedGatherer};
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
@@ -209,8 +211,19 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
         Some((namespace, name)) => {
             let client = config.client.clone();
             let instance = &config.instance;
-            let candidate = Candidate::new(client, &namespace, name, instance, metrics, readiness);
-            candidate.run(config, stop).await
+            let elector =
+                LeaderElector::new(client, &namespace, name, instance, metrics, readiness);
+            let lead = |leadership| {
+                let leadership = Some(leadership);
+                Operator::run(
+                    Config {
+                        leadership,
+                        ..config
+                    },
+                    stop.clone(),
+                )
+            };
+            elector.run(stop.clone(), lead).await
         }
         None => Operator::run(config, stop).await,
     };
@@ -255,7 +268,7 @@ fn config(
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
         readiness: Arc::default(),
-        tenure: None,
+        leadership: None,
     })
 }
 

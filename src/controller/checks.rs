@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::calls::CallError;
-use super::fair::{Lane, Share};
 use super::operator::{Operator, REFUSED_PAUSE};
 use super::organization_domain::{Checked, check_now};
-use super::queue::Queue;
-use super::store::Key;
+use crate::cluster::error::ApiError;
+use crate::cluster::store::Key;
 use crate::telemetry::metrics::{Controller, QueueCounters, ReconcileResult};
+use crate::workqueue::fair::{Flow, Share};
+use crate::workqueue::queue::Queue;
 
 /// Places for checks beside so many workers that decide: a check mostly waits.
 pub fn places(workers: usize) -> usize {
@@ -36,7 +36,7 @@ impl Checks {
     pub fn new(
         places: usize,
         counters: QueueCounters,
-        lane: impl Fn(&Key) -> Lane + Send + Sync + 'static,
+        lane: impl Fn(&Key) -> Flow + Send + Sync + 'static,
     ) -> Self {
         Self {
             queue: Queue::new(Share::OfPlaces(places), counters, lane),
@@ -137,7 +137,7 @@ async fn make(operator: Arc<Operator>, key: Key) {
         }
         Err(error) => {
             again(checks, &key, &error);
-            timer.finish(if error.can_pass() {
+            timer.finish(if error.is_retryable() {
                 ReconcileResult::Error
             } else {
                 ReconcileResult::TerminalError
@@ -148,8 +148,8 @@ async fn make(operator: Arc<Operator>, key: Key) {
     operator.domains.add(key.clone());
 }
 
-fn again(checks: &Checks, key: &Key, error: &CallError) {
-    if error.can_pass() {
+fn again(checks: &Checks, key: &Key, error: &ApiError) {
+    if error.is_retryable() {
         tracing::warn!(%key, %error, "the check is made again");
         checks.queue.failed(key);
     } else {

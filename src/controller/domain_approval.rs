@@ -4,70 +4,74 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 
-use super::calls::CallError;
 use super::operator::Operator;
-use super::store::Key;
-use super::store::approvals::{Approval, Approvals};
-use super::store::domain::Domain;
-use super::watch;
 use crate::api::OrganizationDomain;
 use crate::api::conditions;
 use crate::api::domain_approval::{
     DomainApproval, DomainApprovalSpec, DomainApprovalStatus, OrganizationDomainRef,
 };
+use crate::cluster::error::ApiError;
+use crate::cluster::objects::Objects;
+use crate::cluster::store::Key;
+use crate::cluster::store::approvals::{Approval, Approvals};
+use crate::cluster::store::domain::Domain;
+use crate::cluster::watch;
 use crate::model::approval::{self, Seen, Target};
 use crate::model::facts::whole_second;
 use crate::model::uid::Uid;
-use crate::objects::Objects;
 
 /// What the watch of approvals does.
-pub struct Sink;
+pub struct Handler(pub Arc<Operator>);
 
-impl watch::Sink for Sink {
+impl watch::Handler for Handler {
     type Kind = DomainApproval;
 
-    fn objects(client: &Client, scope: Option<&str>) -> Objects<DomainApproval> {
+    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<DomainApproval> {
         match scope {
             Some(namespace) => Objects::namespaced(client.clone(), namespace),
             None => Objects::all(client.clone()),
         }
     }
 
-    fn applied(operator: &Operator, object: DomainApproval, listed: bool) {
+    fn applied(&self, object: DomainApproval, listed: bool) {
         let approval = Arc::new(Approval::project(object));
-        let before = operator.stores.approvals().get(&approval.key);
-        if operator
+        let before = self.0.stores.approvals().get(&approval.key);
+        if self
+            .0
             .stores
             .approvals_mut()
             .upsert(Arc::clone(&approval), listed)
         {
             // One that was made again may name another organization domain.
             if let Some(before) = before.filter(|before| before.target != approval.target) {
-                operator.domains.add(before.target.clone());
+                self.0.domains.add(before.target.clone());
             }
-            operator.domains.add(approval.target.clone());
-            operator.approvals.add(approval.key.clone());
+            self.0.domains.add(approval.target.clone());
+            self.0.approvals.add(approval.key.clone());
         }
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
+    fn deleted(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
-            let mut approvals = operator.stores.approvals_mut();
+            let mut approvals = self.0.stores.approvals_mut();
             match (approvals.get(key), uid) {
                 (Some(known), Some(uid)) if known.uid != *uid => return,
                 _ => approvals.remove(key),
             }
         };
         if let Some(gone) = gone {
-            operator.domains.add(gone.target.clone());
+            self.0.domains.add(gone.target.clone());
         }
     }
 
-    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
-        operator.stores.approvals().keys_in(scope)
+    fn listed(&self) {
+        self.0.retry_failed();
+    }
+
+    fn known(&self, scope: Option<&str>) -> Vec<Key> {
+        self.0.stores.approvals().keys_in(scope)
     }
 }
 
@@ -82,15 +86,16 @@ impl Operator {
 
     /// Whether an organization domain that is not in the store is there all the same: its shard says
     /// of the approval what it is worth.
-    async fn is_of_another_shard(&self, target: &Key) -> Result<bool, CallError> {
+    async fn is_of_another_shard(&self, target: &Key) -> Result<bool, ApiError> {
         if self.shard.is_whole() {
             return Ok(false);
         }
-        let api =
-            Objects::<OrganizationDomain>::namespaced(self.client.clone(), target.namespace());
-        match self.call(api.get_metadata(target.name())).await {
+        let api = self
+            .client
+            .namespaced::<OrganizationDomain>(target.namespace());
+        match self.client.call(api.get_metadata(target.name())).await {
             Ok(_) => Ok(true),
-            Err(CallError::NotFound) => Ok(false),
+            Err(ApiError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -101,9 +106,9 @@ impl Operator {
         &self,
         domain: &Domain,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, CallError> {
+    ) -> Result<Option<Timestamp>, ApiError> {
         let target = &domain.key;
-        let api = Objects::<DomainApproval>::namespaced(self.client.clone(), target.namespace());
+        let api = self.client.namespaced::<DomainApproval>(target.namespace());
         let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
         let mut live = Approvals::default();
@@ -119,13 +124,13 @@ impl Operator {
             }
             Ok(())
         });
-        self.call(listed).await?;
+        self.client.call(listed).await?;
         Ok(live.until(target, &domain.candidate(), now))
     }
 }
 
 /// Looks at one approval; says after which time to look again without any event.
-pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, ApiError> {
     let Some(approval) = operator.stores.approvals().get(key) else {
         return Ok(None);
     };
@@ -167,12 +172,15 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         },
         status: Some(status),
     };
-    let api = Objects::<DomainApproval>::namespaced(operator.client.clone(), key.namespace());
+    let api = operator
+        .client
+        .namespaced::<DomainApproval>(key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
     };
     match operator
+        .client
         .call(api.replace_status(key.name(), &params, &object))
         .await
     {
@@ -185,7 +193,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             Ok(expires)
         }
         // The watch brings the change, and with it this key again.
-        Err(CallError::Conflict | CallError::NotFound) => Ok(expires),
+        Err(ApiError::Conflict | ApiError::NotFound) => Ok(expires),
         Err(error) => Err(error),
     }
 }

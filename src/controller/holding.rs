@@ -7,17 +7,16 @@ use futures::future::BoxFuture;
 use kube::api::{ObjectMeta, PostParams};
 use tokio::time::Instant;
 
-use super::calls::CallError;
-use super::events::Subject;
 use super::operator::Operator;
 use super::organization_domain::held;
-use super::store::domain::Domain;
-use super::store::holdings::HoldingView;
 use crate::api::reason::Reason;
 use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};
+use crate::cluster::error::ApiError;
+use crate::cluster::events::Subject;
+use crate::cluster::store::domain::Domain;
+use crate::cluster::store::holdings::HoldingView;
 use crate::model::lifecycle::{About, Notice};
 use crate::model::message;
-use crate::objects::Objects;
 
 /// Why a name was not written.
 pub enum Obstacle {
@@ -37,7 +36,7 @@ pub async fn take(
     domain: &Domain,
     spec: &VerifiedDomainSpec,
     until: Option<Instant>,
-) -> Result<Option<Obstacle>, CallError> {
+) -> Result<Option<Obstacle>, ApiError> {
     // An object that is gone shows again when the status is written under its version, and the name is
     // given back at once.
     let read = operator.refresh_since(domain).boxed();
@@ -51,8 +50,9 @@ pub async fn take(
         return Ok(Some(Obstacle::TooOld));
     }
     let object = VerifiedDomain::new(canonical, spec.clone());
-    let api = Objects::<VerifiedDomain>::all(operator.client.clone());
+    let api = operator.client.all::<VerifiedDomain>();
     match operator
+        .client
         .call(api.create(&PostParams::default(), &object))
         .await
     {
@@ -60,7 +60,7 @@ pub async fn take(
             operator.remember_holding(HoldingView::project(created.0?), false);
             Ok(None)
         }
-        Err(CallError::AlreadyExists) => {
+        Err(ApiError::AlreadyExists) => {
             operator.refresh_holding(canonical).await?;
             Ok(Some(Obstacle::Changed))
         }
@@ -73,7 +73,7 @@ pub async fn rewrite(
     operator: &Operator,
     domain: &Domain,
     spec: &VerifiedDomainSpec,
-) -> Result<Option<Obstacle>, CallError> {
+) -> Result<Option<Obstacle>, ApiError> {
     let Some(holding) = held(operator, domain) else {
         return Ok(Some(Obstacle::Changed));
     };
@@ -92,7 +92,7 @@ pub async fn hand_over(
     spec: &VerifiedDomainSpec,
     judged: Option<&HoldingView>,
     until: Instant,
-) -> Result<Option<Obstacle>, CallError> {
+) -> Result<Option<Obstacle>, ApiError> {
     let read = operator.refresh(&domain.key).boxed();
     if let Some(obstacle) = look_again(operator, domain, read).await? {
         return Ok(Some(obstacle));
@@ -119,11 +119,12 @@ pub async fn hand_over(
 pub async fn live_holder(
     operator: &Operator,
     holding: &HoldingView,
-) -> Result<Option<Domain>, CallError> {
+) -> Result<Option<Domain>, ApiError> {
     let holder = &holding.holder;
-    let api =
-        Objects::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
-    match operator.call(api.get(holder.key.name())).await {
+    let api = operator
+        .client
+        .namespaced::<OrganizationDomain>(holder.key.namespace());
+    match operator.client.call(api.get(holder.key.name())).await {
         Ok(object) => {
             let live = Domain::project_with(object, &holding.name, &holder.organization);
             let proved = live
@@ -132,7 +133,7 @@ pub async fn live_holder(
             let there = live.uid == holder.uid && !live.deleting;
             Ok(Some(live).filter(|_| there && proved))
         }
-        Err(CallError::NotFound) => {
+        Err(ApiError::NotFound) => {
             // An import makes the holder yet, and is reminded of it by and by.
             if !holding.importing {
                 operator.orphans.add(holding.name.clone());
@@ -148,8 +149,8 @@ pub async fn live_holder(
 async fn look_again(
     operator: &Operator,
     domain: &Domain,
-    read: BoxFuture<'_, Result<Option<Arc<Domain>>, CallError>>,
-) -> Result<Option<Obstacle>, CallError> {
+    read: BoxFuture<'_, Result<Option<Arc<Domain>>, ApiError>>,
+) -> Result<Option<Obstacle>, ApiError> {
     let suspended = operator.is_suspended_live(domain.key.namespace());
     let (live, suspended) = tokio::join!(read, suspended);
     // Of an object that is gone, the namespace may be gone as well.
@@ -180,15 +181,16 @@ async fn replace(
     operator: &Operator,
     holding: &HoldingView,
     spec: VerifiedDomainSpec,
-) -> Result<Option<Obstacle>, CallError> {
+) -> Result<Option<Obstacle>, ApiError> {
     let mut object = VerifiedDomain::new(&holding.name, spec);
     object.metadata = ObjectMeta {
         uid: Some(holding.uid.to_string()),
         resource_version: Some(holding.version.to_string()),
         ..object.metadata
     };
-    let api = Objects::<VerifiedDomain>::all(operator.client.clone());
+    let api = operator.client.all::<VerifiedDomain>();
     match operator
+        .client
         .call(api.replace(&holding.name, &PostParams::default(), &object))
         .await
     {
@@ -196,7 +198,7 @@ async fn replace(
             operator.remember_holding(HoldingView::project(written.0?), false);
             Ok(None)
         }
-        Err(CallError::Conflict | CallError::NotFound) => {
+        Err(ApiError::Conflict | ApiError::NotFound) => {
             operator.refresh_holding(&holding.name).await?;
             Ok(Some(Obstacle::Changed))
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::calls::CallError;
+use crate::cluster::error::ApiError;
 
 /// For so long a read stands that showed no suspension. The evidence that a name is taken on may be a
 /// minute old.
@@ -51,9 +51,9 @@ impl LiveReads {
         namespace: &str,
         deadline: Duration,
         read: impl FnOnce() -> F,
-    ) -> Result<bool, CallError>
+    ) -> Result<bool, ApiError>
     where
-        F: Future<Output = Result<bool, CallError>>,
+        F: Future<Output = Result<bool, ApiError>>,
     {
         let asked = Instant::now();
         let turn = Arc::clone(self.lock().entry(namespace.into()).or_default());
@@ -61,7 +61,7 @@ impl LiveReads {
             let longest = 2 * deadline;
             let mut last = timeout(longest, turn.lock())
                 .await
-                .map_err(|_| CallError::TimedOut(longest))?;
+                .map_err(|_| ApiError::TimedOut(longest))?;
             if let Some(read) = last.filter(|read| read.answers(asked)) {
                 return Ok(read.suspended);
             }
@@ -168,7 +168,7 @@ mod tests {
         let reads = LiveReads::default();
         let fails = || async {
             sleep(LATENCY).await;
-            Err(CallError::NotFound)
+            Err(ApiError::NotFound)
         };
         let answers = || async {
             sleep(LATENCY).await;
@@ -183,7 +183,7 @@ mod tests {
                 (answer, begun.elapsed())
             },
         );
-        assert!(matches!(failed, Err(CallError::NotFound)));
+        assert!(matches!(failed, Err(ApiError::NotFound)));
         assert!(!after.unwrap());
         assert!(!other.0.unwrap());
         assert_eq!(other.1, LATENCY);
@@ -219,7 +219,7 @@ mod tests {
             let answer = reads.suspended("a", DEADLINE, hangs).await;
             (answer, begun.elapsed())
         });
-        assert!(matches!(waited.0, Err(CallError::TimedOut(_))));
+        assert!(matches!(waited.0, Err(ApiError::TimedOut(_))));
         assert_eq!(waited.1, 2 * DEADLINE);
         assert!(reads.lock().is_empty(), "{reads:?}");
     }

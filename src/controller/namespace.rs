@@ -1,29 +1,31 @@
 //! Namespaces: a suspension reaches every domain in them.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::Namespace;
-use kube::Client;
 use kube::api::ListParams;
 use kube::core::ObjectMeta;
 
-use super::calls::CallError;
 use super::operator::Operator;
-use super::store::Key;
-use super::store::namespaces::is_suspended;
-use super::watch;
+use crate::cluster::decode::Unreadable;
+use crate::cluster::error::ApiError;
+use crate::cluster::objects::Objects;
+use crate::cluster::store::Key;
+use crate::cluster::store::namespaces::is_suspended;
+use crate::cluster::watch;
 use crate::model::uid::Uid;
-use crate::objects::{Objects, Unreadable};
 
 /// What the watch of namespaces does.
-pub struct Sink;
+pub struct Handler(pub Arc<Operator>);
 
-impl watch::Sink for Sink {
+impl watch::Handler for Handler {
     type Kind = Namespace;
 
-    fn objects(client: &Client, _: Option<&str>) -> Objects<Namespace> {
+    fn objects(client: &kube::Client, _: Option<&str>) -> Objects<Namespace> {
         Objects::all(client.clone())
     }
 
-    fn selected(_: &Operator, scope: Option<&str>) -> ListParams {
+    fn selected(&self, scope: Option<&str>) -> ListParams {
         let all = ListParams::default();
         match scope {
             Some(name) => all.fields(&format!("metadata.name={name}")),
@@ -31,23 +33,27 @@ impl watch::Sink for Sink {
         }
     }
 
-    fn applied(operator: &Operator, object: Namespace, _listed: bool) {
-        operator.remember_namespace(&object.metadata);
+    fn applied(&self, object: Namespace, _listed: bool) {
+        self.0.remember_namespace(&object.metadata);
     }
 
-    fn unreadable(operator: &Operator, _: Key, object: &Unreadable) {
-        operator.remember_namespace(&object.metadata);
+    fn invalid(&self, _: Key, object: &Unreadable) {
+        self.0.remember_namespace(&object.metadata);
     }
 
-    fn deleted(operator: &Operator, key: &Key, _: Option<&Uid>) {
-        operator.stores.namespaces_mut().remove(key.name());
+    fn deleted(&self, key: &Key, _: Option<&Uid>) {
+        self.0.stores.namespaces_mut().remove(key.name());
     }
 
-    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
+    fn listed(&self) {
+        self.0.retry_failed();
+    }
+
+    fn known(&self, scope: Option<&str>) -> Vec<Key> {
         if let Some(name) = scope {
             return vec![Key::new("", name)];
         }
-        let names = operator.stores.namespaces().names();
+        let names = self.0.stores.namespaces().names();
         names.iter().map(|name| Key::new("", name)).collect()
     }
 }
@@ -64,11 +70,13 @@ impl Operator {
     }
 
     /// Whether the namespace is suspended, by a live read that is a moment old at most.
-    pub(super) async fn is_suspended_live(&self, namespace: &str) -> Result<bool, CallError> {
-        let api = Objects::<Namespace>::all(self.client.clone());
+    pub(super) async fn is_suspended_live(&self, namespace: &str) -> Result<bool, ApiError> {
+        let api = self.client.all::<Namespace>();
         self.live_namespaces
-            .suspended(namespace, self.calls.deadline, || async {
-                Ok(is_suspended(&self.call(api.get_metadata(namespace)).await?))
+            .suspended(namespace, self.client.deadline, || async {
+                Ok(is_suspended(
+                    &self.client.call(api.get_metadata(namespace)).await?,
+                ))
             })
             .await
     }

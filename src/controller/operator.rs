@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use kube::Client;
+use jiff::Timestamp;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 
-use super::access::{Access, Purpose};
-use super::calls::{CallError, Calls};
 use super::checks::{self, Checks};
-use super::clock::{self, Clock};
-use super::events::Events;
-use super::fair::{Class, Lane, Share};
 use super::gatherer::ThreadedGatherer;
-use super::lease::Tenure;
-use super::limits::Limit;
 use super::live_reads::LiveReads;
-use super::queue::Queue;
-use super::shard::Shard;
-use super::store::{Key, Stores};
-use super::watch::{self, Definitions, Scope};
 use super::{domain_approval, namespace, organization, organization_domain, verified_domain};
 use crate::api::State;
+use crate::cluster::access::{Access, CutOff, Purpose};
+use crate::cluster::client::Client;
+use crate::cluster::clock::{self, Clock};
+use crate::cluster::error::ApiError;
+use crate::cluster::events::Events;
+use crate::cluster::leader_election::ElectionError;
+use crate::cluster::leadership::Leadership;
+use crate::cluster::shard::Shard;
+use crate::cluster::store::{Key, Stores};
+use crate::cluster::watch::{Scope, Watching};
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::{Controller, Metrics, ReconcileResult};
 use crate::telemetry::readiness::{NotReady, Readiness};
+use crate::workqueue::fair::{Flow, Priority, Share};
+use crate::workqueue::queue::Queue;
+use crate::workqueue::rate_limit::RateLimiter;
 
 /// Requests by annotation for one namespace and registrable domain: so many at once, then one each
 /// time.
@@ -44,9 +46,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(25);
 
 /// What an operator is made of.
 pub struct Config {
-    pub client: Client,
+    pub client: kube::Client,
     /// Watches stay open and quiet for minutes, so their client has time limits of its own.
-    pub watch_client: Client,
+    pub watch_client: kube::Client,
     pub settings: Settings,
     pub gatherer: ThreadedGatherer,
     pub metrics: Arc<Metrics>,
@@ -65,8 +67,8 @@ pub struct Config {
     /// Who reports Events, for instance the pod's name.
     pub instance: String,
     pub readiness: Arc<Readiness>,
-    /// Until when this replica may work, where others could.
-    pub tenure: Option<Tenure>,
+    /// None where no other replica could lead.
+    pub leadership: Option<Leadership>,
 }
 
 /// Why an operator ended by itself.
@@ -76,12 +78,10 @@ pub enum OperatorError {
     LoopEnded,
     #[error("a loop failed; the process must be restarted: {0}")]
     LoopFailed(#[from] tokio::task::JoinError),
-    #[error("the Lease could not be renewed in time, so another replica may lead")]
-    LeaseLost,
-    #[error(
-        "for five minutes the API server let this process do nothing, so it must be restarted: certificates, CA files and some tokens are read at the start. If this comes again, check the kubeconfig or the service account, its roles, and the server's certificate. The last answer was: {0}"
-    )]
-    CutOff(String),
+    #[error(transparent)]
+    Election(#[from] ElectionError),
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
 }
 
 /// What all loops share.
@@ -98,19 +98,17 @@ pub struct Operator {
     /// Canonical names whose holder may be gone.
     pub(super) orphans: Queue<Arc<str>>,
     pub(super) live_namespaces: LiveReads,
-    pub(super) events: Events,
+    pub(super) events: Arc<Events>,
     pub(super) orphan_delay: Duration,
     /// Whether every store has its first full list.
     pub(super) synced: AtomicBool,
     pub(super) clock: Clock,
     /// On requests by annotation.
-    pub(super) request_limit: Limit,
+    pub(super) request_limit: RateLimiter,
     /// On new tokens.
-    pub(super) token_limit: Limit,
-    pub(super) definitions: Definitions,
+    pub(super) token_limit: RateLimiter,
     pub(super) shard: Shard,
     namespaces: Vec<String>,
-    pub(super) calls: Calls,
     pub(super) readiness: Arc<Readiness>,
 }
 
@@ -119,14 +117,23 @@ impl Operator {
     /// its first full list.
     pub async fn run(config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
-        let calls = Calls {
+        let client = Client {
+            api: config.client,
             metrics: Arc::clone(&config.metrics),
             deadline: config.api_timeout,
-            tenure: config.tenure,
+            leadership: config.leadership,
             access: Arc::clone(&access),
         };
-        let (events, publisher) =
-            Events::new(config.client.clone(), config.instance, calls.clone());
+        let (events, publisher) = Events::new(client.clone(), config.instance);
+        let events = Arc::new(events);
+        let watching = Watching {
+            client: config.watch_client,
+            metrics: Arc::clone(&config.metrics),
+            readiness: Arc::clone(&config.readiness),
+            access: Arc::clone(&access),
+            events: Arc::clone(&events),
+            definitions: Arc::default(),
+        };
         let concurrency = config.concurrency.max(1);
         let most = share(concurrency);
         let metrics = Arc::clone(&config.metrics);
@@ -135,7 +142,7 @@ impl Operator {
         let places = checks::places(concurrency);
         metrics.workers(Controller::Check, places);
         let operator = Arc::new_cyclic(|operator: &Weak<Self>| Self {
-            client: config.client,
+            client,
             settings: config.settings,
             gatherer: config.gatherer,
             metrics: config.metrics,
@@ -162,8 +169,8 @@ impl Operator {
                 orphan_lane_by(operator),
             ),
             live_namespaces: LiveReads::default(),
-            request_limit: Limit::new(REQUESTS.0, REQUESTS.1),
-            token_limit: Limit::new(
+            request_limit: RateLimiter::new(REQUESTS.0, REQUESTS.1),
+            token_limit: RateLimiter::new(
                 u32::try_from(config.max_pending).unwrap_or(u32::MAX),
                 TOKEN_REFILL,
             ),
@@ -171,10 +178,8 @@ impl Operator {
             orphan_delay: config.orphan_delay,
             synced: AtomicBool::new(false),
             clock: Clock::default(),
-            definitions: Definitions::default(),
             shard: config.shard,
             namespaces: config.namespaces,
-            calls,
             readiness: config.readiness,
         });
         let publisher = tokio::spawn(publisher.run());
@@ -184,33 +189,33 @@ impl Operator {
         }
 
         let mut watches = JoinSet::new();
-        let synced = operator.watch_all(&config.watch_client, &mut watches);
+        let synced = operator.watch_all(&watching, &mut watches);
         tokio::pin!(synced);
         tokio::select! {
             () = &mut synced => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = watches.join_next() => return Err(ended_early(ended)),
-            why = access.cut_off() => return Err(OperatorError::CutOff(why)),
+            why = access.cut_off() => return Err(why.into()),
         }
         operator.readiness.clear(&NotReady::Phase);
         tracing::info!("all stores are filled; reconciling");
 
         operator.stores.domains_mut().fill_quotas();
         operator.look_for_missing_holders();
-        watches.spawn(clock::watch(Arc::clone(&operator)));
+        watches.spawn(operator.clone().watch_clock());
         let mut workers = operator.start_workers(concurrency);
         let outcome = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
             Some(ended) = watches.join_next() => Err(ended_early(ended)),
-            why = access.cut_off() => Err(OperatorError::CutOff(why)),
+            why = access.cut_off() => Err(why.into()),
         };
         operator.readiness.set(NotReady::Phase, "the process ends");
         tracing::info!("stopping; finishing what is under way");
         operator.finish(workers).await;
         watches.shutdown().await;
         // With the last sender gone the publisher ends after what it has.
-        drop(operator);
+        drop((operator, watching));
         drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
         outcome
     }
@@ -235,14 +240,6 @@ impl Operator {
         self.orphans.close();
     }
 
-    /// Makes one call to the API server.
-    pub(super) async fn call<T>(
-        &self,
-        request: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, CallError> {
-        self.calls.make(request).await
-    }
-
     /// Whether this operator looks after the namespace.
     pub(super) fn watches(&self, namespace: &str) -> bool {
         self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
@@ -260,6 +257,17 @@ impl Operator {
         }
     }
 
+    /// Has everything looked at again whose next look may come too late.
+    async fn watch_clock(self: Arc<Self>) {
+        let set = |forward: Option<Timestamp>| {
+            if let Some(now) = forward {
+                self.stores.domains_mut().forget_overdue(now);
+            }
+            self.look_at_all();
+        };
+        clock::watch(&self.clock, set).await;
+    }
+
     /// Asks again for what failed: what stood in the way may be gone.
     pub(super) fn retry_failed(&self) {
         self.domains.retry_failed();
@@ -271,7 +279,7 @@ impl Operator {
 
     fn watch_all(
         self: &Arc<Self>,
-        client: &Client,
+        watching: &Watching,
         tasks: &mut JoinSet<()>,
     ) -> impl Future<Output = ()> + use<> {
         let mut synced = Vec::new();
@@ -284,31 +292,24 @@ impl Operator {
                 .collect()
         };
         for scope in scopes {
-            synced.push(watch::start::<namespace::Sink>(
-                self,
-                client,
+            synced.push(watching.start(namespace::Handler(Arc::clone(self)), scope.clone(), tasks));
+            synced.push(watching.start(
+                domain_approval::Handler(Arc::clone(self)),
                 scope.clone(),
                 tasks,
             ));
-            synced.push(watch::start::<domain_approval::Sink>(
-                self,
-                client,
+            synced.push(watching.start(
+                organization::Handler(Arc::clone(self)),
                 scope.clone(),
                 tasks,
             ));
-            synced.push(watch::start::<organization::Sink>(
-                self,
-                client,
-                scope.clone(),
+            synced.push(watching.start(
+                organization_domain::Handler(Arc::clone(self)),
+                scope,
                 tasks,
-            ));
-            synced.push(watch::start::<organization_domain::Sink>(
-                self, client, scope, tasks,
             ));
         }
-        synced.push(watch::start::<verified_domain::Sink>(
-            self, client, None, tasks,
-        ));
+        synced.push(watching.start(verified_domain::Handler(Arc::clone(self)), None, tasks));
         join_all(synced).map(|_| ())
     }
 
@@ -377,7 +378,7 @@ fn share(workers: usize) -> usize {
 async fn work<K, F>(operator: &Operator, controller: Controller, queue: &Queue<K>, reconcile: F)
 where
     K: Clone + Eq + std::hash::Hash + Ord + std::fmt::Display,
-    F: for<'a> Fn(&'a Operator, &'a K) -> BoxFuture<'a, Result<Option<Duration>, CallError>>,
+    F: for<'a> Fn(&'a Operator, &'a K) -> BoxFuture<'a, Result<Option<Duration>, ApiError>>,
 {
     while let Some((key, waited)) = queue.next().await {
         operator.metrics.queue_waited(controller, waited);
@@ -390,7 +391,7 @@ where
                     None => ReconcileResult::Success,
                 });
             }
-            Err(error) if error.can_pass() => {
+            Err(error) if error.is_retryable() => {
                 tracing::warn!(%key, %error, controller = controller.as_str(), "will try again");
                 queue.failed(&key);
                 timer.finish(ReconcileResult::Error);
@@ -409,18 +410,18 @@ where
     }
 }
 
-fn lane_by(operator: &Weak<Operator>) -> impl Fn(&Key) -> Lane + Send + Sync + use<> {
+fn lane_by(operator: &Weak<Operator>) -> impl Fn(&Key) -> Flow + Send + Sync + use<> {
     let operator = Weak::clone(operator);
     move |key| lane(operator.upgrade().as_deref(), key)
 }
 
-fn orphan_lane_by(operator: &Weak<Operator>) -> impl Fn(&Arc<str>) -> Lane + Send + Sync + use<> {
+fn orphan_lane_by(operator: &Weak<Operator>) -> impl Fn(&Arc<str>) -> Flow + Send + Sync + use<> {
     let operator = Weak::clone(operator);
     move |name| orphan_lane(operator.upgrade().as_deref(), name)
 }
 
 /// Where an organization domain stands in line.
-fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
+fn lane(operator: Option<&Operator>, key: &Key) -> Flow {
     let Some(domain) = operator.and_then(|operator| operator.stores.domains().get(key)) else {
         return namespace_lane(key.namespace());
     };
@@ -431,11 +432,11 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
         let domains = operator.stores.domains();
         domains.next_check(key, &domain.uid).is_some()
     });
-    Lane {
+    Flow {
         class: if held && planned {
-            Class::Held
+            Priority::Held
         } else {
-            Class::Pending
+            Priority::Pending
         },
         namespace: key.namespace().into(),
         organization: domain.organization.name().into(),
@@ -443,7 +444,7 @@ fn lane(operator: Option<&Operator>, key: &Key) -> Lane {
 }
 
 /// The many that one tenant gives up hold up no other's.
-fn orphan_lane(operator: Option<&Operator>, name: &str) -> Lane {
+fn orphan_lane(operator: Option<&Operator>, name: &str) -> Flow {
     let holding = operator.and_then(|operator| operator.stores.holdings().get(name));
     let namespace = holding
         .as_ref()
@@ -451,9 +452,9 @@ fn orphan_lane(operator: Option<&Operator>, name: &str) -> Lane {
     namespace_lane(namespace.unwrap_or_default())
 }
 
-fn namespace_lane(namespace: &str) -> Lane {
-    Lane {
-        class: Class::Pending,
+fn namespace_lane(namespace: &str) -> Flow {
+    Flow {
+        class: Priority::Pending,
         namespace: namespace.into(),
         organization: "".into(),
     }

@@ -4,61 +4,66 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::api::{ObjectMeta, PostParams};
-use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
-use super::calls::CallError;
 use super::operator::Operator;
-use super::store::Key;
-use super::store::organizations::OrganizationView;
-use super::watch;
 use crate::api::conditions::{self, ConditionStatus, READY, Wanted};
 use crate::api::organization::{
     MAX_LISTED_DOMAINS, Organization, OrganizationSpec, OrganizationStatus,
 };
 use crate::api::reason::Reason;
+use crate::cluster::decode::Unreadable;
+use crate::cluster::error::ApiError;
+use crate::cluster::objects::Objects;
+use crate::cluster::store::Key;
+use crate::cluster::store::organizations::OrganizationView;
+use crate::cluster::watch;
 use crate::model::facts::whole_second;
 use crate::model::uid::Uid;
-use crate::objects::{Objects, Unreadable};
 
 /// Least time between two writes of one summary. A summary lists up to a hundred names and costs the API
 /// server more than any other write.
 const COALESCE: Duration = Duration::from_secs(5);
 
 /// What the watch of organizations does.
-pub struct Sink;
+pub struct Handler(pub Arc<Operator>);
 
-impl watch::Sink for Sink {
+impl watch::Handler for Handler {
     type Kind = Organization;
 
-    fn objects(client: &Client, scope: Option<&str>) -> Objects<Organization> {
+    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<Organization> {
         match scope {
             Some(namespace) => Objects::namespaced(client.clone(), namespace),
             None => Objects::all(client.clone()),
         }
     }
 
-    fn applied(operator: &Operator, object: Organization, listed: bool) {
-        operator.remember_organization(object, listed);
+    fn applied(&self, object: Organization, listed: bool) {
+        self.0.remember_organization(object, listed);
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
-        let mut organizations = operator.stores.organizations_mut();
+    fn deleted(&self, key: &Key, uid: Option<&Uid>) {
+        let mut organizations = self.0.stores.organizations_mut();
         match (organizations.get(key), uid) {
             (Some(known), Some(uid)) if known.uid != *uid => return,
             _ => organizations.remove(key),
         };
         drop(organizations);
-        operator.look_at_domains_of(key);
+        self.0.look_at_domains_of(key);
     }
 
-    fn unreadable(operator: &Operator, key: Key, _: &Unreadable) {
-        operator.stores.organizations_mut().insert_unreadable(key);
+    fn invalid(&self, key: Key, _: &Unreadable) {
+        self.0.stores.organizations_mut().insert_unreadable(key);
     }
 
-    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
-        operator.stores.organizations().keys_in(scope)
+    fn listed(&self) {
+        self.0.retry_failed();
+    }
+
+    fn known(&self, scope: Option<&str>) -> Vec<Key> {
+        self.0.stores.organizations().keys_in(scope)
     }
 }
 
@@ -84,11 +89,11 @@ impl Operator {
     }
 
     /// Whether the organization is there, read live.
-    pub(super) async fn organization_exists_live(&self, key: &Key) -> Result<bool, CallError> {
-        let api = Objects::<Organization>::namespaced(self.client.clone(), key.namespace());
-        match self.call(api.get_metadata(key.name())).await {
+    pub(super) async fn organization_exists_live(&self, key: &Key) -> Result<bool, ApiError> {
+        let api = self.client.namespaced::<Organization>(key.namespace());
+        match self.client.call(api.get_metadata(key.name())).await {
             Ok(found) => Ok(found.deletion_timestamp.is_none()),
-            Err(CallError::NotFound) => Ok(false),
+            Err(ApiError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -103,7 +108,7 @@ impl Operator {
 }
 
 /// Looks at one organization; says after which time to look again without any event.
-pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, ApiError> {
     let (organization, written) = {
         let organizations = operator.stores.organizations();
         let Some(organization) = organizations.get(key) else {
@@ -134,12 +139,13 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
         spec: OrganizationSpec::default(),
         status: Some(status),
     };
-    let api = Objects::<Organization>::namespaced(operator.client.clone(), key.namespace());
+    let api = operator.client.namespaced::<Organization>(key.namespace());
     let params = PostParams {
         field_manager: Some("freehold".to_owned()),
         ..PostParams::default()
     };
     match operator
+        .client
         .call(api.replace_status(key.name(), &params, &object))
         .await
     {
@@ -154,7 +160,7 @@ pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration
             Ok(None)
         }
         // The watch brings the change, and with it this key again.
-        Err(CallError::Conflict | CallError::NotFound) => Ok(Some(COALESCE)),
+        Err(ApiError::Conflict | ApiError::NotFound) => Ok(Some(COALESCE)),
         Err(error) => Err(error),
     }
 }

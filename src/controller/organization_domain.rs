@@ -18,17 +18,17 @@ use self::admission::Admission;
 use self::apply::{Applied, apply};
 use self::check::RecalledToken;
 pub use self::check::{Checked, check_now};
-pub use self::mirror::Sink;
+pub use self::mirror::Handler;
 use self::notices::publish_untold;
 use self::times::next_check;
 pub use self::times::wait;
-use super::calls::CallError;
 use super::operator::Operator;
-use super::store::Key;
-use super::store::domain::{Domain, Kept};
-use super::store::holdings::HoldingView;
 use crate::api::Strategy;
 use crate::api::organization_domain::{OrganizationDomainStatus, State};
+use crate::cluster::error::ApiError;
+use crate::cluster::store::Key;
+use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::holdings::HoldingView;
 use crate::model::challenge::{TOKEN_OCTETS, Token};
 use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
 use crate::model::name::DomainName;
@@ -70,7 +70,7 @@ impl Operator {
 
     /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no
     /// state is given or taken back on the word of a cache.
-    async fn held_by(&self, domain: &Domain) -> Result<HeldBy, CallError> {
+    async fn held_by(&self, domain: &Domain) -> Result<HeldBy, ApiError> {
         let Some(canonical) = &domain.canonical else {
             return Ok(HeldBy::Nobody);
         };
@@ -139,7 +139,7 @@ async fn look(
     key: &Key,
     read: Option<Arc<Domain>>,
     checked: bool,
-) -> Result<Looked, CallError> {
+) -> Result<Looked, ApiError> {
     let Some(known) = operator.stores.domains().get(key) else {
         return Ok(Looked::Gone);
     };
@@ -166,11 +166,11 @@ async fn look(
 }
 
 /// Looks at one organization domain; says after which time to look again without any event.
-pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, CallError> {
+pub async fn reconcile(operator: &Operator, key: &Key) -> Result<Option<Duration>, ApiError> {
     let mut checked = operator.checks.take(key);
     let looked = look_at(operator, key, &mut checked).await;
     if let Some(checked) = checked
-        && looked.as_ref().is_err_and(CallError::can_pass)
+        && looked.as_ref().is_err_and(ApiError::is_retryable)
     {
         operator.check_again(key, &checked.uid);
     }
@@ -200,7 +200,7 @@ async fn look_at(
     operator: &Operator,
     key: &Key,
     checked: &mut Option<Checked>,
-) -> Result<Option<Duration>, CallError> {
+) -> Result<Option<Duration>, ApiError> {
     // As the check read it. What changed since is read again.
     let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
     // A request that meets a check costs no other one.
@@ -217,7 +217,7 @@ async fn look_at(
             Looked::Whole(domain) => domain,
         };
         let Kept::Whole(status) = &domain.kept else {
-            return Err(CallError::Conflict);
+            return Err(ApiError::Conflict);
         };
         let held_by = operator.held_by(&domain).await?;
         if is_seen_to(operator, &domain, held_by) {
@@ -302,7 +302,7 @@ async fn look_at(
             }
         }
     }
-    Err(CallError::Conflict)
+    Err(ApiError::Conflict)
 }
 
 /// After a decision was written: when to look again.
@@ -380,7 +380,7 @@ async fn changed_approval(
     domain: &Domain,
     now: Timestamp,
     decided_on: Option<Timestamp>,
-) -> Result<bool, CallError> {
+) -> Result<bool, ApiError> {
     Ok(operator.approved_until_live(domain, now).await? != decided_on)
 }
 
@@ -406,7 +406,7 @@ fn own(operator: &Operator, domain: &Domain) -> Option<Arc<HoldingView>> {
 }
 
 /// The token to issue where one is issued: that which was looked for already, or one in reserve.
-fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, CallError> {
+fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, ApiError> {
     let token = match recalled {
         Some(RecalledToken::Replaced(token)) => token.clone(),
         Some(RecalledToken::Published(_) | RecalledToken::Unknown) | None => fresh_token()?,
@@ -415,10 +415,10 @@ fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, Cal
 }
 
 /// From the operating system.
-fn fresh_token() -> Result<Token, CallError> {
+fn fresh_token() -> Result<Token, ApiError> {
     let mut octets = [0; TOKEN_OCTETS];
     SysRng
         .try_fill_bytes(&mut octets)
-        .map_err(|error| CallError::NoRandomness(error.to_string()))?;
+        .map_err(|error| ApiError::NoRandomness(error.to_string()))?;
     Ok(Token::from_random(octets))
 }

@@ -4,13 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::calls::CallError;
 use super::operator::Operator;
-use super::store::domain::{Domain, Kept};
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
 };
-use crate::objects::Decoded;
+use crate::cluster::decode::Decoded;
+use crate::cluster::error::ApiError;
+use crate::cluster::store::domain::{Domain, Kept};
 
 const FIELD_MANAGER: &str = "freehold";
 
@@ -20,7 +20,7 @@ pub async fn write(
     operator: &Operator,
     domain: &Domain,
     status: &OrganizationDomainStatus,
-) -> Result<Decoded<OrganizationDomain>, CallError> {
+) -> Result<Decoded<OrganizationDomain>, ApiError> {
     let object = OrganizationDomain {
         metadata: ObjectMeta {
             name: Some(domain.key.name().to_owned()),
@@ -45,6 +45,7 @@ pub async fn write(
         ..PostParams::default()
     };
     operator
+        .client
         .call(api.replace_status(domain.key.name(), &params, &object))
         .await
 }
@@ -59,7 +60,7 @@ pub async fn write_over(
     decided_on: &Domain,
     live: &Domain,
     status: &OrganizationDomainStatus,
-) -> Result<Option<Decoded<OrganizationDomain>>, CallError> {
+) -> Result<Option<Decoded<OrganizationDomain>>, ApiError> {
     let Kept::Whole(before) = &live.kept else {
         return Ok(None);
     };
@@ -85,12 +86,13 @@ pub async fn write_over(
         ..PatchParams::default()
     };
     let written = operator
+        .client
         .call(api.patch_status(live.key.name(), &params, &patch))
         .await;
     match written {
         Ok(written) => Ok(Some(written)),
         // A test that failed is told as an invalid request.
-        Err(CallError::Conflict | CallError::NotFound | CallError::Refused(_)) => Ok(None),
+        Err(ApiError::Conflict | ApiError::NotFound | ApiError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

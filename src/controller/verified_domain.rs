@@ -5,22 +5,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::api::{DeleteParams, Preconditions};
 
-use super::calls::CallError;
 use super::operator::Operator;
 use super::organization_domain;
-use super::store::Key;
-use super::store::domain::{Domain, Kept};
-use super::store::holdings::HoldingView;
-use super::watch;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::api::verified_domain::VerifiedDomain;
+use crate::cluster::error::ApiError;
+use crate::cluster::objects::Objects;
+use crate::cluster::store::Key;
+use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::holdings::HoldingView;
+use crate::cluster::watch;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
 use crate::model::uid::Uid;
-use crate::objects::Objects;
 
 /// Least time between two releases of orphans, and before another try.
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -29,34 +28,39 @@ const RELEASE_PAUSE: Duration = Duration::from_millis(100);
 const IMPORT_REMINDER: Duration = Duration::from_mins(10);
 
 /// What the watch of holdings does.
-pub struct Sink;
+pub struct Handler(pub Arc<Operator>);
 
-impl watch::Sink for Sink {
+impl watch::Handler for Handler {
     type Kind = VerifiedDomain;
 
-    fn objects(client: &Client, _: Option<&str>) -> Objects<VerifiedDomain> {
+    fn objects(client: &kube::Client, _: Option<&str>) -> Objects<VerifiedDomain> {
         Objects::all(client.clone())
     }
 
-    fn applied(operator: &Operator, object: VerifiedDomain, listed: bool) {
-        operator.remember_holding(HoldingView::project(object), listed);
+    fn applied(&self, object: VerifiedDomain, listed: bool) {
+        self.0
+            .remember_holding(HoldingView::project(object), listed);
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
+    fn deleted(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
-            let mut holdings = operator.stores.holdings_mut();
+            let mut holdings = self.0.stores.holdings_mut();
             match uid {
                 Some(uid) => holdings.remove_uid(key.name(), uid),
                 None => holdings.remove(key.name()),
             }
         };
         if gone.is_some() {
-            operator.look_at_all_that_state(key.name());
+            self.0.look_at_all_that_state(key.name());
         }
     }
 
-    fn known(operator: &Operator, _: Option<&str>) -> Vec<Key> {
-        operator
+    fn listed(&self) {
+        self.0.retry_failed();
+    }
+
+    fn known(&self, _: Option<&str>) -> Vec<Key> {
+        self.0
             .stores
             .holdings()
             .names()
@@ -115,16 +119,16 @@ impl Operator {
     pub(super) async fn refresh_holding(
         &self,
         name: &str,
-    ) -> Result<Option<Arc<HoldingView>>, CallError> {
+    ) -> Result<Option<Arc<HoldingView>>, ApiError> {
         let known = self.stores.holdings().get(name);
-        let api = Objects::<VerifiedDomain>::all(self.client.clone());
-        match self.call(api.get(name)).await {
+        let api = self.client.all::<VerifiedDomain>();
+        match self.client.call(api.get(name)).await {
             Ok(object) => {
                 let holding = HoldingView::project(object.0?);
                 self.remember_holding(holding.clone(), false);
                 Ok(Some(Arc::new(holding)))
             }
-            Err(CallError::NotFound) => {
+            Err(ApiError::NotFound) => {
                 // One made since the question was asked is another, and nobody would tell of it again.
                 if let Some(known) = known
                     && self
@@ -142,14 +146,14 @@ impl Operator {
     }
 
     /// Deletes exactly this holding: another uid or resource version is somebody else's.
-    pub(super) async fn delete_holding(&self, holding: &HoldingView) -> Result<(), CallError> {
+    pub(super) async fn delete_holding(&self, holding: &HoldingView) -> Result<(), ApiError> {
         let params = DeleteParams::default().preconditions(Preconditions {
             uid: Some(holding.uid.to_string()),
             resource_version: Some(holding.version.to_string()),
         });
-        let api = Objects::<VerifiedDomain>::all(self.client.clone());
-        match self.call(api.delete(&holding.name, &params)).await {
-            Ok(()) | Err(CallError::NotFound) => {
+        let api = self.client.all::<VerifiedDomain>();
+        match self.client.call(api.delete(&holding.name, &params)).await {
+            Ok(()) | Err(ApiError::NotFound) => {
                 self.stores
                     .holdings_mut()
                     .remove_uid(&holding.name, &holding.uid);
@@ -181,7 +185,7 @@ impl Operator {
 }
 
 /// Looks at a holding whose holder may be gone, or left alone; says after which time to look again.
-pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duration>, CallError> {
+pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duration>, ApiError> {
     let Some(holding) = operator.stores.holdings().get(name) else {
         return Ok(None);
     };
@@ -196,7 +200,7 @@ pub async fn reconcile(operator: &Operator, name: &str) -> Result<Option<Duratio
         return Ok(Some(IMPORT_REMINDER));
     }
     match release_unless_there(operator, &holding).await {
-        Err(CallError::Conflict) => {
+        Err(ApiError::Conflict) => {
             operator.refresh_holding(name).await?;
             Ok(Some(RELEASE_PAUSE))
         }
@@ -240,7 +244,7 @@ fn states(domain: &Domain, holding: &HoldingView) -> bool {
 pub(super) async fn release_if_gone(
     operator: &Operator,
     holding: &HoldingView,
-) -> Result<bool, CallError> {
+) -> Result<bool, ApiError> {
     if holding.importing {
         return Ok(false);
     }
@@ -252,12 +256,13 @@ pub(super) async fn release_if_gone(
 async fn release_unless_there(
     operator: &Operator,
     holding: &HoldingView,
-) -> Result<Option<Domain>, CallError> {
+) -> Result<Option<Domain>, ApiError> {
     let holder = &holding.holder;
-    let api =
-        Objects::<OrganizationDomain>::namespaced(operator.client.clone(), holder.key.namespace());
-    let there = match operator.call(api.get(holder.key.name())).await {
-        Err(CallError::NotFound) => None,
+    let api = operator
+        .client
+        .namespaced::<OrganizationDomain>(holder.key.namespace());
+    let there = match operator.client.call(api.get(holder.key.name())).await {
+        Err(ApiError::NotFound) => None,
         Err(error) => return Err(error),
         Ok(object) => {
             let live = Domain::project_with(object, &holding.name, &holder.organization);

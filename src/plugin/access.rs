@@ -9,8 +9,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cli::cluster::{Cluster, ClusterError};
+use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::objects::Objects;
 use crate::model::terminal;
-use crate::objects::{Decoded, Objects, Unreadable};
 
 /// Which cluster and namespace, as kubectl's own flags say it.
 #[derive(Clone, Debug, Default, Args)]

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::access::{Access, Target, list};
 use super::{Cli, Failure};
-use crate::objects::Objects;
+use crate::cluster::objects::Objects;
 
 /// The program that kubectl looks for when it completes `kubectl freehold`.
 pub(super) const OF_KUBECTL: &str = "kubectl_complete-freehold";

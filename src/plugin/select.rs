@@ -5,8 +5,9 @@ use clap::Args;
 use super::access::{Access, AccessError, LIST, list};
 use super::object_name::object_name;
 use crate::api::OrganizationDomain;
+use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::objects::Objects;
 use crate::model::terminal;
-use crate::objects::{Decoded, Objects, Unreadable};
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {

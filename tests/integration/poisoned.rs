@@ -3,7 +3,7 @@
 
 use freehold::api::{OrganizationDomain, State};
 use freehold::backup::LeftOut;
-use freehold::objects::Objects;
+use freehold::cluster::objects::Objects;
 use futures::future::join;
 use http::Request;
 use kube::ResourceExt;

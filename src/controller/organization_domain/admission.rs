@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cluster::store::domain::Domain;
 use crate::controller::operator::Operator;
-use crate::controller::store::domain::Domain;
 use crate::model::lifecycle::{self, Snapshot};
 
 /// What the limits let through in one reconcile, however often it decides.

@@ -9,13 +9,13 @@ use super::notices::publish;
 use super::{held, own};
 use crate::api::Strategy;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
-use crate::controller::calls::CallError;
+use crate::cluster::decode::Decoded;
+use crate::cluster::error::ApiError;
+use crate::cluster::store::domain::Domain;
 use crate::controller::holding::{self, Obstacle};
 use crate::controller::operator::Operator;
-use crate::controller::store::domain::Domain;
 use crate::controller::{status, verified_domain};
 use crate::model::lifecycle::{self, Decision, Holding};
-use crate::objects::Decoded;
 
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
@@ -36,7 +36,7 @@ pub async fn apply(
     status: &OrganizationDomainStatus,
     decision: &Decision,
     checked: Option<&Checked>,
-) -> Result<Applied, CallError> {
+) -> Result<Applied, ApiError> {
     // Until when what was found is as good as new.
     let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
     let obstacle = match &decision.holding {
@@ -78,7 +78,7 @@ pub async fn apply(
             }
             Ok(Written::Nothing(applied)) => return Ok(applied),
             // What is owed to others goes on all the same.
-            Err(error @ CallError::TooLarge(_)) => {
+            Err(error @ ApiError::TooLarge(_)) => {
                 tracing::warn!(key = %domain.key, %error, "the status cannot be written");
                 operator.keep_unwritten(domain, status, &decision.status);
             }
@@ -91,7 +91,7 @@ pub async fn apply(
         && let Some(holding) = own(operator, domain)
     {
         match operator.delete_holding(&holding).await {
-            Err(CallError::Conflict) => {
+            Err(ApiError::Conflict) => {
                 operator.refresh_holding(&holding.name).await?;
                 return Ok(Applied::Changed);
             }
@@ -111,10 +111,10 @@ async fn write(
     operator: &Operator,
     domain: &Domain,
     status: &OrganizationDomainStatus,
-) -> Result<Written, CallError> {
+) -> Result<Written, ApiError> {
     match status::write(operator, domain, status).await {
         Ok(written) => Ok(Written::Status(Box::new(written))),
-        Err(CallError::Conflict | CallError::NotFound) => {
+        Err(ApiError::Conflict | ApiError::NotFound) => {
             let live = operator.refresh(&domain.key).await?;
             let Some(live) = live.filter(|live| live.uid == domain.uid) else {
                 // What was taken for it a moment ago is an orphan by now.
@@ -134,7 +134,7 @@ async fn write(
 async fn not_yet_missing(
     operator: &Operator,
     domain: &Domain,
-) -> Result<Option<Obstacle>, CallError> {
+) -> Result<Option<Obstacle>, ApiError> {
     let organization = domain.organization.clone();
     if operator.stores.organizations().exists(&organization)
         || !operator.organization_exists_live(&organization).await?

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use super::{fresh_token, held, is_seen_to, lost_token};
 use crate::api::organization_domain::State;
-use crate::controller::calls::CallError;
+use crate::cluster::error::ApiError;
+use crate::cluster::store::Key;
+use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::holdings::HoldingView;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
-use crate::controller::store::Key;
-use crate::controller::store::domain::{Domain, Kept};
-use crate::controller::store::holdings::HoldingView;
 use crate::dns::Asker;
 use crate::model::challenge::{Challenge, Token};
 use crate::model::evidence::Evidence;
@@ -41,7 +41,7 @@ pub struct Checked {
 
 /// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
 /// any more.
-pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>, CallError> {
+pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>, ApiError> {
     let Some(known) = operator.stores.domains().get(key) else {
         return Ok(None);
     };
@@ -53,7 +53,7 @@ pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>
         },
     };
     let Kept::Whole(status) = &domain.kept else {
-        return Err(CallError::Conflict);
+        return Err(ApiError::Conflict);
     };
     let held_by = operator.held_by(&domain).await?;
     let now = operator.clock.now();
@@ -83,7 +83,7 @@ async fn check(
     operator: &Operator,
     domain: &Arc<Domain>,
     challenge: &Challenge,
-) -> Result<Checked, CallError> {
+) -> Result<Checked, ApiError> {
     let begun = Instant::now();
     let evidence = gather(operator, domain, challenge).await;
     judge(operator, domain, challenge, evidence, begun).await
@@ -113,7 +113,7 @@ async fn recall_token(
     domain: &Arc<Domain>,
     name: DomainName,
     holding: &HoldingView,
-) -> Result<Checked, CallError> {
+) -> Result<Checked, ApiError> {
     let begun = Instant::now();
     let mut challenge = Challenge {
         name,
@@ -147,7 +147,7 @@ async fn judge(
     challenge: &Challenge,
     evidence: Evidence,
     begun: Instant,
-) -> Result<Checked, CallError> {
+) -> Result<Checked, ApiError> {
     let judged = verdict::judge(challenge, &evidence);
     let state = domain.state().unwrap_or(State::Pending);
     operator.metrics.check(judged.verdict, state);
@@ -185,7 +185,7 @@ async fn judge_holder(
     holding: &HoldingView,
     challenge: &Challenge,
     evidence: &Evidence,
-) -> Result<Option<JudgedHolder>, CallError> {
+) -> Result<Option<JudgedHolder>, ApiError> {
     let Some(holder) = holding::live_holder(operator, holding).await? else {
         return Ok(None);
     };

@@ -3,50 +3,50 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::Client;
 use kube::api::{GetParams, ListParams};
 
 use super::own;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
-use crate::controller::calls::CallError;
+use crate::cluster::decode::Unreadable;
+use crate::cluster::error::ApiError;
+use crate::cluster::objects::Objects;
+use crate::cluster::store::Key;
+use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domains::Upserted;
+use crate::cluster::watch;
 use crate::controller::operator::Operator;
-use crate::controller::store::Key;
-use crate::controller::store::domain::{Domain, Kept};
-use crate::controller::store::domains::Upserted;
-use crate::controller::watch;
 use crate::model::uid::Uid;
-use crate::objects::{Objects, Unreadable};
 
 /// What the watch of organization domains does.
-pub struct Sink;
+pub struct Handler(pub Arc<Operator>);
 
-impl watch::Sink for Sink {
+impl watch::Handler for Handler {
     type Kind = OrganizationDomain;
 
-    fn objects(client: &Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
+    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
         match scope {
             Some(namespace) => Objects::namespaced(client.clone(), namespace),
             None => Objects::all(client.clone()),
         }
     }
 
-    fn selected(operator: &Operator, _: Option<&str>) -> ListParams {
+    fn selected(&self, _: Option<&str>) -> ListParams {
         let all = ListParams::default();
-        if operator.shard.is_whole() {
+        if self.0.shard.is_whole() {
             all
         } else {
-            all.labels_from(operator.shard.selector())
+            all.labels_from(self.0.shard.selector())
         }
     }
 
-    fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
+    fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
-        let domain = operator.stores.unwritten_mut().as_decided(domain);
-        operator.remember(domain, listed);
+        let domain = self.0.stores.unwritten_mut().as_decided(domain);
+        self.0.remember(domain, listed);
     }
 
-    fn unreadable(operator: &Operator, key: Key, object: &Unreadable) {
-        let Some(known) = operator.stores.domains().get(&key) else {
+    fn invalid(&self, key: Key, object: &Unreadable) {
+        let Some(known) = self.0.stores.domains().get(&key) else {
             return;
         };
         // What the store has stays, as an earlier state, unless that very object is gone.
@@ -54,16 +54,20 @@ impl watch::Sink for Sink {
         let gone = metadata.deletion_timestamp.is_some()
             || metadata.uid.as_deref().map(Uid::from).as_ref() != Some(&known.uid);
         if gone {
-            operator.forget(&key, Some(&known.uid));
+            self.0.forget(&key, Some(&known.uid));
         }
     }
 
-    fn deleted(operator: &Operator, key: &Key, uid: Option<&Uid>) {
-        operator.forget(key, uid);
+    fn deleted(&self, key: &Key, uid: Option<&Uid>) {
+        self.0.forget(key, uid);
     }
 
-    fn known(operator: &Operator, scope: Option<&str>) -> Vec<Key> {
-        operator.stores.domains().keys_in(scope)
+    fn listed(&self) {
+        self.0.retry_failed();
+    }
+
+    fn known(&self, scope: Option<&str>) -> Vec<Key> {
+        self.0.stores.domains().keys_in(scope)
     }
 }
 
@@ -180,14 +184,14 @@ impl Operator {
     }
 
     pub(in crate::controller) fn domain_api(&self, namespace: &str) -> Objects<OrganizationDomain> {
-        Objects::namespaced(self.client.clone(), namespace)
+        self.client.namespaced(namespace)
     }
 
     /// Reads the object live into the store, and whole; none where it is gone.
     pub(in crate::controller) async fn refresh(
         &self,
         key: &Key,
-    ) -> Result<Option<Arc<Domain>>, CallError> {
+    ) -> Result<Option<Arc<Domain>>, ApiError> {
         let known = self.stores.domains().get(key);
         self.refresh_with(key, known.as_deref(), &GetParams::default())
             .await
@@ -199,7 +203,7 @@ impl Operator {
     pub(in crate::controller) async fn refresh_since(
         &self,
         domain: &Domain,
-    ) -> Result<Option<Arc<Domain>>, CallError> {
+    ) -> Result<Option<Arc<Domain>>, ApiError> {
         let params = GetParams::at(&domain.version.to_string());
         self.refresh_with(&domain.key, Some(domain), &params).await
     }
@@ -209,9 +213,9 @@ impl Operator {
         key: &Key,
         known: Option<&Domain>,
         params: &GetParams,
-    ) -> Result<Option<Arc<Domain>>, CallError> {
+    ) -> Result<Option<Arc<Domain>>, ApiError> {
         let api = self.domain_api(key.namespace());
-        match self.call(api.get_with(key.name(), params)).await {
+        match self.client.call(api.get_with(key.name(), params)).await {
             Ok(object) => {
                 let ours = self.shard.takes_object(object.metadata());
                 let uid = object.metadata().uid.as_deref().map(Uid::from);
@@ -225,7 +229,7 @@ impl Operator {
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }
-            Err(CallError::NotFound) => {
+            Err(ApiError::NotFound) => {
                 // One made since the question was asked is another, and nobody would tell of it again.
                 if let Some(known) = known {
                     self.forget(key, Some(&known.uid));

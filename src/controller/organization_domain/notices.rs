@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::{held, own};
-use crate::controller::events::Subject;
+use crate::cluster::events::Subject;
+use crate::cluster::store::domain::Domain;
 use crate::controller::holding;
 use crate::controller::operator::Operator;
-use crate::controller::store::domain::Domain;
 use crate::model::lifecycle::{self, About, Notice, Snapshot};
 
 /// Publishes what the object says that nobody may have told of: what came into it while a look was under way

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cluster::store::Key;
+use crate::cluster::store::domain::{Domain, Kept};
 use crate::controller::operator::Operator;
-use crate::controller::store::Key;
-use crate::controller::store::domain::{Domain, Kept};
 use crate::model::facts::{Facts, Pace};
 use crate::model::schedule;
 use crate::model::uid::Uid;

@@ -11,15 +11,15 @@ use crate::model::share::may_have_one_more;
 const TURNS: u64 = 4;
 /// Where a key stands in line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lane {
-    pub class: Class,
+pub struct Flow {
+    pub class: Priority,
     pub namespace: Arc<str>,
     pub organization: Arc<str>,
 }
 
 /// What kind of work it is: neither starves the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum Priority {
     /// New and waiting domains, and everything else.
     Pending,
     /// Domains that are held: their proof is kept true, or passes on.
@@ -37,7 +37,7 @@ pub enum Share {
 
 /// Keys that are due.
 #[derive(Debug)]
-pub struct Line<K> {
+pub struct FairQueue<K> {
     pending: Namespaces<K>,
     held: Namespaces<K>,
     turn: u64,
@@ -46,7 +46,7 @@ pub struct Line<K> {
     share: Share,
 }
 
-impl<K> Line<K> {
+impl<K> FairQueue<K> {
     #[must_use]
     pub fn new(share: Share) -> Self {
         Self {
@@ -59,10 +59,10 @@ impl<K> Line<K> {
         }
     }
 
-    pub fn push(&mut self, key: K, lane: Lane) {
+    pub fn push(&mut self, key: K, lane: Flow) {
         match lane.class {
-            Class::Pending => self.pending.push(key, lane),
-            Class::Held => self.held.push(key, lane),
+            Priority::Pending => self.pending.push(key, lane),
+            Priority::Held => self.held.push(key, lane),
         }
     }
 
@@ -142,7 +142,7 @@ impl<K> Default for Namespaces<K> {
 }
 
 impl<K> Namespaces<K> {
-    fn push(&mut self, key: K, lane: Lane) {
+    fn push(&mut self, key: K, lane: Flow) {
         self.len += 1;
         let organizations = self
             .lines
@@ -198,15 +198,15 @@ impl<K> Organizations<K> {
 mod tests {
     use super::*;
 
-    fn lane(class: Class, namespace: &str, organization: &str) -> Lane {
-        Lane {
+    fn lane(class: Priority, namespace: &str, organization: &str) -> Flow {
+        Flow {
             class,
             namespace: namespace.into(),
             organization: organization.into(),
         }
     }
 
-    fn drain(line: &mut Line<u32>) -> Vec<u32> {
+    fn drain(line: &mut FairQueue<u32>) -> Vec<u32> {
         std::iter::from_fn(|| {
             let (key, namespace) = line.pop()?;
             line.done(&namespace);
@@ -217,14 +217,18 @@ mod tests {
 
     #[test]
     fn namespaces_take_turns_and_organizations_within_them() {
-        let mut line = Line::new(Share::UpTo(10));
+        let mut line = FairQueue::new(Share::UpTo(10));
         for key in 0..100 {
             line.push(
                 key,
-                lane(Class::Pending, "big", if key < 90 { "many" } else { "few" }),
+                lane(
+                    Priority::Pending,
+                    "big",
+                    if key < 90 { "many" } else { "few" },
+                ),
             );
         }
-        line.push(1000, lane(Class::Pending, "small", "one"));
+        line.push(1000, lane(Priority::Pending, "small", "one"));
         let order = drain(&mut line);
         assert_eq!(order[..5], [0, 1000, 90, 1, 91]);
         assert_eq!(order.len(), 101);
@@ -233,10 +237,10 @@ mod tests {
 
     #[test]
     fn neither_class_starves_the_other() {
-        let mut line = Line::new(Share::UpTo(10));
+        let mut line = FairQueue::new(Share::UpTo(10));
         for key in 0..100 {
-            line.push(key, lane(Class::Pending, "a", "a"));
-            line.push(1000 + key, lane(Class::Held, "a", "a"));
+            line.push(key, lane(Priority::Pending, "a", "a"));
+            line.push(1000 + key, lane(Priority::Held, "a", "a"));
         }
         let order = drain(&mut line);
         let held = order[..40].iter().filter(|&&key| key >= 1000).count();
@@ -245,14 +249,14 @@ mod tests {
 
     #[test]
     fn one_namespace_leaves_room_for_another() {
-        let mut line = Line::new(Share::UpTo(2));
+        let mut line = FairQueue::new(Share::UpTo(2));
         for key in 0..10 {
-            line.push(key, lane(Class::Pending, "slow", "a"));
+            line.push(key, lane(Priority::Pending, "slow", "a"));
         }
         let (_, slow) = line.pop().unwrap();
         line.pop().unwrap();
         assert!(line.pop().is_none());
-        line.push(99, lane(Class::Pending, "other", "a"));
+        line.push(99, lane(Priority::Pending, "other", "a"));
         assert_eq!(line.pop().unwrap().0, 99);
         line.done(&slow);
         assert_eq!(line.pop().unwrap().0, 2);
@@ -261,17 +265,17 @@ mod tests {
     #[test]
     fn namespaces_that_take_all_they_get_leave_some_places_to_others() {
         let places = 1024;
-        let mut line = Line::new(Share::OfPlaces(places));
+        let mut line = FairQueue::new(Share::OfPlaces(places));
         for namespace in 0..512 {
             for key in 0..8 {
-                line.push(key, lane(Class::Pending, &format!("{namespace}"), "a"));
+                line.push(key, lane(Priority::Pending, &format!("{namespace}"), "a"));
             }
         }
         let under_way = std::iter::from_fn(|| line.pop()).count();
         assert!(under_way < places, "{under_way}");
         // As often as it comes.
         for _ in 0..100 {
-            line.push(99, lane(Class::Pending, "other", "a"));
+            line.push(99, lane(Priority::Pending, "other", "a"));
             let (key, namespace) = line.pop().unwrap();
             assert_eq!(key, 99);
             line.done(&namespace);

@@ -9,8 +9,9 @@ use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::runtime::watcher::{Error, Event, Result};
 use serde::de::DeserializeOwned;
 
-use super::list::Page;
-use super::{Decoded, Objects, PAGE, decode};
+use super::decode::{Decoded, decode};
+use super::objects::{Objects, PAGE};
+use super::pages::Page;
 
 /// The API server has forgotten what happened since a version.
 const GONE: u16 = 410;

@@ -12,7 +12,7 @@ const MAX_BUCKETS: usize = 10_000;
 
 /// Token buckets, one for each namespace and registrable domain.
 #[derive(Debug)]
-pub struct Limit {
+pub struct RateLimiter {
     burst: u32,
     refill: Duration,
     buckets: Mutex<HashMap<(String, String), Bucket>>,
@@ -24,7 +24,7 @@ struct Bucket {
     full_at: Instant,
 }
 
-impl Limit {
+impl RateLimiter {
     /// `burst` at once, then one for each `refill`.
     #[must_use]
     pub fn new(burst: u32, refill: Duration) -> Self {
@@ -68,7 +68,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_then_one_each_refill() {
-        let limit = Limit::new(3, Duration::from_secs(10));
+        let limit = RateLimiter::new(3, Duration::from_secs(10));
         for _ in 0..3 {
             assert_eq!(limit.take("ns", "a.acme.com"), Ok(()));
         }

@@ -1,19 +1,16 @@
 //! Objects that the type no longer parses, for instance ones that an older definition let through.
 //! They are told of and left as they are.
 
-use std::sync::Arc;
-
 use kube::Resource;
 
-use super::events::Subject;
-use super::operator::Operator;
+use super::decode::Unreadable;
+use super::events::{Events, Subject};
 use crate::api::reason::Reason;
 use crate::model::lifecycle::{About, Notice};
-use crate::objects::Unreadable;
 
 /// Tells of an unreadable object, by log and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
-pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: Unreadable) {
+pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: Unreadable) {
     let kind = K::kind(&());
     let metadata = object.metadata;
     let subject = Subject {
@@ -29,7 +26,7 @@ pub fn report<K: Resource<DynamicType = ()>>(operator: &Arc<Operator>, object: U
         error = object.why,
         "the object cannot be read and is left as it is"
     );
-    operator.events.publish(
+    events.publish(
         &subject,
         Notice {
             about: About::OrganizationDomain,

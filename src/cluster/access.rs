@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::calls::CallError;
+use super::error::ApiError;
 use crate::telemetry::readiness::{NotReady, Readiness};
 
 /// Longer than an API server that has just started refuses everybody.
@@ -38,6 +38,13 @@ pub enum Purpose {
     Lease,
 }
 
+/// The API server refused this process for minutes; with what it said last.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "for five minutes the API server let this process do nothing, so it must be restarted: certificates, CA files and some tokens are read at the start. If this comes again, check the kubeconfig or the service account, its roles, and the server's certificate. The last answer was: {0}"
+)]
+pub struct CutOff(pub String);
+
 /// The refusals since the API server last let this process in.
 #[derive(Debug, Default)]
 struct Refused {
@@ -58,15 +65,15 @@ impl Access {
     }
 
     /// Counts a refusal; any other answer of the API server ends the count.
-    pub fn heard<T>(&self, result: &Result<T, CallError>) {
+    pub fn heard<T>(&self, result: &Result<T, ApiError>) {
         match result {
-            Err(error @ CallError::Untrusted(_)) => self.refused(error),
-            Err(error @ CallError::Forbidden(_)) if self.purpose == Purpose::Lease => {
+            Err(error @ ApiError::Untrusted(_)) => self.refused(error),
+            Err(error @ ApiError::Forbidden(_)) if self.purpose == Purpose::Lease => {
                 self.refused(error);
             }
-            Err(CallError::Unavailable(_) | CallError::TimedOut(_)) => self.lock().last = None,
+            Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => self.lock().last = None,
             // Nothing was sent.
-            Err(CallError::NotLeading | CallError::NoRandomness(_)) => {}
+            Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}
             _ => self.let_in(),
         }
     }
@@ -80,7 +87,7 @@ impl Access {
         }
     }
 
-    fn refused(&self, error: &CallError) {
+    fn refused(&self, error: &ApiError) {
         let mut refused = self.lock();
         let now = Instant::now();
         let step = refused.last.map(|last| now.duration_since(last));
@@ -106,9 +113,9 @@ impl Access {
     }
 
     /// Waits until the refusals have lasted too long; returns what the last one said.
-    pub async fn cut_off(&self) -> String {
+    pub async fn cut_off(&self) -> CutOff {
         self.cut_off.notified().await;
-        self.lock().why.clone()
+        CutOff(self.lock().why.clone())
     }
 
     fn not_ready(&self) -> NotReady {
@@ -136,13 +143,13 @@ mod tests {
         Access::new(purpose, Arc::new(readiness))
     }
 
-    fn answer(code: u16) -> Result<(), CallError> {
+    fn answer(code: u16) -> Result<(), ApiError> {
         let status = Status::failure("no", "Reason").with_code(code);
         Err(kube::Error::Api(Box::new(status)).into())
     }
 
     /// A call every two seconds, for so long.
-    async fn hear(access: &Access, result: &Result<(), CallError>, time: Duration) {
+    async fn hear(access: &Access, result: &Result<(), ApiError>, time: Duration) {
         for _ in 0..time.as_secs() / 2 {
             access.heard(result);
             advance(Duration::from_secs(2)).await;
@@ -177,7 +184,7 @@ mod tests {
             hear(&access, &answer(code), 280 * SECOND).await;
             assert!(!is_cut_off(&access).await, "{purpose:?} {code}");
             hear(&access, &answer(code), 20 * SECOND).await;
-            assert!(access.cut_off().await.contains("no"));
+            assert!(access.cut_off().await.0.contains("no"));
         }
     }
 
@@ -197,7 +204,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_api_server_that_is_away_ends_no_process() {
-        let away = [answer(503), answer(404), Err(CallError::TimedOut(SECOND))];
+        let away = [answer(503), answer(404), Err(ApiError::TimedOut(SECOND))];
         for purpose in [Purpose::Work, Purpose::Lease] {
             let access = access(purpose);
             for away in &away {

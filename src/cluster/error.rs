@@ -1,23 +1,17 @@
-//! Calls to the API server: each with a deadline, counted, and its failure sorted by what can be
-//! done about it.
+//! How a call to the API server failed, sorted by what can be done about it.
 
 use std::error::Error;
-use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kube::core::Status;
 use rustls::AlertDescription as Alert;
 
-use super::access::Access;
-use super::lease::Tenure;
-use crate::objects::Unreadable;
-use crate::telemetry::metrics::{CallResult, Metrics};
+use super::decode::Unreadable;
 
 /// What a caller can decide on.
 #[derive(Debug, thiserror::Error)]
-pub enum CallError {
+pub enum ApiError {
     /// The object changed since it was read: read and decide again.
     #[error("the object changed meanwhile")]
     Conflict,
@@ -58,15 +52,15 @@ pub enum CallError {
     NoRandomness(String),
 }
 
-impl CallError {
+impl ApiError {
     /// Whether waiting may help.
     #[must_use]
-    pub fn can_pass(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Refused(_) | Self::Unreadable(_))
     }
 }
 
-impl From<kube::Error> for CallError {
+impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
         let kube::Error::Api(status) = &error else {
             // No token comes of the program that the kubeconfig names for it.
@@ -150,41 +144,6 @@ fn is_of_a_certificate(alert: Alert) -> bool {
     )
 }
 
-/// How calls are made.
-#[derive(Clone)]
-pub struct Calls {
-    pub metrics: Arc<Metrics>,
-    pub deadline: Duration,
-    /// None where no other replica could lead.
-    pub tenure: Option<Tenure>,
-    /// Hears how the calls ended.
-    pub access: Arc<Access>,
-}
-
-impl Calls {
-    /// Makes one call.
-    pub async fn make<T>(
-        &self,
-        request: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, CallError> {
-        if self
-            .tenure
-            .as_ref()
-            .is_some_and(|tenure| !tenure.is_current())
-        {
-            return Err(CallError::NotLeading);
-        }
-        let (result, counted) = match tokio::time::timeout(self.deadline, request).await {
-            Ok(Ok(value)) => (Ok(value), CallResult::Success),
-            Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
-            Err(_) => (Err(CallError::TimedOut(self.deadline)), CallResult::Timeout),
-        };
-        self.metrics.api_calls(counted);
-        self.access.heard(&result);
-        result
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
@@ -210,12 +169,12 @@ mod tests {
             (503, true),
         ] {
             let status = Status::failure("no", "Reason").with_code(code);
-            let error = CallError::from(kube::Error::Api(Box::new(status)));
-            assert_eq!(error.can_pass(), passes, "{code}");
+            let error = ApiError::from(kube::Error::Api(Box::new(status)));
+            assert_eq!(error.is_retryable(), passes, "{code}");
             // A load balancer's own, as kube passes it on.
             let status = Status::failure("no", "Failed to parse error data").with_code(code);
-            let error = CallError::from(kube::Error::Api(Box::new(status)));
-            assert!(error.can_pass(), "{code}");
+            let error = ApiError::from(kube::Error::Api(Box::new(status)));
+            assert!(error.is_retryable(), "{code}");
         }
         // Only one of these is about an object that is not there.
         for (reason, is_missing) in [
@@ -224,8 +183,8 @@ mod tests {
             ("Failed to parse error data", false),
         ] {
             let status = Status::failure("no", reason).with_code(404);
-            let error = CallError::from(kube::Error::Api(Box::new(status)));
-            assert_eq!(matches!(error, CallError::NotFound), is_missing, "{reason}");
+            let error = ApiError::from(kube::Error::Api(Box::new(status)));
+            assert_eq!(matches!(error, ApiError::NotFound), is_missing, "{reason}");
         }
     }
 
@@ -234,7 +193,7 @@ mod tests {
         let service = |error: io::Error| kube::Error::Service(Box::new(error));
         let tls = |error| service(io::Error::other(error));
         let invalid = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let untrusted = |error: kube::Error| matches!(error.into(), CallError::Untrusted(_));
+        let untrusted = |error: kube::Error| matches!(error.into(), ApiError::Untrusted(_));
         assert!(untrusted(tls(invalid)));
         for (alert, expected) in [
             (Alert::CertificateExpired, true),

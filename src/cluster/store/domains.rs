@@ -398,7 +398,7 @@ mod tests {
     use super::*;
     use crate::api::conditions::VERIFIED;
     use crate::api::organization_domain::OrganizationDomainStatus;
-    use crate::controller::store::domain::Kept;
+    use crate::cluster::store::domain::Kept;
 
     fn verified(state: Option<State>) -> Vec<Condition> {
         let status = if state == Some(State::Verified) {

@@ -1,5 +1,5 @@
 //! A queue of keys, each due at a time: equal keys are one entry, the earlier time wins, and no key
-//! is handed out twice at once. Among those that are due, [`Line`] says who comes next.
+//! is handed out twice at once. Among those that are due, [`FairQueue`] says who comes next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fair::{Lane, Line, Share};
+use super::fair::{FairQueue, Flow, Share};
 use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
@@ -19,13 +19,13 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
     changed: Notify,
-    lane: Box<dyn Fn(&K) -> Lane + Send + Sync>,
+    lane: Box<dyn Fn(&K) -> Flow + Send + Sync>,
     counters: QueueCounters,
 }
 
 struct Inner<K> {
     waiting: BTreeSet<(Instant, K)>,
-    line: Line<K>,
+    line: FairQueue<K>,
     places: BTreeMap<K, Place>,
     failures: HashMap<K, u32>,
     closed: bool,
@@ -52,12 +52,12 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     pub fn new(
         share: Share,
         counters: QueueCounters,
-        lane: impl Fn(&K) -> Lane + Send + Sync + 'static,
+        lane: impl Fn(&K) -> Flow + Send + Sync + 'static,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
-                line: Line::new(share),
+                line: FairQueue::new(share),
                 places: BTreeMap::new(),
                 failures: HashMap::new(),
                 closed: false,
@@ -215,7 +215,7 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn take(
         &mut self,
         now: Instant,
-        lane: impl Fn(&K) -> Lane,
+        lane: impl Fn(&K) -> Flow,
     ) -> Result<(K, Duration), Option<Instant>> {
         while let Some((at, key)) = self.waiting.pop_first() {
             if at > now {
@@ -261,11 +261,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::controller::fair::Class;
+    use crate::workqueue::fair::Priority;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(Share::UpTo(9), QueueCounters::default(), |_| Lane {
-            class: Class::Pending,
+        Queue::new(Share::UpTo(9), QueueCounters::default(), |_| Flow {
+            class: Priority::Pending,
             namespace: "a".into(),
             organization: "a".into(),
         })

@@ -12,13 +12,13 @@ use crate::api::organization_domain::{
     CheckVerdict, OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
+use crate::cluster::decode::{Decoded, Unreadable};
 use crate::model::approval::Candidate;
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::settings::Settings;
 use crate::model::uid::Uid;
-use crate::objects::{Decoded, Unreadable};
 
 /// What is kept of an organization domain.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +255,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::objects::{Extent, decode};
+    use crate::cluster::decode::{Extent, decode};
 
     fn decoded(object: &serde_json::Value) -> Decoded<OrganizationDomain> {
         let text = object.to_string();

@@ -2,14 +2,11 @@
 //! monotonic clock, which also stands still while a machine sleeps: a look that was put off by another
 //! clock would come too late.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
-
-use super::operator::Operator;
 
 const PERIOD: Duration = Duration::from_secs(10);
 /// Seconds by which a clock is corrected without anybody setting it.
@@ -67,22 +64,23 @@ impl Clock {
     }
 }
 
-/// Has everything looked at again whose next look may come too late.
-pub async fn watch(operator: Arc<Operator>) {
-    let clock = &operator.clock;
+/// Calls `set` whenever the clock was set; with the time, where it was set forward.
+pub async fn watch(clock: &Clock, set: impl Fn(Option<Timestamp>)) {
     let mut before = clock.ahead_of_monotonic(Timestamp::now());
     loop {
         sleep(PERIOD).await;
         let now = Timestamp::now();
         match clock.was_set(now, &mut before) {
-            None => continue,
-            Some(Set::Back(seconds)) => tracing::warn!(seconds, "the clock was set back"),
+            None => {}
+            Some(Set::Back(seconds)) => {
+                tracing::warn!(seconds, "the clock was set back");
+                set(None);
+            }
             Some(Set::Forward(seconds)) => {
                 tracing::warn!(seconds, "the clock was set forward");
-                operator.stores.domains_mut().forget_overdue(now);
+                set(Some(now));
             }
         }
-        operator.look_at_all();
     }
 }
 

@@ -1,7 +1,7 @@
 //! One of several replicas works: the one that holds a Lease of `coordination.k8s.io` and renews it.
 //!
 //! No clock but the process's own counts, and that one never goes back: how long ago somebody renewed
-//! is how long ago this process saw the Lease change, and a tenure ends by the time at which the last
+//! is how long ago this process saw the Lease change, and leadership ends by the time at which the last
 //! renewal that succeeded was sent. (A suspended machine does not count its sleep.) The Lease saves
 //! work, it does not make writes safe: these carry resource versions.
 
@@ -12,16 +12,16 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::Client;
 use kube::api::{ObjectMeta, PostParams};
 use rand::RngExt;
 use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
-use super::access::{Access, Purpose};
-use super::calls::{CallError, Calls};
-use super::operator::{Config, Operator, OperatorError};
-use crate::objects::Objects;
+use super::access::{Access, CutOff, Purpose};
+use super::client::Client;
+use super::error::ApiError;
+use super::leadership::Leadership;
+use super::objects::Objects;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::{NOT_FILLED, NotReady, Readiness};
 
@@ -36,24 +36,21 @@ const RETRY_PERIOD: Duration = Duration::from_secs(2);
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A replica that leads or waits for its turn.
-pub struct Candidate {
-    api: Objects<Lease>,
+pub struct LeaderElector {
+    leases: Objects<Lease>,
     name: String,
     identity: String,
-    calls: Calls,
-    metrics: Arc<Metrics>,
+    client: Client,
     readiness: Arc<Readiness>,
 }
 
-/// Whether this process leads still.
-#[derive(Clone, Debug)]
-pub struct Tenure(Receiver<Instant>);
-
-impl Tenure {
-    #[must_use]
-    pub fn is_current(&self) -> bool {
-        Instant::now() < *self.0.borrow()
-    }
+/// Why a process that led, or was to lead, must end.
+#[derive(Debug, thiserror::Error)]
+pub enum ElectionError {
+    #[error("the Lease could not be renewed in time, so another replica may lead")]
+    LeaseLost,
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
 }
 
 /// A Lease as it was first seen.
@@ -79,14 +76,14 @@ impl Sight {
 enum Obstacle {
     /// It is another's by now.
     Taken,
-    Failed(CallError),
+    Failed(ApiError),
 }
 
-impl Candidate {
+impl LeaderElector {
     /// `instance` is told as the holder, with something behind it that no other process has.
     #[must_use]
     pub fn new(
-        client: Client,
+        api: kube::Client,
         namespace: &str,
         name: String,
         instance: &str,
@@ -96,44 +93,50 @@ impl Candidate {
         let suffix: [u8; 4] = rand::rng().random();
         Self {
             // Renewed by writing it as a whole.
-            api: Objects::namespaced(client, namespace).whole(),
+            leases: Objects::namespaced(api.clone(), namespace).whole(),
             identity: format!("{instance}_{}", HEXLOWER.encode(&suffix)),
-            calls: Calls {
-                metrics: Arc::clone(&metrics),
+            client: Client {
+                api,
+                metrics,
                 deadline: CALL_DEADLINE,
-                tenure: None,
+                leadership: None,
                 access: Arc::new(Access::new(Purpose::Lease, Arc::clone(&readiness))),
             },
             name,
-            metrics,
             readiness,
         }
     }
 
-    /// Runs the operator from when this replica leads until `stop` says so. Whoever waits is ready,
-    /// as long as it could take over.
-    pub async fn run(
+    /// Runs `lead` from when this replica leads until `stop` says so, or until it ends. Whoever waits is
+    /// ready, as long as it could take over.
+    ///
+    /// # Errors
+    /// That of `lead`, and where the Lease is lost or out of reach for good.
+    pub async fn run<E, F>(
         self,
-        mut config: Config,
         mut stop: Receiver<bool>,
-    ) -> Result<(), OperatorError> {
-        self.metrics.leads(&self.name, false);
+        lead: impl FnOnce(Leadership) -> F,
+    ) -> Result<(), E>
+    where
+        E: From<ElectionError>,
+        F: Future<Output = Result<(), E>>,
+    {
+        self.client.metrics.leads(&self.name, false);
         let (mut lease, until) = tokio::select! {
             taken = self.take() => taken,
-            why = self.calls.access.cut_off() => return Err(OperatorError::CutOff(why)),
+            why = self.client.access.cut_off() => return Err(ElectionError::from(why).into()),
             _ = stop.wait_for(|stop| *stop) => {
                 self.release().await;
                 return Ok(());
             }
         };
         tracing::info!(lease = self.name, identity = self.identity, "leading");
-        self.metrics.leads(&self.name, true);
-        let (until, tenure) = watch::channel(until);
-        config.tenure = Some(Tenure(tenure));
+        self.client.metrics.leads(&self.name, true);
+        let (until, receiver) = watch::channel(until);
         self.readiness.set(NotReady::Phase, NOT_FILLED);
         let outcome = tokio::select! {
-            outcome = Operator::run(config, stop) => outcome,
-            () = self.keep(&mut lease, &until) => return Err(OperatorError::LeaseLost),
+            outcome = lead(Leadership::new(receiver)) => outcome,
+            () = self.keep(&mut lease, &until) => return Err(ElectionError::LeaseLost.into()),
         };
         self.release().await;
         outcome
@@ -163,10 +166,10 @@ impl Candidate {
     async fn try_to_take(
         &self,
         sight: &mut Option<Sight>,
-    ) -> Result<Option<(Lease, Instant)>, CallError> {
-        let found = match self.calls.make(self.api.get(&self.name)).await {
+    ) -> Result<Option<(Lease, Instant)>, ApiError> {
+        let found = match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => Some(lease.0?),
-            Err(CallError::NotFound) => None,
+            Err(ApiError::NotFound) => None,
             Err(error) => return Err(error),
         };
         if let Some(lease) = &found {
@@ -193,16 +196,16 @@ impl Candidate {
                 spec: Some(self.claim(LeaseSpec::default())),
             };
             let params = PostParams::default();
-            match self.calls.make(self.api.create(&params, &lease)).await {
+            match self.client.call(self.leases.create(&params, &lease)).await {
                 // Where a name is free, only the namespace can be missing.
-                Err(CallError::NotFound) => return Err(CallError::NoNamespace),
+                Err(ApiError::NotFound) => return Err(ApiError::NoNamespace),
                 created => created.and_then(|lease| Ok(lease.0?)),
             }
         };
         match written {
             Ok(lease) => Ok(Some((lease, sent + RENEW_DEADLINE))),
             // Somebody was faster.
-            Err(CallError::Conflict | CallError::AlreadyExists | CallError::NotFound) => Ok(None),
+            Err(ApiError::Conflict | ApiError::AlreadyExists | ApiError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -254,8 +257,8 @@ impl Candidate {
                 }
                 // Our own, where a renewal was written and its answer lost, or something beside the
                 // holder changed.
-                Err(CallError::Conflict) => *lease = self.own().await?,
-                Err(CallError::NotFound) => return Err(Obstacle::Taken),
+                Err(ApiError::Conflict) => *lease = self.own().await?,
+                Err(ApiError::NotFound) => return Err(Obstacle::Taken),
                 Err(error) => return Err(Obstacle::Failed(error)),
             }
         }
@@ -263,7 +266,7 @@ impl Candidate {
 
     /// The Lease as it is, if it is ours.
     async fn own(&self) -> Result<Lease, Obstacle> {
-        match self.calls.make(self.api.get(&self.name)).await {
+        match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => {
                 let lease = lease.0.map_err(|error| Obstacle::Failed(error.into()))?;
                 let spec = lease.spec.as_ref();
@@ -274,20 +277,20 @@ impl Candidate {
                     Err(Obstacle::Taken)
                 }
             }
-            Err(CallError::NotFound) => Err(Obstacle::Taken),
+            Err(ApiError::NotFound) => Err(Obstacle::Taken),
             Err(error) => Err(Obstacle::Failed(error)),
         }
     }
 
-    async fn replace(&self, lease: &Lease) -> Result<Lease, CallError> {
+    async fn replace(&self, lease: &Lease) -> Result<Lease, ApiError> {
         let params = PostParams::default();
-        let request = self.api.replace(&self.name, &params, lease);
-        Ok(self.calls.make(request).await?.0?)
+        let request = self.leases.replace(&self.name, &params, lease);
+        Ok(self.client.call(request).await?.0?)
     }
 
     /// Gives the Lease back, so that another need not wait for its end.
     async fn release(&self) {
-        self.metrics.leads(&self.name, false);
+        self.client.metrics.leads(&self.name, false);
         let Ok(mut lease) = self.own().await else {
             return;
         };
@@ -323,8 +326,8 @@ mod tests {
         let readiness = Arc::new(Readiness::new());
         // As after a first look that found another's Lease.
         readiness.clear(&NotReady::Phase);
-        let candidate = Candidate::new(
-            Client::new(server, "default"),
+        let elector = LeaderElector::new(
+            kube::Client::new(server, "default"),
             "default",
             "freehold".to_owned(),
             "pod",
@@ -333,8 +336,8 @@ mod tests {
         );
         let ended = timeout(Duration::from_mins(20), async {
             tokio::select! {
-                _ = candidate.take() => panic!("nobody gave it the Lease"),
-                why = candidate.calls.access.cut_off() => why,
+                _ = elector.take() => panic!("nobody gave it the Lease"),
+                why = elector.client.access.cut_off() => why.0,
             }
         });
         (ended.await.ok(), readiness.reasons())
@@ -384,15 +387,6 @@ mod tests {
             let now = seen.since + Duration::from_secs(seconds);
             assert_eq!(seen.is_free(now), free, "{holder} {promised:?} {seconds}");
         }
-    }
-
-    #[test]
-    fn a_tenure_ends_by_itself() {
-        let (until, tenure) = watch::channel(Instant::now() + Duration::from_mins(1));
-        let tenure = Tenure(tenure);
-        assert!(tenure.is_current());
-        until.send_replace(Instant::now());
-        assert!(!tenure.is_current());
     }
 
     /// Whoever leads has stopped before another may begin, also where its last call to the API

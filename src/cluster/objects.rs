@@ -1,11 +1,6 @@
 //! Objects of the API server. Whatever it answers is decoded here, by one decoder that no object can
 //! break, and nothing that an object says is logged.
 
-mod decode;
-mod items;
-mod list;
-mod watch;
-
 use std::marker::PhantomData;
 use std::pin::pin;
 
@@ -21,13 +16,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use self::decode::decode_metadata;
-pub use self::decode::{Decoded, Extent, Unreadable, decode};
-use self::list::Page;
-pub use self::watch::watch;
+use super::decode::{Decoded, Extent, decode, decode_metadata};
+use super::pages::Page;
 
 /// Objects in one answer of the API server.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 /// An answer of more octets waits for its turn: etcd takes objects of 1.5 MB, and many are read at once.
 const LARGE: usize = 32 * 1024;
 static LARGE_ANSWERS: Semaphore = Semaphore::const_new(2);
@@ -36,9 +29,9 @@ type BuiltRequest = Result<Request<Vec<u8>>, kube::core::request::Error>;
 
 /// The objects of a kind, in one namespace or in all.
 pub struct Objects<K> {
-    client: Client,
-    requests: Requests,
-    extent: Extent,
+    pub(super) client: Client,
+    pub(super) requests: Requests,
+    pub(super) extent: Extent,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -195,7 +188,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         }
     }
 
-    async fn page(&self, params: &ListParams) -> kube::Result<Page> {
+    pub(super) async fn page(&self, params: &ListParams) -> kube::Result<Page> {
         let request = self.requests.list(params).map_err(Error::BuildRequest)?;
         Ok(Page::new(self.client.request_stream(request).await?))
     }

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::Client;
 use kube::api::PostParams;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::calls::{CallError, Calls};
+use super::client::Client;
+use super::error::ApiError;
+use super::objects::Objects;
 use crate::model::lifecycle::Notice;
-use crate::objects::Objects;
 use crate::telemetry::metrics::{EventResult, Metrics};
 
 /// Who reports, in every Event.
@@ -60,16 +60,15 @@ pub struct Publisher {
     receiver: mpsc::Receiver<(Subject, Notice)>,
     client: Client,
     instance: String,
-    calls: Calls,
 }
 
 impl Events {
     #[must_use]
-    pub fn new(client: Client, instance: String, calls: Calls) -> (Self, Publisher) {
+    pub fn new(client: Client, instance: String) -> (Self, Publisher) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let events = Self {
             sender,
-            metrics: Arc::clone(&calls.metrics),
+            metrics: Arc::clone(&client.metrics),
         };
         (
             events,
@@ -77,7 +76,6 @@ impl Events {
                 receiver,
                 client,
                 instance,
-                calls,
             },
         )
     }
@@ -97,42 +95,41 @@ impl Publisher {
             mut receiver,
             client,
             instance,
-            calls,
         } = self;
         let slots = Semaphore::new(CONCURRENCY);
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
             .for_each_concurrent(UNDER_WAY, |(subject, notice)| {
-                let api = Objects::<Event>::namespaced(client.clone(), namespace_of(&subject));
+                let api = client.namespaced(namespace_of(&subject));
                 let event = event(&subject, notice, &instance);
-                let (calls, slots) = (&calls, &slots);
-                async move { write(&api, &event, calls, slots).await }
+                let (client, slots) = (&client, &slots);
+                async move { write(client, &api, &event, slots).await }
             })
             .await;
     }
 }
 
-async fn write(api: &Objects<Event>, event: &Event, calls: &Calls, slots: &Semaphore) {
-    let metrics = &calls.metrics;
+async fn write(client: &Client, api: &Objects<Event>, event: &Event, slots: &Semaphore) {
+    let metrics = &client.metrics;
     // Counted apart: an API server that was away refuses everybody when it is back.
     let mut forbidden = 0;
     // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or there would be a
     // storm. A refusal is one namespace's.
     let mut slot = slots.acquire().await;
     for attempt in 0..ATTEMPTS {
-        match calls.make(api.create(&PostParams::default(), event)).await {
+        match client.call(api.create(&PostParams::default(), event)).await {
             Ok(_) => return metrics.event(EventResult::Published),
-            Err(CallError::AlreadyExists) => return metrics.event(EventResult::Known),
+            Err(ApiError::AlreadyExists) => return metrics.event(EventResult::Known),
             // A new object meets no other version: a conflict is a store's trouble, which passes.
             Err(
-                error @ (CallError::Unavailable(_)
-                | CallError::Untrusted(_)
-                | CallError::TimedOut(_)
-                | CallError::Conflict),
+                error @ (ApiError::Unavailable(_)
+                | ApiError::Untrusted(_)
+                | ApiError::TimedOut(_)
+                | ApiError::Conflict),
             ) => {
                 tracing::debug!(%error, attempt, "an Event waits");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
             }
-            Err(error @ CallError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
+            Err(error @ ApiError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
                 tracing::debug!(%error, attempt, "an Event waits");
                 drop(slot);
                 tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
@@ -215,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::api::reason::Reason;
-    use crate::controller::access::{Access, Purpose};
+    use crate::cluster::access::{Access, Purpose};
     use crate::model::lifecycle::About;
 
     type Answers = Arc<dyn Fn(&str) -> u16 + Send + Sync>;
@@ -266,14 +263,14 @@ mod tests {
     }
 
     fn events(answers: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Events, Publisher) {
-        let calls = Calls {
+        let client = Client {
+            api: kube::Client::new(Server(Arc::new(answers)), "default"),
             metrics: Arc::new(Metrics::new()),
             deadline: Duration::from_secs(10),
-            tenure: None,
+            leadership: None,
             access: Arc::new(Access::new(Purpose::Work, Arc::default())),
         };
-        let client = Client::new(Server(Arc::new(answers)), "default");
-        Events::new(client, "pod".into(), calls)
+        Events::new(client, "pod".into())
     }
 
     /// How one Event ends with an API server that answers so, one request after the other.

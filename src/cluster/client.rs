@@ -1,0 +1,62 @@
+//! The client of an API server: each call has a deadline and is counted.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Resource;
+
+use super::access::Access;
+use super::error::ApiError;
+use super::leadership::Leadership;
+use super::objects::Objects;
+use crate::telemetry::metrics::{CallResult, Metrics};
+
+/// A client with one purpose.
+#[derive(Clone)]
+pub struct Client {
+    pub api: kube::Client,
+    pub metrics: Arc<Metrics>,
+    /// Of each call.
+    pub deadline: Duration,
+    /// Calls are made only while it lasts; none where no other replica could lead.
+    pub leadership: Option<Leadership>,
+    /// Records how the calls ended.
+    pub access: Arc<Access>,
+}
+
+impl Client {
+    /// The objects of a kind in one namespace.
+    #[must_use]
+    pub fn namespaced<K: Resource<DynamicType = ()>>(&self, namespace: &str) -> Objects<K> {
+        Objects::namespaced(self.api.clone(), namespace)
+    }
+
+    /// The objects of a kind in all namespaces, or in none.
+    #[must_use]
+    pub fn all<K: Resource<DynamicType = ()>>(&self) -> Objects<K> {
+        Objects::all(self.api.clone())
+    }
+
+    /// Makes one call.
+    pub async fn call<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ApiError> {
+        if self
+            .leadership
+            .as_ref()
+            .is_some_and(|leadership| !leadership.is_current())
+        {
+            return Err(ApiError::NotLeading);
+        }
+        let (result, counted) = match tokio::time::timeout(self.deadline, request).await {
+            Ok(Ok(value)) => (Ok(value), CallResult::Success),
+            Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
+            Err(_) => (Err(ApiError::TimedOut(self.deadline)), CallResult::Timeout),
+        };
+        self.metrics.api_calls(counted);
+        self.access.heard(&result);
+        result
+    }
+}

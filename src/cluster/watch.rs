@@ -1,0 +1,221 @@
+//! Keeps a store in step with the API server. One object that cannot be read never stops the rest.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::Resource;
+use kube::api::ListParams;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{Error as WatchError, Event};
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::access::Access;
+use super::decode::{Decoded, Unreadable};
+use super::error::ApiError;
+use super::events::Events;
+use super::gap::{Cause, Gap};
+use super::objects::Objects;
+use super::store::Key;
+use super::{invalid, watcher};
+use crate::model::uid::Uid;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::readiness::Readiness;
+
+/// How often it is said that definitions are missing.
+const REMINDER: Duration = Duration::from_mins(1);
+
+/// One namespace, or all.
+pub type Scope = Option<String>;
+
+/// What happens with the objects of a kind.
+pub trait Handler: Send + Sync + 'static {
+    type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
+
+    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<Self::Kind>;
+
+    /// What is watched of the kind.
+    fn selected(&self, _scope: Option<&str>) -> ListParams {
+        ListParams::default()
+    }
+
+    /// The object as it is now; `listed` where it comes from a full list.
+    fn applied(&self, object: Self::Kind, listed: bool);
+
+    /// The object with this key exists and cannot be read as a whole.
+    fn invalid(&self, _key: Key, _object: &Unreadable) {}
+
+    /// The object with this key and, where it is known, this uid is gone.
+    fn deleted(&self, key: &Key, uid: Option<&Uid>);
+
+    /// A full list came to its end.
+    fn listed(&self);
+
+    /// What the store has of the scope.
+    fn known(&self, scope: Option<&str>) -> Vec<Key>;
+}
+
+/// What all watches share.
+#[derive(Clone)]
+pub struct Watching {
+    /// Watches stay open and quiet for minutes, so their client has time limits of its own.
+    pub client: kube::Client,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+    pub access: Arc<Access>,
+    pub events: Arc<Events>,
+    pub definitions: Arc<Definitions>,
+}
+
+impl Watching {
+    /// Starts a watch; the receiver hears when the store has its first full list.
+    pub fn start<H: Handler>(
+        &self,
+        handler: H,
+        scope: Scope,
+        tasks: &mut JoinSet<()>,
+    ) -> oneshot::Receiver<()> {
+        let (synced, receiver) = oneshot::channel();
+        tasks.spawn(run(self.clone(), handler, scope, synced));
+        receiver
+    }
+}
+
+async fn run<H: Handler>(
+    watching: Watching,
+    handler: H,
+    scope: Scope,
+    synced: oneshot::Sender<()>,
+) {
+    let mut synced = Some(synced);
+    // Of a full list under way: what it has not shown yet, of all that was there when its first page
+    // came. What comes into the store meanwhile is newer than the list.
+    let mut unseen = None;
+    // Those that exist and cannot be read.
+    let mut invalid = HashSet::new();
+    let mut counted = 0;
+    let start = || {
+        let listed = H::objects(&watching.client, scope.as_deref());
+        watcher::watch(listed, handler.selected(scope.as_deref()))
+            .default_backoff()
+            .boxed()
+    };
+    let known = |invalid: &HashSet<Key>| -> HashSet<Key> {
+        let stored = handler.known(scope.as_deref());
+        stored.into_iter().chain(invalid.iter().cloned()).collect()
+    };
+    let mut events = start();
+    let kind = H::Kind::kind(&());
+    let mut gap = Gap::new(&kind, scope.clone(), Arc::clone(&watching.readiness));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => unseen = None,
+            Ok(Event::InitApply(object)) => {
+                unseen
+                    .get_or_insert_with(|| known(&invalid))
+                    .remove(&Key::of_metadata(object.metadata()));
+                apply(&watching, &handler, object, true, &mut invalid);
+            }
+            Ok(Event::InitDone) => {
+                let gone = unseen.take();
+                for key in gone.unwrap_or_else(|| known(&invalid)) {
+                    invalid.remove(&key);
+                    handler.deleted(&key, None);
+                }
+                watching.access.let_in();
+                gap.ended();
+                handler.listed();
+                if let Some(synced) = synced.take() {
+                    // The receiver goes when the process is stopped before it was ready.
+                    let _ = synced.send(());
+                }
+            }
+            Ok(Event::Apply(object)) => apply(&watching, &handler, object, false, &mut invalid),
+            Ok(Event::Delete(object)) => {
+                let key = Key::of_metadata(object.metadata());
+                invalid.remove(&key);
+                let uid = object.metadata().uid.as_deref().map(Uid::from);
+                handler.deleted(&key, uid.as_ref());
+            }
+            Err(error) => {
+                watching.metrics.watch_error(&kind);
+                let cause = Cause::of::<H::Kind>(&error);
+                if cause == Cause::Undefined {
+                    watching.definitions.missing(&kind);
+                } else {
+                    tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
+                }
+                if let Some(error) = refusal(error) {
+                    watching.access.heard(&Err::<(), _>(error));
+                }
+                if let Some(pause) = gap.goes_on(cause) {
+                    tokio::time::sleep(pause).await;
+                    events = start();
+                }
+            }
+        }
+        if invalid.len() != counted {
+            watching
+                .metrics
+                .unreadable_objects(&kind, counted, invalid.len());
+            counted = invalid.len();
+        }
+    }
+}
+
+/// How a watch was answered that could not begin. What an open one ends with says nothing about
+/// those that begin.
+fn refusal(error: WatchError) -> Option<ApiError> {
+    match error {
+        WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error) => {
+            Some(error.into())
+        }
+        _ => None,
+    }
+}
+
+/// Says that definitions are missing, seldom enough to be read.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    said: Mutex<Option<Instant>>,
+}
+
+impl Definitions {
+    fn missing(&self, kind: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_some_and(|said| said.elapsed() < REMINDER) {
+            return;
+        }
+        *said = Some(Instant::now());
+        tracing::error!(
+            kind,
+            "the custom resource definitions are not installed, and nothing is done until they are: kubectl apply --server-side -f crds/"
+        );
+    }
+}
+
+fn apply<H: Handler>(
+    watching: &Watching,
+    handler: &H,
+    object: Decoded<H::Kind>,
+    listed: bool,
+    invalid: &mut HashSet<Key>,
+) {
+    let key = Key::of_metadata(object.metadata());
+    match object.0 {
+        Ok(object) => {
+            invalid.remove(&key);
+            handler.applied(object, listed);
+        }
+        Err(unreadable) => {
+            invalid.insert(key.clone());
+            handler.invalid(key, &unreadable);
+            invalid::report::<H::Kind>(&watching.events, *unreadable);
+        }
+    }
+}
