@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::cluster::{Cluster, ClusterError};
 use super::dns::DnsArguments;
 use crate::cluster::leader_election::LeaderElector;
+use crate::cluster::scope::Scope;
 use crate::cluster::shard::Shard;
 use crate::controller::{Config, Operator, ThreadedGatherer};
 use crate::model::schedule::{Ladder, parse_duration};
@@ -260,8 +261,10 @@ fn config(
             max_proof_age: arguments.max_proof_age,
         },
         metrics: Arc::clone(metrics),
-        namespaces: arguments.watch_namespace,
-        shard: arguments.watch_label_selector.unwrap_or_default(),
+        scope: Scope {
+            namespaces: arguments.watch_namespace,
+            shard: arguments.watch_label_selector.unwrap_or_default(),
+        },
         max_pending: usize::try_from(arguments.max_pending_per_namespace).unwrap_or(usize::MAX),
         concurrency: usize::from(arguments.concurrency),
         api_timeout: arguments.api_timeout.unsigned_abs(),

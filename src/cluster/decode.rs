@@ -141,6 +141,7 @@ fn why(error: &serde_json::Error) -> String {
 }
 
 /// The metadata alone.
+#[must_use]
 pub fn decode_metadata(object: &RawValue) -> ObjectMeta {
     let mut metadata = ObjectMeta::default();
     let _ = entries(object, |name, value| {

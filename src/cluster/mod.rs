@@ -7,13 +7,29 @@ pub mod decode;
 pub mod error;
 pub mod events;
 mod gap;
+mod intern;
 mod invalid;
 mod items;
+pub mod key;
 pub mod leader_election;
 pub mod leadership;
 pub mod objects;
 mod pages;
+pub mod scope;
 pub mod shard;
 pub mod store;
 pub mod watch;
 mod watcher;
+
+use self::client::Client;
+use self::clock::Clock;
+use self::scope::Scope;
+use self::store::Stores;
+
+/// What a process knows of a cluster, and how it asks for more.
+pub struct Cluster {
+    pub client: Client,
+    pub stores: Stores,
+    pub clock: Clock,
+    pub scope: Scope,
+}

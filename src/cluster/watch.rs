@@ -20,8 +20,8 @@ use super::decode::{Decoded, Unreadable};
 use super::error::ApiError;
 use super::events::Events;
 use super::gap::{Cause, Gap};
+use super::key::Key;
 use super::objects::Objects;
-use super::store::Key;
 use super::{invalid, watcher};
 use crate::model::uid::Uid;
 use crate::telemetry::metrics::Metrics;
@@ -30,17 +30,14 @@ use crate::telemetry::readiness::Readiness;
 /// How often it is said that definitions are missing.
 const REMINDER: Duration = Duration::from_mins(1);
 
-/// One namespace, or all.
-pub type Scope = Option<String>;
-
 /// What happens with the objects of a kind.
 pub trait Handler: Send + Sync + 'static {
     type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
 
-    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<Self::Kind>;
+    fn objects(client: &kube::Client, namespace: Option<&str>) -> Objects<Self::Kind>;
 
     /// What is watched of the kind.
-    fn selected(&self, _scope: Option<&str>) -> ListParams {
+    fn selected(&self, _namespace: Option<&str>) -> ListParams {
         ListParams::default()
     }
 
@@ -56,8 +53,8 @@ pub trait Handler: Send + Sync + 'static {
     /// A full list came to its end.
     fn listed(&self);
 
-    /// What the store has of the scope.
-    fn known(&self, scope: Option<&str>) -> Vec<Key>;
+    /// The keys that the store has in the namespace, or in all.
+    fn known(&self, namespace: Option<&str>) -> Vec<Key>;
 }
 
 /// What all watches share.
@@ -77,11 +74,11 @@ impl Watching {
     pub fn start<H: Handler>(
         &self,
         handler: H,
-        scope: Scope,
+        namespace: Option<String>,
         tasks: &mut JoinSet<()>,
     ) -> oneshot::Receiver<()> {
         let (synced, receiver) = oneshot::channel();
-        tasks.spawn(run(self.clone(), handler, scope, synced));
+        tasks.spawn(run(self.clone(), handler, namespace, synced));
         receiver
     }
 }
@@ -89,7 +86,7 @@ impl Watching {
 async fn run<H: Handler>(
     watching: Watching,
     handler: H,
-    scope: Scope,
+    namespace: Option<String>,
     synced: oneshot::Sender<()>,
 ) {
     let mut synced = Some(synced);
@@ -100,18 +97,18 @@ async fn run<H: Handler>(
     let mut invalid = HashSet::new();
     let mut counted = 0;
     let start = || {
-        let listed = H::objects(&watching.client, scope.as_deref());
-        watcher::watch(listed, handler.selected(scope.as_deref()))
+        let listed = H::objects(&watching.client, namespace.as_deref());
+        watcher::watch(listed, handler.selected(namespace.as_deref()))
             .default_backoff()
             .boxed()
     };
     let known = |invalid: &HashSet<Key>| -> HashSet<Key> {
-        let stored = handler.known(scope.as_deref());
+        let stored = handler.known(namespace.as_deref());
         stored.into_iter().chain(invalid.iter().cloned()).collect()
     };
     let mut events = start();
     let kind = H::Kind::kind(&());
-    let mut gap = Gap::new(&kind, scope.clone(), Arc::clone(&watching.readiness));
+    let mut gap = Gap::new(&kind, namespace.clone(), Arc::clone(&watching.readiness));
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => unseen = None,

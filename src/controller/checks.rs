@@ -8,24 +8,46 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::operator::{Operator, REFUSED_PAUSE};
-use super::organization_domain::{Checked, check_now};
-use crate::cluster::error::ApiError;
-use crate::cluster::store::Key;
-use crate::telemetry::metrics::{Controller, QueueCounters, ReconcileResult};
-use crate::workqueue::fair::{Flow, Share};
-use crate::workqueue::queue::Queue;
+use super::queues::Queues;
+use crate::cluster::key::Key;
+use crate::cluster::store::domain::Domain;
+use crate::cluster::store::holdings::HoldingView;
+use crate::model::challenge::Token;
+use crate::model::lifecycle::Judgement;
+use crate::model::uid::Uid;
 
-/// Places for checks beside so many workers that decide: a check mostly waits.
-pub fn places(workers: usize) -> usize {
-    workers.saturating_mul(16)
+/// A check that was made.
+pub struct Checked {
+    /// Of the object that was checked.
+    pub uid: Uid,
+    /// The object as it was then. Where it did not change, it need not be read again.
+    pub domain: Option<Arc<Domain>>,
+    /// The request that it answers. One that was made later waits for a check of its own.
+    pub requested: Option<Box<str>>,
+    pub judgement: Judgement,
+    /// When the first question was asked, by the clock that nobody sets.
+    pub begun: Instant,
+    /// The holding whose holder was judged too.
+    pub holding: Option<Arc<HoldingView>>,
+    /// Where the object's status lacked the token of its holding.
+    pub recalled: Option<RecalledToken>,
+}
+
+/// What became of the token that a holder's status lost.
+pub enum RecalledToken {
+    /// The record shows it.
+    Published(Token),
+    /// No record shows it, nor this one, which is issued in its place.
+    Replaced(Token),
+    /// The DNS does not say, and nothing is replaced for an outage.
+    Unknown,
 }
 
 /// The checks of one operator.
 pub struct Checks {
-    queue: Queue<Key>,
+    queues: Arc<Queues>,
     /// What was found and nobody has decided on yet; its check keeps its place until then.
     found: Mutex<HashMap<Key, Checked>>,
     /// Something found was taken.
@@ -33,13 +55,10 @@ pub struct Checks {
 }
 
 impl Checks {
-    pub fn new(
-        places: usize,
-        counters: QueueCounters,
-        lane: impl Fn(&Key) -> Flow + Send + Sync + 'static,
-    ) -> Self {
+    #[must_use]
+    pub fn new(queues: Arc<Queues>) -> Self {
         Self {
-            queue: Queue::new(Share::OfPlaces(places), counters, lane),
+            queues,
             found: Mutex::default(),
             taken: Notify::new(),
         }
@@ -48,112 +67,45 @@ impl Checks {
     /// Asks for a check of the object. It comes back as a key to decide on.
     pub fn ask(&self, key: &Key) {
         if !self.is_asked(key) {
-            self.queue.add(key.clone());
+            self.queues.checks.add(key.clone());
         }
     }
 
     /// Whether a check was asked for, or is under way.
+    #[must_use]
     pub fn is_asked(&self, key: &Key) -> bool {
-        self.queue.has(key)
+        self.queues.checks.has(key)
+    }
+
+    /// Hands in what a check found, to be decided on.
+    pub fn found(&self, key: &Key, checked: Checked) {
+        self.lock().insert(key.clone(), checked);
+        self.queues.domains.add(key.clone());
     }
 
     /// What a check found, for a decision.
+    #[must_use]
     pub fn take(&self, key: &Key) -> Option<Checked> {
-        let checked = self.found().remove(key)?;
-        self.queue.done(key, None);
+        let checked = self.lock().remove(key)?;
+        self.queues.checks.done(key, None);
         self.taken.notify_waiters();
         Some(checked)
     }
 
     /// Waits until a decision took everything that was found.
-    async fn decided(&self) {
+    pub async fn decided(&self) {
         loop {
             let mut taken = pin!(self.taken.notified());
             // Before the look: what is taken after it wakes us.
             taken.as_mut().enable();
-            if self.found().is_empty() {
+            if self.lock().is_empty() {
                 return;
             }
             taken.await;
         }
     }
 
-    /// Asks again for checks that failed.
-    pub fn retry_failed(&self) {
-        self.queue.retry_failed();
-    }
-
-    /// No check begins any more.
-    pub fn close(&self) {
-        self.queue.close();
-    }
-
-    fn found(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes the checks that are asked for. Those under way when the operator stops are finished and decided
-/// on; then nothing is decided any more.
-pub async fn run(operator: Arc<Operator>) {
-    let checks = &operator.checks;
-    let mut under_way = JoinSet::new();
-    loop {
-        tokio::select! {
-            next = checks.queue.next() => {
-                let Some((key, waited)) = next else {
-                    while under_way.join_next().await.is_some() {}
-                    checks.decided().await;
-                    break;
-                };
-                operator.metrics.queue_waited(Controller::Check, waited);
-                let depth = checks.queue.depth();
-                operator.metrics.queue_depth(Controller::Check, depth);
-                under_way.spawn(make(Arc::clone(&operator), key));
-            }
-            Some(ended) = under_way.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a check failed");
-                    break;
-                }
-            }
-        }
-    }
-    under_way.shutdown().await;
-    operator.domains.close();
-}
-
-async fn make(operator: Arc<Operator>, key: Key) {
-    let checks = &operator.checks;
-    let timer = operator.metrics.reconcile_started(Controller::Check);
-    match check_now(&operator, &key).await {
-        Ok(Some(checked)) => {
-            checks.found().insert(key.clone(), checked);
-            timer.finish(ReconcileResult::Success);
-        }
-        Ok(None) => {
-            checks.queue.done(&key, None);
-            timer.finish(ReconcileResult::Success);
-        }
-        Err(error) => {
-            again(checks, &key, &error);
-            timer.finish(if error.is_retryable() {
-                ReconcileResult::Error
-            } else {
-                ReconcileResult::TerminalError
-            });
-            return;
-        }
-    }
-    operator.domains.add(key.clone());
-}
-
-fn again(checks: &Checks, key: &Key, error: &ApiError) {
-    if error.is_retryable() {
-        tracing::warn!(%key, %error, "the check is made again");
-        checks.queue.failed(key);
-    } else {
-        tracing::error!(%key, %error, "cannot be checked");
-        checks.queue.refused(key, REFUSED_PAUSE);
     }
 }

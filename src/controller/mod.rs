@@ -1,17 +1,18 @@
 //! The loops: watches fill the stores, queues say what to look at, reconcilers read the stores and
 //! write to the API server.
 
+mod announcer;
 mod checks;
 mod domain_approval;
 mod gatherer;
-mod holding;
 mod live_reads;
-mod namespace;
-mod operator;
+mod manager;
+mod mirror;
 mod organization;
 mod organization_domain;
-mod status;
-mod verified_domain;
+mod orphan;
+mod queues;
+mod taking;
 
 pub use gatherer::ThreadedGatherer;
-pub use operator::{Config, Operator, OperatorError};
+pub use manager::{Config, Operator, OperatorError};

@@ -3,6 +3,8 @@
 
 use std::str::FromStr;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use sha2::{Digest, Sha256};
 
@@ -162,6 +164,12 @@ pub fn confirm_after(now: Timestamp, wait: SignedDuration, uid: &Uid) -> Timesta
 fn spread_before(now: Timestamp, wait: SignedDuration, uid: &Uid) -> Timestamp {
     let part = wait / 5;
     tick_after(add(now, wait - part), part, uid)
+}
+
+/// From now until then, and nothing where that is over.
+#[must_use]
+pub fn wait(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 
 /// `time + duration`, held inside what a timestamp can say.

@@ -1,5 +1,5 @@
 //! Who comes next among keys that are all due: by turns between namespaces, within a namespace
-//! between organizations, with a share for each class of work, and a limit on what one namespace may
+//! between organizations, with a share for each priority of work, and a limit on what one namespace may
 //! have under way.
 
 use std::collections::{HashMap, VecDeque};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::model::share::may_have_one_more;
 
-/// Every fourth turn goes to the other class first, if it has anything.
+/// Every fourth turn goes to the other priority first, if it has anything.
 const TURNS: u64 = 4;
-/// Where a key stands in line.
+/// What a key competes as, in the words of API Priority and Fairness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
-    pub class: Priority,
+    pub priority: Priority,
     pub namespace: Arc<str>,
     pub organization: Arc<str>,
 }
@@ -59,10 +59,10 @@ impl<K> FairQueue<K> {
         }
     }
 
-    pub fn push(&mut self, key: K, lane: Flow) {
-        match lane.class {
-            Priority::Pending => self.pending.push(key, lane),
-            Priority::Held => self.held.push(key, lane),
+    pub fn push(&mut self, key: K, flow: Flow) {
+        match flow.priority {
+            Priority::Pending => self.pending.push(key, flow),
+            Priority::Held => self.held.push(key, flow),
         }
     }
 
@@ -142,13 +142,13 @@ impl<K> Default for Namespaces<K> {
 }
 
 impl<K> Namespaces<K> {
-    fn push(&mut self, key: K, lane: Flow) {
+    fn push(&mut self, key: K, flow: Flow) {
         self.len += 1;
         let organizations = self
             .lines
-            .entry(Arc::clone(&lane.namespace))
+            .entry(Arc::clone(&flow.namespace))
             .or_insert_with(|| {
-                self.ring.push_back(lane.namespace);
+                self.ring.push_back(flow.namespace);
                 Organizations {
                     ring: VecDeque::new(),
                     lines: HashMap::new(),
@@ -156,9 +156,9 @@ impl<K> Namespaces<K> {
             });
         organizations
             .lines
-            .entry(Arc::clone(&lane.organization))
+            .entry(Arc::clone(&flow.organization))
             .or_insert_with(|| {
-                organizations.ring.push_back(lane.organization);
+                organizations.ring.push_back(flow.organization);
                 VecDeque::new()
             })
             .push_back(key);
@@ -198,9 +198,9 @@ impl<K> Organizations<K> {
 mod tests {
     use super::*;
 
-    fn lane(class: Priority, namespace: &str, organization: &str) -> Flow {
+    fn flow(priority: Priority, namespace: &str, organization: &str) -> Flow {
         Flow {
-            class,
+            priority,
             namespace: namespace.into(),
             organization: organization.into(),
         }
@@ -221,14 +221,14 @@ mod tests {
         for key in 0..100 {
             line.push(
                 key,
-                lane(
+                flow(
                     Priority::Pending,
                     "big",
                     if key < 90 { "many" } else { "few" },
                 ),
             );
         }
-        line.push(1000, lane(Priority::Pending, "small", "one"));
+        line.push(1000, flow(Priority::Pending, "small", "one"));
         let order = drain(&mut line);
         assert_eq!(order[..5], [0, 1000, 90, 1, 91]);
         assert_eq!(order.len(), 101);
@@ -239,8 +239,8 @@ mod tests {
     fn neither_class_starves_the_other() {
         let mut line = FairQueue::new(Share::UpTo(10));
         for key in 0..100 {
-            line.push(key, lane(Priority::Pending, "a", "a"));
-            line.push(1000 + key, lane(Priority::Held, "a", "a"));
+            line.push(key, flow(Priority::Pending, "a", "a"));
+            line.push(1000 + key, flow(Priority::Held, "a", "a"));
         }
         let order = drain(&mut line);
         let held = order[..40].iter().filter(|&&key| key >= 1000).count();
@@ -251,12 +251,12 @@ mod tests {
     fn one_namespace_leaves_room_for_another() {
         let mut line = FairQueue::new(Share::UpTo(2));
         for key in 0..10 {
-            line.push(key, lane(Priority::Pending, "slow", "a"));
+            line.push(key, flow(Priority::Pending, "slow", "a"));
         }
         let (_, slow) = line.pop().unwrap();
         line.pop().unwrap();
         assert!(line.pop().is_none());
-        line.push(99, lane(Priority::Pending, "other", "a"));
+        line.push(99, flow(Priority::Pending, "other", "a"));
         assert_eq!(line.pop().unwrap().0, 99);
         line.done(&slow);
         assert_eq!(line.pop().unwrap().0, 2);
@@ -268,14 +268,14 @@ mod tests {
         let mut line = FairQueue::new(Share::OfPlaces(places));
         for namespace in 0..512 {
             for key in 0..8 {
-                line.push(key, lane(Priority::Pending, &format!("{namespace}"), "a"));
+                line.push(key, flow(Priority::Pending, &format!("{namespace}"), "a"));
             }
         }
         let under_way = std::iter::from_fn(|| line.pop()).count();
         assert!(under_way < places, "{under_way}");
         // As often as it comes.
         for _ in 0..100 {
-            line.push(99, lane(Priority::Pending, "other", "a"));
+            line.push(99, flow(Priority::Pending, "other", "a"));
             let (key, namespace) = line.pop().unwrap();
             assert_eq!(key, 99);
             line.done(&namespace);

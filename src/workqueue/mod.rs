@@ -3,3 +3,4 @@
 pub mod fair;
 pub mod queue;
 pub mod rate_limit;
+pub mod worker;

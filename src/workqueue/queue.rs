@@ -19,7 +19,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
     changed: Notify,
-    lane: Box<dyn Fn(&K) -> Flow + Send + Sync>,
+    flow: Box<dyn Fn(&K) -> Flow + Send + Sync>,
     counters: QueueCounters,
 }
 
@@ -47,12 +47,12 @@ struct Running {
 }
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
-    /// One namespace has its `share` handed out at once; `lane` says where a key stands in line.
+    /// One namespace has its `share` handed out at once; `flow` says of what flow a key is.
     #[must_use]
     pub fn new(
         share: Share,
         counters: QueueCounters,
-        lane: impl Fn(&K) -> Flow + Send + Sync + 'static,
+        flow: impl Fn(&K) -> Flow + Send + Sync + 'static,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -63,7 +63,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                 closed: false,
             }),
             changed: Notify::new(),
-            lane: Box::new(lane),
+            flow: Box::new(flow),
             counters,
         }
     }
@@ -93,7 +93,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                     self.changed.notify_one();
                     return None;
                 }
-                match inner.take(Instant::now(), &self.lane) {
+                match inner.take(Instant::now(), &self.flow) {
                     Ok(taken) => {
                         // Another worker may have more to do.
                         self.changed.notify_one();
@@ -215,7 +215,7 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn take(
         &mut self,
         now: Instant,
-        lane: impl Fn(&K) -> Flow,
+        flow: impl Fn(&K) -> Flow,
     ) -> Result<(K, Duration), Option<Instant>> {
         while let Some((at, key)) = self.waiting.pop_first() {
             if at > now {
@@ -223,8 +223,8 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
                 break;
             }
             self.places.insert(key.clone(), Place::InLine { since: at });
-            let lane = lane(&key);
-            self.line.push(key, lane);
+            let flow = flow(&key);
+            self.line.push(key, flow);
         }
         let Some((key, namespace)) = self.line.pop() else {
             return Err(self.waiting.first().map(|(at, _)| *at));
@@ -265,7 +265,7 @@ mod tests {
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
         Queue::new(Share::UpTo(9), QueueCounters::default(), |_| Flow {
-            class: Priority::Pending,
+            priority: Priority::Pending,
             namespace: "a".into(),
             organization: "a".into(),
         })

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Key, version};
+use super::version::version;
 use crate::api::domain_approval::{DomainApproval, DomainApprovalStatus};
+use crate::cluster::key::Key;
 use crate::model::approval::{Candidate, Expiry, Subject};
 use crate::model::name::DomainName;
 use crate::model::uid::Uid;
@@ -112,7 +113,8 @@ impl Approvals {
     /// Takes an object in; false where the store already has this or a newer one.
     pub fn upsert(&mut self, approval: Arc<Approval>, listed: bool) -> bool {
         if self.entries.get(&approval.key).is_some_and(|before| {
-            before.uid == approval.uid && super::is_known(before.version, approval.version, listed)
+            before.uid == approval.uid
+                && super::version::is_known(before.version, approval.version, listed)
         }) {
             return false;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
 
-use super::{Key, shared, version};
+use super::version::version;
 use crate::api::REQUESTED_AT;
 use crate::api::conditions::{self, ConditionStatus, READY, VERIFIED};
 use crate::api::organization_domain::{
@@ -13,6 +13,8 @@ use crate::api::organization_domain::{
 };
 use crate::api::reason::Reason;
 use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::intern::intern;
+use crate::cluster::key::Key;
 use crate::model::approval::Candidate;
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
@@ -91,8 +93,8 @@ impl Domain {
         organization: &str,
         status: OrganizationDomainStatus,
     ) -> Self {
-        let key = Key::of_metadata(metadata).shared();
-        let organization = Key::new(key.namespace(), organization).shared();
+        let key = Key::of_metadata(metadata).interned();
+        let organization = Key::new(key.namespace(), organization).interned();
         let annotations = metadata.annotations.as_ref();
         let requested = annotations.and_then(|annotations| annotations.get(REQUESTED_AT));
         Self {
@@ -107,12 +109,18 @@ impl Domain {
             deleting: metadata.deletion_timestamp.is_some(),
             canonical: DomainName::parse(stated)
                 .ok()
-                .map(|name| shared(name.as_str())),
-            stated: shared(stated),
+                .map(|name| intern(name.as_str())),
+            stated: intern(stated),
             organization,
             requested: requested.map(|text| lifecycle::bounded(text).into()),
             kept: Kept::Whole(Box::new(status)),
         }
+    }
+
+    /// Whether it states this canonical name.
+    #[must_use]
+    pub fn states(&self, canonical: &str) -> bool {
+        self.canonical.as_deref() == Some(canonical)
     }
 
     /// What an approval must be given for to approve this one.
@@ -229,6 +237,7 @@ impl Domain {
     }
 
     /// Whether anything new may rely on it.
+    #[must_use]
     pub fn is_relied_on(&self) -> bool {
         let verified = match &self.kept {
             Kept::Whole(status) => {
@@ -241,10 +250,12 @@ impl Domain {
         verified && !self.deleting
     }
 
+    #[must_use]
     pub fn is_pending(&self) -> bool {
         !self.deleting && matches!(self.state(), None | Some(State::Pending))
     }
 
+    #[must_use]
     pub fn waits_for_quota(&self) -> bool {
         self.reason() == Some(Reason::QuotaExceeded)
     }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::domain::Domain;
 use super::quota::Quota;
-use super::{Key, shared};
 use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::State;
+use crate::cluster::intern::intern;
+use crate::cluster::key::Key;
 use crate::model::facts::Facts;
 use crate::model::uid::Uid;
 
@@ -100,7 +101,7 @@ impl Domains {
     /// The keys of all that state this canonical name.
     #[must_use]
     pub fn stating(&self, canonical: &str) -> Vec<Key> {
-        let first = (shared(canonical), Key::new("", ""));
+        let first = (intern(canonical), Key::new("", ""));
         self.by_name
             .range(&first..)
             .take_while(|(name, _)| *name == first.0)
@@ -213,7 +214,7 @@ impl Domains {
     pub fn knows(&self, domain: &Domain, listed: bool) -> bool {
         self.entries.get(&domain.key).is_some_and(|entry| {
             entry.domain.uid == domain.uid
-                && super::is_known(entry.domain.version, domain.version, listed)
+                && super::version::is_known(entry.domain.version, domain.version, listed)
         })
     }
 

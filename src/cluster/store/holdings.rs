@@ -6,9 +6,11 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
-use super::{Key, shared, version};
+use super::version::version;
 use crate::api::organization_domain::Strategy;
 use crate::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
+use crate::cluster::intern::intern;
+use crate::cluster::key::Key;
 use crate::model::uid::Uid;
 
 /// What is kept of a `VerifiedDomain`.
@@ -42,16 +44,16 @@ impl HoldingView {
         let VerifiedDomain { metadata, spec } = object;
         let holder = spec.holder;
         Self {
-            name: shared(metadata.name.as_deref().unwrap_or_default()),
+            name: intern(metadata.name.as_deref().unwrap_or_default()),
             version,
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             since: metadata
                 .creation_timestamp
                 .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             holder: HolderView {
-                key: Key::new(&holder.namespace, &holder.name).shared(),
+                key: Key::new(&holder.namespace, &holder.name).interned(),
                 uid: holder.uid.as_str().into(),
-                organization: shared(&holder.organization),
+                organization: intern(&holder.organization),
                 token_hash: HEXLOWER
                     .decode(holder.token_hash.as_bytes())
                     .ok()
@@ -121,7 +123,8 @@ impl Holdings {
     /// Takes an object in; false where the store already has this or a newer one.
     pub fn upsert(&mut self, holding: Arc<HoldingView>, listed: bool) -> bool {
         if self.entries.get(&holding.name).is_some_and(|before| {
-            before.uid == holding.uid && super::is_known(before.version, holding.version, listed)
+            before.uid == holding.uid
+                && super::version::is_known(before.version, holding.version, listed)
         }) {
             return false;
         }

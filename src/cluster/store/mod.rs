@@ -8,71 +8,20 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
-mod shared;
 pub mod unwritten;
+mod version;
 
-use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use kube::Resource;
-use kube::core::ObjectMeta;
+use self::approvals::Approvals;
+use self::domain::Domain;
+use self::domains::Domains;
+use self::holdings::{HoldingView, Holdings};
+use self::namespaces::Namespaces;
+use self::organizations::Organizations;
+use self::unwritten::Unwritten;
 
-use approvals::Approvals;
-use domains::Domains;
-use holdings::Holdings;
-use namespaces::Namespaces;
-use organizations::Organizations;
-use shared::shared;
-use unwritten::Unwritten;
-
-/// The namespace and name of an object, as the text `namespace/name`: neither contains a slash.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Arc<str>);
-
-impl Key {
-    #[must_use]
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self(format!("{namespace}/{name}").into())
-    }
-
-    /// The key of an object; the namespace of one without is empty.
-    pub fn of(object: &impl Resource) -> Self {
-        Self::of_metadata(object.meta())
-    }
-
-    #[must_use]
-    pub fn of_metadata(metadata: &ObjectMeta) -> Self {
-        Self::new(
-            metadata.namespace.as_deref().unwrap_or_default(),
-            metadata.name.as_deref().unwrap_or_default(),
-        )
-    }
-
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        self.0
-            .split_once('/')
-            .map_or("", |(namespace, _)| namespace)
-    }
-
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or(&*self.0, |(_, name)| name)
-    }
-
-    /// With the one copy of its text, for a key that is kept.
-    fn shared(self) -> Self {
-        Self(shared(&self.0))
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// All stores of one operator.
+/// All stores of one process.
 #[derive(Debug)]
 pub struct Stores {
     domains: RwLock<Domains>,
@@ -95,6 +44,28 @@ impl Stores {
             namespaces: RwLock::default(),
             unwritten: RwLock::default(),
         }
+    }
+
+    /// The holding of the domain's name.
+    #[must_use]
+    pub fn holding_of(&self, domain: &Domain) -> Option<Arc<HoldingView>> {
+        self.holdings().get(domain.canonical.as_deref()?)
+    }
+
+    /// The holding of the domain's name, where the object itself is the holder.
+    #[must_use]
+    pub fn held_by(&self, domain: &Domain) -> Option<Arc<HoldingView>> {
+        let holding = self.holding_of(domain)?;
+        (holding.holder.uid == domain.uid).then_some(holding)
+    }
+
+    /// Whether the holder is one of this shard's, not deleted, stating the very name.
+    #[must_use]
+    pub fn knows_holder(&self, holding: &HoldingView) -> bool {
+        let domain = self.domains().get_own(&holding.holder.key);
+        domain.is_some_and(|domain| {
+            domain.uid == holding.holder.uid && !domain.deleting && domain.states(&holding.name)
+        })
     }
 
     pub fn approvals(&self) -> RwLockReadGuard<'_, Approvals> {
@@ -162,19 +133,4 @@ impl Stores {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A resource version as the number that it is (KEP-5504 makes them comparable); our own writes
-/// reach a store before the watch tells of older ones.
-pub(crate) fn version(metadata: &ObjectMeta) -> u64 {
-    metadata
-        .resource_version
-        .as_deref()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
-}
-
-/// Whether a store that has one version of an object need not take another.
-fn is_known(has: u64, other: u64, listed: bool) -> bool {
-    has == other || (has > other && !listed)
 }

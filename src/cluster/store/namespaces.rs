@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kube::core::ObjectMeta;
 
-use super::version;
+use super::version::version;
 use crate::api::SUSPENDED;
 
 /// Whether the namespace carries the label that suspends its tenant.

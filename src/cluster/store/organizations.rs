@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Key, version};
+use super::version::version;
 use crate::api::organization::{Organization, OrganizationStatus};
+use crate::cluster::key::Key;
 use crate::model::uid::Uid;
 
 /// What is kept of an organization.
@@ -93,7 +94,11 @@ impl Organizations {
         let before = self.entries.get(&organization.key);
         if before.is_some_and(|entry| {
             entry.organization.uid == organization.uid
-                && super::is_known(entry.organization.version, organization.version, listed)
+                && super::version::is_known(
+                    entry.organization.version,
+                    organization.version,
+                    listed,
+                )
         }) {
             return false;
         }

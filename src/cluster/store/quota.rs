@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Key;
+use crate::cluster::key::Key;
 
 #[derive(Debug)]
 pub struct Quota {

@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::Key;
 use super::domain::{Domain, Kept};
 use crate::api::organization_domain::OrganizationDomainStatus;
+use crate::cluster::key::Key;
 use crate::model::uid::Uid;
 
 #[derive(Debug, Default)]

@@ -1,20 +1,21 @@
 //! Writes what was decided.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::check::Checked;
-use super::notices::publish;
-use super::{held, own};
+use super::status;
 use crate::api::Strategy;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
 use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::Domain;
-use crate::controller::holding::{self, Obstacle};
-use crate::controller::operator::Operator;
-use crate::controller::{status, verified_domain};
+use crate::controller::announcer::Announcer;
+use crate::controller::checks::Checked;
+use crate::controller::mirror::Mirror;
+use crate::controller::orphan;
+use crate::controller::taking::{Names, Obstacle};
 use crate::model::lifecycle::{self, Decision, Holding};
 
 /// A name is taken on evidence no older than this.
@@ -28,122 +29,132 @@ pub enum Applied {
     Gone,
 }
 
-/// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
-/// taken before the status tells of it, and released after.
-pub async fn apply(
-    operator: &Operator,
-    domain: &Domain,
-    status: &OrganizationDomainStatus,
-    decision: &Decision,
-    checked: Option<&Checked>,
-) -> Result<Applied, ApiError> {
-    // Until when what was found is as good as new.
-    let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
-    let obstacle = match &decision.holding {
-        Holding::Keep => None,
-        Holding::Release => not_yet_missing(operator, domain).await?,
-        Holding::ReleasePredecessor => match held(operator, domain) {
-            Some(holding) if verified_domain::release_if_gone(operator, &holding).await? => {
-                Some(Obstacle::Changed)
+/// Carries decisions out.
+pub struct Apply {
+    pub mirror: Arc<Mirror>,
+    pub names: Arc<Names>,
+    pub announcer: Arc<Announcer>,
+}
+
+impl Apply {
+    /// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
+    /// taken before the status tells of it, and released after.
+    pub async fn apply(
+        &self,
+        domain: &Domain,
+        status: &OrganizationDomainStatus,
+        decision: &Decision,
+        checked: Option<&Checked>,
+    ) -> Result<Applied, ApiError> {
+        let cluster = &self.mirror.cluster;
+        // Until when what was found is as good as new.
+        let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
+        let obstacle = match &decision.holding {
+            Holding::Keep => None,
+            Holding::Release => self.not_yet_missing(domain).await?,
+            Holding::ReleasePredecessor => match cluster.stores.holding_of(domain) {
+                Some(holding) if orphan::release_if_gone(&self.mirror, &holding).await? => {
+                    Some(Obstacle::Changed)
+                }
+                _ => None,
+            },
+            Holding::Take(spec) if spec.strategy == Strategy::Manual => {
+                self.names.take(domain, spec, None).await?
             }
-            _ => None,
-        },
-        Holding::Take(spec) if spec.strategy == Strategy::Manual => {
-            holding::take(operator, domain, spec, None).await?
+            Holding::Take(spec) => self.names.take(domain, spec, Some(until)).await?,
+            Holding::Rewrite(spec) => self.names.rewrite(domain, spec).await?,
+            Holding::HandOver(spec) => {
+                let judged = checked.and_then(|checked| checked.holding.as_deref());
+                self.names.hand_over(domain, spec, judged, until).await?
+            }
+        };
+        match obstacle {
+            None => {}
+            Some(Obstacle::Changed) => return Ok(Applied::Changed),
+            Some(Obstacle::TooOld) => return Ok(Applied::EvidenceTooOld),
+            Some(Obstacle::Gone) => return Ok(Applied::Gone),
         }
-        Holding::Take(spec) => holding::take(operator, domain, spec, Some(until)).await?,
-        Holding::Rewrite(spec) => holding::rewrite(operator, domain, spec).await?,
-        Holding::HandOver(spec) => {
-            let judged = checked.and_then(|checked| checked.holding.as_deref());
-            holding::hand_over(operator, domain, spec, judged, until).await?
+        let text_only =
+            checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
+        let unwritten = cluster.stores.unwritten().stored(domain).is_some();
+        if unwritten || decision.status != *status && !text_only {
+            match self.write(domain, &decision.status).await {
+                Ok(Written::Status(written)) => {
+                    cluster.stores.unwritten_mut().forget(&domain.key);
+                    let ours = cluster.scope.takes(written.metadata());
+                    let organization = domain.organization.name();
+                    let written = Domain::project_with(*written, &domain.stated, organization);
+                    cluster.stores.domains_mut().forget_told(&domain.key);
+                    self.mirror.update(written, ours);
+                }
+                Ok(Written::Nothing(applied)) => return Ok(applied),
+                // What is owed to others goes on all the same.
+                Err(error @ ApiError::TooLarge(_)) => {
+                    tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                    self.mirror.keep_unwritten(domain, status, &decision.status);
+                }
+                Err(error) => return Err(error),
+            }
         }
-    };
-    match obstacle {
-        None => {}
-        Some(Obstacle::Changed) => return Ok(Applied::Changed),
-        Some(Obstacle::TooOld) => return Ok(Applied::EvidenceTooOld),
-        Some(Obstacle::Gone) => return Ok(Applied::Gone),
+        // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
+        self.announcer.publish(domain, decision.notices.clone());
+        if decision.holding == Holding::Release
+            && let Some(holding) = cluster.stores.held_by(domain)
+        {
+            match self.mirror.delete_holding(&holding).await {
+                Err(ApiError::Conflict) => {
+                    self.mirror.refresh_holding(&holding.name).await?;
+                    return Ok(Applied::Changed);
+                }
+                result => result?,
+            }
+        }
+        Ok(Applied::Done)
     }
-    let text_only = checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
-    let unwritten = operator.stores.unwritten().stored(domain).is_some();
-    if unwritten || decision.status != *status && !text_only {
-        match write(operator, domain, &decision.status).await {
-            Ok(Written::Status(written)) => {
-                operator.stores.unwritten_mut().forget(&domain.key);
-                let ours = operator.shard.takes_object(written.metadata());
-                let organization = domain.organization.name();
-                let written = Domain::project_with(*written, &domain.stated, organization);
-                operator.stores.domains_mut().forget_told(&domain.key);
-                operator.update(written, ours);
+
+    async fn write(
+        &self,
+        domain: &Domain,
+        status: &OrganizationDomainStatus,
+    ) -> Result<Written, ApiError> {
+        let cluster = &self.mirror.cluster;
+        match status::write(cluster, domain, status).await {
+            Ok(written) => Ok(Written::Status(Box::new(written))),
+            Err(ApiError::Conflict | ApiError::NotFound) => {
+                let live = self.mirror.refresh(&domain.key).await?;
+                let Some(live) = live.filter(|live| live.uid == domain.uid) else {
+                    // What was taken for it a moment ago is an orphan by now.
+                    self.mirror.enqueue_orphan_check(domain);
+                    return Ok(Written::Nothing(Applied::Gone));
+                };
+                let over = status::write_over(cluster, domain, &live, status).await?;
+                Ok(over.map_or(Written::Nothing(Applied::Changed), |written| {
+                    Written::Status(Box::new(written))
+                }))
             }
-            Ok(Written::Nothing(applied)) => return Ok(applied),
-            // What is owed to others goes on all the same.
-            Err(error @ ApiError::TooLarge(_)) => {
-                tracing::warn!(key = %domain.key, %error, "the status cannot be written");
-                operator.keep_unwritten(domain, status, &decision.status);
-            }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
     }
-    // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
-    publish(operator, domain, decision.notices.clone());
-    if decision.holding == Holding::Release
-        && let Some(holding) = own(operator, domain)
-    {
-        match operator.delete_holding(&holding).await {
-            Err(ApiError::Conflict) => {
-                operator.refresh_holding(&holding.name).await?;
-                return Ok(Applied::Changed);
-            }
-            result => result?,
+
+    /// A name is not given up for want of an organization on the word of a cache.
+    async fn not_yet_missing(&self, domain: &Domain) -> Result<Option<Obstacle>, ApiError> {
+        let cluster = &self.mirror.cluster;
+        let organization = domain.organization.clone();
+        if cluster.stores.organizations().exists(&organization)
+            || !self.mirror.organization_exists_live(&organization).await?
+        {
+            return Ok(None);
         }
+        cluster
+            .stores
+            .organizations_mut()
+            .insert_unreadable(organization);
+        Ok(Some(Obstacle::Changed))
     }
-    Ok(Applied::Done)
 }
 
 /// What became of a write.
 enum Written {
     Status(Box<Decoded<OrganizationDomain>>),
     Nothing(Applied),
-}
-
-async fn write(
-    operator: &Operator,
-    domain: &Domain,
-    status: &OrganizationDomainStatus,
-) -> Result<Written, ApiError> {
-    match status::write(operator, domain, status).await {
-        Ok(written) => Ok(Written::Status(Box::new(written))),
-        Err(ApiError::Conflict | ApiError::NotFound) => {
-            let live = operator.refresh(&domain.key).await?;
-            let Some(live) = live.filter(|live| live.uid == domain.uid) else {
-                // What was taken for it a moment ago is an orphan by now.
-                operator.look_for_orphans(domain);
-                return Ok(Written::Nothing(Applied::Gone));
-            };
-            let over = status::write_over(operator, domain, &live, status).await?;
-            Ok(over.map_or(Written::Nothing(Applied::Changed), |written| {
-                Written::Status(Box::new(written))
-            }))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A name is not given up for want of an organization on the word of a cache.
-async fn not_yet_missing(
-    operator: &Operator,
-    domain: &Domain,
-) -> Result<Option<Obstacle>, ApiError> {
-    let organization = domain.organization.clone();
-    if operator.stores.organizations().exists(&organization)
-        || !operator.organization_exists_live(&organization).await?
-    {
-        return Ok(None);
-    }
-    operator
-        .stores
-        .organizations_mut()
-        .insert_unreadable(organization);
-    Ok(Some(Obstacle::Changed))
 }

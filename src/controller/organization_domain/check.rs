@@ -1,230 +1,253 @@
-//! A check: evidence from the DNS, judged for the domain and for whoever holds its name.
+//! Checks: evidence from the DNS, judged for the domain and for whoever holds its name.
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{fresh_token, held, is_seen_to, lost_token};
+use super::observe::Observer;
+use super::token::fresh_token;
 use crate::api::organization_domain::State;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::Key;
+use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, Kept};
 use crate::cluster::store::holdings::HoldingView;
-use crate::controller::holding;
-use crate::controller::operator::Operator;
+use crate::controller::checks::{Checked, Checks, RecalledToken};
+use crate::controller::gatherer::ThreadedGatherer;
+use crate::controller::taking::Names;
 use crate::dns::Asker;
-use crate::model::challenge::{Challenge, Token};
+use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
-use crate::model::uid::Uid;
 use crate::model::verdict::Verdict;
 use crate::model::{provider, recall, report, verdict};
+use crate::telemetry::metrics::{Controller, ReconcileResult};
+use crate::workqueue::worker::back;
 
-/// A check that was made.
-pub struct Checked {
-    /// Of the object that was checked.
-    pub uid: Uid,
-    /// The object as it was then. Where it did not change, it need not be read again.
-    pub domain: Option<Arc<Domain>>,
-    /// The request that it answers. One that was made later waits for a check of its own.
-    pub requested: Option<Box<str>>,
-    pub judgement: Judgement,
-    /// When the first question was asked, by the clock that nobody sets.
-    pub begun: Instant,
-    /// The holding whose holder was judged too.
-    pub holding: Option<Arc<HoldingView>>,
-    /// Where the object's status lacked the token of its holding.
-    pub recalled: Option<RecalledToken>,
+/// Makes the checks that are asked for.
+pub struct Checker {
+    pub observer: Observer,
+    pub checks: Arc<Checks>,
+    pub names: Arc<Names>,
+    pub gatherer: ThreadedGatherer,
 }
 
-/// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
-/// any more.
-pub async fn check_now(operator: &Operator, key: &Key) -> Result<Option<Checked>, ApiError> {
-    let Some(known) = operator.stores.domains().get(key) else {
-        return Ok(None);
-    };
-    let domain = match known.kept {
-        Kept::Whole(_) => known,
-        Kept::AtRest(_) => match operator.refresh(key).await? {
-            Some(live) => live,
-            None => return Ok(None),
-        },
-    };
-    let Kept::Whole(status) = &domain.kept else {
-        return Err(ApiError::Conflict);
-    };
-    let held_by = operator.held_by(&domain).await?;
-    let now = operator.clock.now();
-    if is_seen_to(operator, &domain, held_by) {
-        // Until what it waits for comes, it is not asked for at once again.
-        operator.put_off(&domain, now);
-        return Ok(None);
-    }
-    let snapshot = operator.snapshot(&domain, status, held_by, now);
-    if let Some((holding, name)) = lost_token(operator, &domain, &snapshot) {
-        return recall_token(operator, &domain, name, &holding)
-            .await
-            .map(Some);
-    }
-    // It was due when it was asked for.
-    let due = lifecycle::due(now, &operator.settings, &snapshot, Some(now));
-    let Some(challenge) = due else {
-        return Ok(None);
-    };
-    // Where nothing can be written, the next check comes at its time all the same.
-    operator.put_off(&domain, now);
-    let checked = check(operator, &domain, &challenge).await?;
-    Ok(Some(checked))
-}
-
-async fn check(
-    operator: &Operator,
-    domain: &Arc<Domain>,
-    challenge: &Challenge,
-) -> Result<Checked, ApiError> {
-    let begun = Instant::now();
-    let evidence = gather(operator, domain, challenge).await;
-    judge(operator, domain, challenge, evidence, begun).await
-}
-
-async fn gather(operator: &Operator, domain: &Domain, challenge: &Challenge) -> Evidence {
-    let asker = Asker {
-        name: domain.key.namespace().into(),
-        answered_before: domain.was_answered(),
-    };
-    operator.gatherer.gather(challenge, asker).await
-}
-
-/// What became of the token that a holder's status lost.
-pub enum RecalledToken {
-    /// The record shows it.
-    Published(Token),
-    /// No record shows it, nor this one, which is issued in its place.
-    Replaced(Token),
-    /// The DNS does not say, and nothing is replaced for an outage.
-    Unknown,
-}
-
-/// Looks for the token that the holding has the hash of.
-async fn recall_token(
-    operator: &Operator,
-    domain: &Arc<Domain>,
-    name: DomainName,
-    holding: &HoldingView,
-) -> Result<Checked, ApiError> {
-    let begun = Instant::now();
-    let mut challenge = Challenge {
-        name,
-        service: operator.settings.service.clone(),
-        token: fresh_token()?,
-    };
-    let evidence = gather(operator, domain, &challenge).await;
-    let holder = holding.spec().holder;
-    let published = recall::token(&challenge.service, &evidence, &holder);
-    let is_published = published.is_some();
-    if let Some(token) = published {
-        challenge.token = token;
-    }
-    let checked = judge(operator, domain, &challenge, evidence, begun).await?;
-    let recalled = if is_published {
-        RecalledToken::Published(challenge.token)
-    } else if checked.judgement.verdict.is_negative() {
-        RecalledToken::Replaced(challenge.token)
-    } else {
-        RecalledToken::Unknown
-    };
-    Ok(Checked {
-        recalled: Some(recalled),
-        ..checked
-    })
-}
-
-async fn judge(
-    operator: &Operator,
-    domain: &Arc<Domain>,
-    challenge: &Challenge,
-    evidence: Evidence,
-    begun: Instant,
-) -> Result<Checked, ApiError> {
-    let judged = verdict::judge(challenge, &evidence);
-    let state = domain.state().unwrap_or(State::Pending);
-    operator.metrics.check(judged.verdict, state);
-    let holding = held(operator, domain)
-        .filter(|holding| holding.holder.uid != domain.uid)
-        .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
-    let holder = match &holding {
-        Some(holding) => judge_holder(operator, holding, challenge, &evidence).await?,
-        None => None,
-    };
-    let names = &operator.settings.names;
-    let internal = names.is_internal(challenge.name.as_str());
-    Ok(Checked {
-        uid: domain.uid.clone(),
-        domain: Some(Arc::clone(domain)),
-        requested: domain.requested.clone(),
-        begun,
-        holding,
-        recalled: None,
-        judgement: Judgement {
-            verdict: judged.verdict,
-            weight: judged.weight,
-            token: challenge.token.clone(),
-            holder,
-            dns_provider: provider::of(&evidence, names).filter(|_| !internal),
-            report: report::last_check(challenge, &evidence, judged, internal),
-        },
-    })
-}
-
-/// Judges the holder of the name by the evidence that was gathered for somebody else, on the token
-/// that a live read of it shows. None where the token is not the one that was proved.
-async fn judge_holder(
-    operator: &Operator,
-    holding: &HoldingView,
-    challenge: &Challenge,
-    evidence: &Evidence,
-) -> Result<Option<JudgedHolder>, ApiError> {
-    let Some(holder) = holding::live_holder(operator, holding).await? else {
-        return Ok(None);
-    };
-    let (Some(token), Kept::Whole(status)) = (holder.token(), &holder.kept) else {
-        return Ok(None);
-    };
-    let theirs = Challenge {
-        token,
-        ..challenge.clone()
-    };
-    let judged = verdict::judge(&theirs, evidence);
-    Ok(Some(JudgedHolder {
-        verdict: judged.verdict,
-        weight: judged.weight,
-        last_proven: status.last_proven_time.as_ref().map(|time| time.0),
-    }))
-}
-
-impl Operator {
-    /// The holder of the domain's name is checked at once, where its namespace is looked after here,
-    /// whichever shard it is in.
-    pub(super) async fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
-        let Some(holding) = held(self, domain) else {
-            return;
-        };
-        let holder = &holding.holder;
-        if self.knows_holder(&holding) {
-            let key = holding.holder.key.clone();
-            self.due_now(&key, &holder.uid);
-            self.domains.add(key);
-        } else if !self.shard.is_whole() && self.watches(holder.key.namespace()) {
-            match holding::live_holder(self, &holding).await {
-                Ok(Some(live)) => self.borrow(live, now),
-                Ok(None) => {}
-                // Its own check comes.
-                Err(error) => {
-                    tracing::warn!(name = %holding.name, %error, "the holder is not checked at once");
+impl Checker {
+    /// Makes checks until the queue closes. Those under way then are finished and decided on; after that
+    /// nothing is decided any more.
+    pub async fn run(self: Arc<Self>) {
+        let mirror = &self.observer.mirror;
+        let metrics = &mirror.cluster.client.metrics;
+        let queue = &mirror.queues.checks;
+        let mut under_way = JoinSet::new();
+        loop {
+            tokio::select! {
+                next = queue.next() => {
+                    let Some((key, waited)) = next else {
+                        while under_way.join_next().await.is_some() {}
+                        self.checks.decided().await;
+                        break;
+                    };
+                    metrics.queue_waited(Controller::Check, waited);
+                    metrics.queue_depth(Controller::Check, queue.depth());
+                    let checker = Arc::clone(&self);
+                    under_way.spawn(async move { checker.make(key).await });
+                }
+                Some(ended) = under_way.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a check failed");
+                        break;
+                    }
                 }
             }
         }
+        under_way.shutdown().await;
+        mirror.queues.domains.close();
+    }
+
+    async fn make(&self, key: Key) {
+        let mirror = &self.observer.mirror;
+        let timer = mirror
+            .cluster
+            .client
+            .metrics
+            .reconcile_started(Controller::Check);
+        match self.check_now(&key).await {
+            Ok(Some(checked)) => {
+                self.checks.found(&key, checked);
+                timer.finish(ReconcileResult::Success);
+            }
+            Ok(None) => {
+                mirror.queues.checks.done(&key, None);
+                mirror.queues.domains.add(key);
+                timer.finish(ReconcileResult::Success);
+            }
+            Err(error) => {
+                timer.finish(back(
+                    &mirror.queues.checks,
+                    &key,
+                    &error,
+                    Controller::Check.as_str(),
+                ));
+            }
+        }
+    }
+
+    /// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
+    /// any more.
+    async fn check_now(&self, key: &Key) -> Result<Option<Checked>, ApiError> {
+        let mirror = &self.observer.mirror;
+        let Some(known) = mirror.cluster.stores.domains().get(key) else {
+            return Ok(None);
+        };
+        let domain = match known.kept {
+            Kept::Whole(_) => known,
+            Kept::AtRest(_) => match mirror.refresh(key).await? {
+                Some(live) => live,
+                None => return Ok(None),
+            },
+        };
+        let Kept::Whole(status) = &domain.kept else {
+            return Err(ApiError::Conflict);
+        };
+        let held_by = self.observer.held_by(&domain).await?;
+        let now = mirror.cluster.clock.now();
+        if self.observer.is_seen_to(&domain, held_by) {
+            // Until what it waits for comes, it is not asked for at once again.
+            self.observer.plan.put_off(&domain, now);
+            return Ok(None);
+        }
+        let snapshot = self.observer.snapshot(&domain, status, held_by, now);
+        if let Some((holding, name)) = self.observer.lost_token(&domain, &snapshot) {
+            return self.recall_token(&domain, name, &holding).await.map(Some);
+        }
+        // It was due when it was asked for.
+        let due = lifecycle::due(now, &self.observer.mirror.settings, &snapshot, Some(now));
+        let Some(challenge) = due else {
+            return Ok(None);
+        };
+        // Where nothing can be written, the next check comes at its time all the same.
+        self.observer.plan.put_off(&domain, now);
+        let checked = self.check(&domain, &challenge).await?;
+        Ok(Some(checked))
+    }
+
+    async fn check(
+        &self,
+        domain: &Arc<Domain>,
+        challenge: &Challenge,
+    ) -> Result<Checked, ApiError> {
+        let begun = Instant::now();
+        let evidence = self.gather(domain, challenge).await;
+        self.judge(domain, challenge, evidence, begun).await
+    }
+
+    async fn gather(&self, domain: &Domain, challenge: &Challenge) -> Evidence {
+        let asker = Asker {
+            name: domain.key.namespace().into(),
+            answered_before: domain.was_answered(),
+        };
+        self.gatherer.gather(challenge, asker).await
+    }
+
+    /// Looks for the token that the holding has the hash of.
+    async fn recall_token(
+        &self,
+        domain: &Arc<Domain>,
+        name: DomainName,
+        holding: &HoldingView,
+    ) -> Result<Checked, ApiError> {
+        let begun = Instant::now();
+        let mut challenge = Challenge {
+            name,
+            service: self.observer.mirror.settings.service.clone(),
+            token: fresh_token()?,
+        };
+        let evidence = self.gather(domain, &challenge).await;
+        let holder = holding.spec().holder;
+        let published = recall::token(&challenge.service, &evidence, &holder);
+        let is_published = published.is_some();
+        if let Some(token) = published {
+            challenge.token = token;
+        }
+        let checked = self.judge(domain, &challenge, evidence, begun).await?;
+        let recalled = if is_published {
+            RecalledToken::Published(challenge.token)
+        } else if checked.judgement.verdict.is_negative() {
+            RecalledToken::Replaced(challenge.token)
+        } else {
+            RecalledToken::Unknown
+        };
+        Ok(Checked {
+            recalled: Some(recalled),
+            ..checked
+        })
+    }
+
+    async fn judge(
+        &self,
+        domain: &Arc<Domain>,
+        challenge: &Challenge,
+        evidence: Evidence,
+        begun: Instant,
+    ) -> Result<Checked, ApiError> {
+        let cluster = &self.observer.mirror.cluster;
+        let judged = verdict::judge(challenge, &evidence);
+        let state = domain.state().unwrap_or(State::Pending);
+        cluster.client.metrics.check(judged.verdict, state);
+        let holding = cluster
+            .stores
+            .holding_of(domain)
+            .filter(|holding| holding.holder.uid != domain.uid)
+            .filter(|_| judged.verdict == Verdict::Proven || domain.is_taking_over());
+        let holder = match &holding {
+            Some(holding) => self.judge_holder(holding, challenge, &evidence).await?,
+            None => None,
+        };
+        let names = &self.observer.mirror.settings.names;
+        let internal = names.is_internal(challenge.name.as_str());
+        Ok(Checked {
+            uid: domain.uid.clone(),
+            domain: Some(Arc::clone(domain)),
+            requested: domain.requested.clone(),
+            begun,
+            holding,
+            recalled: None,
+            judgement: Judgement {
+                verdict: judged.verdict,
+                weight: judged.weight,
+                token: challenge.token.clone(),
+                holder,
+                dns_provider: provider::of(&evidence, names).filter(|_| !internal),
+                report: report::last_check(challenge, &evidence, judged, internal),
+            },
+        })
+    }
+
+    /// Judges the holder of the name by the evidence that was gathered for somebody else, on the token
+    /// that a live read of it shows. None where the token is not the one that was proved.
+    async fn judge_holder(
+        &self,
+        holding: &HoldingView,
+        challenge: &Challenge,
+        evidence: &Evidence,
+    ) -> Result<Option<JudgedHolder>, ApiError> {
+        let Some(holder) = self.names.live_holder(holding).await? else {
+            return Ok(None);
+        };
+        let (Some(token), Kept::Whole(status)) = (holder.token(), &holder.kept) else {
+            return Ok(None);
+        };
+        let theirs = Challenge {
+            token,
+            ..challenge.clone()
+        };
+        let judged = verdict::judge(&theirs, evidence);
+        Ok(Some(JudgedHolder {
+            verdict: judged.verdict,
+            weight: judged.weight,
+            last_proven: status.last_proven_time.as_ref().map(|time| time.0),
+        }))
     }
 }

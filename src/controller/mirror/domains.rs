@@ -1,24 +1,23 @@
-//! The mirror of organization domains, and what is asked for when one changes.
+//! Organization domains, as the store has them.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::api::{GetParams, ListParams};
 
-use super::own;
+use super::Mirror;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
 use crate::cluster::decode::Unreadable;
 use crate::cluster::error::ApiError;
+use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
-use crate::cluster::store::Key;
 use crate::cluster::store::domain::{Domain, Kept};
 use crate::cluster::store::domains::Upserted;
 use crate::cluster::watch;
-use crate::controller::operator::Operator;
 use crate::model::uid::Uid;
 
-/// What the watch of organization domains does.
-pub struct Handler(pub Arc<Operator>);
+/// Takes organization domains in.
+pub struct Handler(pub Arc<Mirror>);
 
 impl watch::Handler for Handler {
     type Kind = OrganizationDomain;
@@ -32,21 +31,21 @@ impl watch::Handler for Handler {
 
     fn selected(&self, _: Option<&str>) -> ListParams {
         let all = ListParams::default();
-        if self.0.shard.is_whole() {
+        if self.0.cluster.scope.shard.is_whole() {
             all
         } else {
-            all.labels_from(self.0.shard.selector())
+            all.labels_from(self.0.cluster.scope.shard.selector())
         }
     }
 
     fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
-        let domain = self.0.stores.unwritten_mut().as_decided(domain);
+        let domain = self.0.cluster.stores.unwritten_mut().as_decided(domain);
         self.0.remember(domain, listed);
     }
 
     fn invalid(&self, key: Key, object: &Unreadable) {
-        let Some(known) = self.0.stores.domains().get(&key) else {
+        let Some(known) = self.0.cluster.stores.domains().get(&key) else {
             return;
         };
         // What the store has stays, as an earlier state, unless that very object is gone.
@@ -63,22 +62,23 @@ impl watch::Handler for Handler {
     }
 
     fn listed(&self) {
-        self.0.retry_failed();
+        self.0.queues.retry_failed();
     }
 
     fn known(&self, scope: Option<&str>) -> Vec<Key> {
-        self.0.stores.domains().keys_in(scope)
+        self.0.cluster.stores.domains().keys_in(scope)
     }
 }
 
-impl Operator {
+impl Mirror {
     /// Takes an organization domain into the store and asks for what follows from it.
     fn remember(&self, domain: Domain, listed: bool) {
-        if self.stores.domains().knows_as_own(&domain, listed) {
+        if self.cluster.stores.domains().knows_as_own(&domain, listed) {
             return;
         }
-        let domain = Arc::new(domain.lean(Timestamp::now(), &self.settings));
+        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
         let upserted = self
+            .cluster
             .stores
             .domains_mut()
             .upsert(Arc::clone(&domain), listed);
@@ -86,31 +86,35 @@ impl Operator {
     }
 
     /// Takes an object as a live read or a write showed it into the store, if it is in there.
-    pub(super) fn update(&self, domain: Domain, ours: bool) {
-        if self.stores.domains().knows(&domain, false) {
+    pub fn update(&self, domain: Domain, ours: bool) {
+        if self.cluster.stores.domains().knows(&domain, false) {
             return;
         }
-        let domain = Arc::new(domain.lean(Timestamp::now(), &self.settings));
-        let upserted = self.stores.domains_mut().update(Arc::clone(&domain), ours);
+        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
+        let upserted = self
+            .cluster
+            .stores
+            .domains_mut()
+            .update(Arc::clone(&domain), ours);
         self.follow(&domain, upserted);
     }
 
     /// Goes on from what was decided of an object that has no room for it.
-    pub(super) fn keep_unwritten(
+    pub fn keep_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
         decided: &OrganizationDomainStatus,
     ) {
-        let mut unwritten = self.stores.unwritten_mut();
+        let mut unwritten = self.cluster.stores.unwritten_mut();
         unwritten.keep(domain, status, decided.clone());
         drop(unwritten);
         let domain = Domain {
             kept: Kept::Whole(Box::new(decided.clone())),
             ..domain.clone()
         };
-        self.organizations.add(domain.organization.clone());
-        self.stores.domains_mut().replace(domain.into());
+        self.queues.organizations.add(domain.organization.clone());
+        self.cluster.stores.domains_mut().replace(domain.into());
     }
 
     /// Asks for what follows from a change.
@@ -119,8 +123,8 @@ impl Operator {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
                 // The watch will not tell of it: it is out of the store by then.
-                self.look_for_orphans(&gone);
-                return self.look_at_those_beside(&gone);
+                self.enqueue_orphan_check(&gone);
+                return self.enqueue_beside(&gone);
             }
             Upserted::Known => return,
         };
@@ -128,27 +132,27 @@ impl Operator {
             (&before.uid, &before.canonical) != (&domain.uid, &domain.canonical)
         };
         if let Some(before) = before.filter(other) {
-            self.look_for_orphans(&before);
-            self.organizations.add(before.organization.clone());
+            self.enqueue_orphan_check(&before);
+            self.queues.organizations.add(before.organization.clone());
         }
-        self.organizations.add(domain.organization.clone());
-        self.look_at_approvals_of(&domain.key);
-        self.domains.add(domain.key.clone());
-        self.look_at_promoted();
+        self.queues.organizations.add(domain.organization.clone());
+        self.enqueue_approvals_of(&domain.key);
+        self.queues.domains.add(domain.key.clone());
+        self.enqueue_promoted();
     }
 
     /// Those for whom there is room in the quota by now.
-    fn look_at_promoted(&self) {
-        let promoted = self.stores.domains_mut().take_promoted();
+    fn enqueue_promoted(&self) {
+        let promoted = self.cluster.stores.domains_mut().take_promoted();
         for key in promoted {
-            self.domains.add(key);
+            self.queues.domains.add(key);
         }
     }
 
     /// Takes an organization domain that is gone out of the store.
     fn forget(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
-            let mut domains = self.stores.domains_mut();
+            let mut domains = self.cluster.stores.domains_mut();
             match (domains.get(key), uid) {
                 // Made again under the same name before this news came.
                 (Some(known), Some(uid)) if known.uid != *uid => return,
@@ -156,43 +160,43 @@ impl Operator {
             }
         };
         if let Some(gone) = gone {
-            self.stores.unwritten_mut().forget(key);
-            self.look_for_orphans(&gone);
-            self.look_at_those_beside(&gone);
+            self.cluster.stores.unwritten_mut().forget(key);
+            self.enqueue_orphan_check(&gone);
+            self.enqueue_beside(&gone);
         }
     }
 
     /// The object is not in the store any more.
-    fn look_at_those_beside(&self, gone: &Domain) {
-        self.look_at_approvals_of(&gone.key);
-        self.organizations.add(gone.organization.clone());
-        self.look_at_promoted();
+    fn enqueue_beside(&self, gone: &Domain) {
+        self.enqueue_approvals_of(&gone.key);
+        self.queues.organizations.add(gone.organization.clone());
+        self.enqueue_promoted();
     }
 
     /// Another shard's object is checked here, once.
-    pub(in crate::controller) fn borrow(&self, domain: Domain, now: Timestamp) {
+    pub fn borrow(&self, domain: Domain, now: Timestamp) {
         let key = domain.key.clone();
-        self.stores.domains_mut().borrow(Arc::new(domain), now);
-        self.domains.add(key);
+        self.cluster
+            .stores
+            .domains_mut()
+            .borrow(Arc::new(domain), now);
+        self.queues.domains.add(key);
     }
 
     /// The object is gone: what it held is looked at now.
-    pub(super) fn look_for_orphans(&self, gone: &Domain) {
-        if let Some(holding) = own(self, gone) {
-            self.orphans.add(Arc::clone(&holding.name));
+    pub fn enqueue_orphan_check(&self, gone: &Domain) {
+        if let Some(holding) = self.cluster.stores.held_by(gone) {
+            self.queues.orphans.add(Arc::clone(&holding.name));
         }
     }
 
-    pub(in crate::controller) fn domain_api(&self, namespace: &str) -> Objects<OrganizationDomain> {
-        self.client.namespaced(namespace)
+    pub fn domain_api(&self, namespace: &str) -> Objects<OrganizationDomain> {
+        self.cluster.client.namespaced(namespace)
     }
 
     /// Reads the object live into the store, and whole; none where it is gone.
-    pub(in crate::controller) async fn refresh(
-        &self,
-        key: &Key,
-    ) -> Result<Option<Arc<Domain>>, ApiError> {
-        let known = self.stores.domains().get(key);
+    pub async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, ApiError> {
+        let known = self.cluster.stores.domains().get(key);
         self.refresh_with(key, known.as_deref(), &GetParams::default())
             .await
     }
@@ -200,10 +204,7 @@ impl Operator {
     /// As `refresh`, from what the API server watches itself, which may be a moment behind though never
     /// behind this version of the object: what is gone may still be in there, and what is there is never
     /// missing. Costs it a third of a read from etcd.
-    pub(in crate::controller) async fn refresh_since(
-        &self,
-        domain: &Domain,
-    ) -> Result<Option<Arc<Domain>>, ApiError> {
+    pub async fn refresh_since(&self, domain: &Domain) -> Result<Option<Arc<Domain>>, ApiError> {
         let params = GetParams::at(&domain.version.to_string());
         self.refresh_with(&domain.key, Some(domain), &params).await
     }
@@ -215,9 +216,14 @@ impl Operator {
         params: &GetParams,
     ) -> Result<Option<Arc<Domain>>, ApiError> {
         let api = self.domain_api(key.namespace());
-        match self.client.call(api.get_with(key.name(), params)).await {
+        match self
+            .cluster
+            .client
+            .call(api.get_with(key.name(), params))
+            .await
+        {
             Ok(object) => {
-                let ours = self.shard.takes_object(object.metadata());
+                let ours = self.cluster.scope.takes(object.metadata());
                 let uid = object.metadata().uid.as_deref().map(Uid::from);
                 let domain = match known.filter(|known| Some(&known.uid) == uid.as_ref()) {
                     Some(known) => {
@@ -225,7 +231,7 @@ impl Operator {
                     }
                     None => Domain::project(object.0?),
                 };
-                let domain = self.stores.unwritten_mut().as_decided(domain);
+                let domain = self.cluster.stores.unwritten_mut().as_decided(domain);
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }

@@ -17,7 +17,7 @@ struct Pool {
 }
 
 /// The one copy of this text.
-pub fn shared(text: &str) -> Arc<str> {
+pub fn intern(text: &str) -> Arc<str> {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     pool.share(text)
 }

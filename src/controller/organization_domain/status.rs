@@ -4,10 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::operator::Operator;
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
 };
+use crate::cluster::Cluster;
 use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::{Domain, Kept};
@@ -17,7 +17,7 @@ const FIELD_MANAGER: &str = "freehold";
 /// Replaces the whole status, so that nothing of an edit by hand survives in it. The resource
 /// version makes it fail where the object is not the one that was decided on.
 pub async fn write(
-    operator: &Operator,
+    cluster: &Cluster,
     domain: &Domain,
     status: &OrganizationDomainStatus,
 ) -> Result<Decoded<OrganizationDomain>, ApiError> {
@@ -39,12 +39,12 @@ pub async fn write(
         },
         status: Some(status.clone()),
     };
-    let api = operator.domain_api(domain.key.namespace());
+    let api = cluster.client.namespaced(domain.key.namespace());
     let params = PostParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PostParams::default()
     };
-    operator
+    cluster
         .client
         .call(api.replace_status(domain.key.name(), &params, &object))
         .await
@@ -56,7 +56,7 @@ pub async fn write(
 ///
 /// None where the object differs in more than that.
 pub async fn write_over(
-    operator: &Operator,
+    cluster: &Cluster,
     decided_on: &Domain,
     live: &Domain,
     status: &OrganizationDomainStatus,
@@ -64,7 +64,7 @@ pub async fn write_over(
     let Kept::Whole(before) = &live.kept else {
         return Ok(None);
     };
-    let stored = operator.stores.unwritten().stored(live).cloned();
+    let stored = cluster.stores.unwritten().stored(live).cloned();
     let before = stored.as_ref().unwrap_or(before);
     if !is_same_to_decide_on(decided_on, live) || *before == OrganizationDomainStatus::default() {
         return Ok(None);
@@ -80,12 +80,12 @@ pub async fn write_over(
         return Ok(None);
     };
     let patch = Patch::<OrganizationDomain>::Json(operations);
-    let api = operator.domain_api(live.key.namespace());
+    let api = cluster.client.namespaced(live.key.namespace());
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let written = operator
+    let written = cluster
         .client
         .call(api.patch_status(live.key.name(), &params, &patch))
         .await;

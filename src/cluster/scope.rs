@@ -1,0 +1,36 @@
+//! What this process looks after.
+
+use kube::core::ObjectMeta;
+
+use super::shard::Shard;
+
+/// Some namespaces or all, and there the organization domains of one shard.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// None for all namespaces.
+    pub namespaces: Vec<String>,
+    pub shard: Shard,
+}
+
+impl Scope {
+    /// Whether this process looks after the namespace.
+    #[must_use]
+    pub fn watches(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
+    }
+
+    /// Whether an organization domain with this metadata is this shard's.
+    #[must_use]
+    pub fn takes(&self, metadata: &ObjectMeta) -> bool {
+        self.shard.takes_object(metadata)
+    }
+
+    /// Where to list and watch: each namespace, or all of them at once.
+    #[must_use]
+    pub fn watched(&self) -> Vec<Option<String>> {
+        if self.namespaces.is_empty() {
+            return vec![None];
+        }
+        self.namespaces.iter().cloned().map(Some).collect()
+    }
+}

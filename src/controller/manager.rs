@@ -1,0 +1,300 @@
+//! The operator as a whole: its parts, its start and its end.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::watch::Receiver;
+use tokio::task::{JoinError, JoinSet};
+
+use super::announcer::Announcer;
+use super::checks::Checks;
+use super::domain_approval::ApprovalReconciler;
+use super::gatherer::ThreadedGatherer;
+use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
+use super::organization::OrganizationReconciler;
+use super::organization_domain::{Apply, Checker, DomainReconciler, Limits, Observer, Plan};
+use super::orphan::OrphanReconciler;
+use super::queues::{Queues, Workers};
+use super::taking::Names;
+use crate::cluster::Cluster;
+use crate::cluster::access::{Access, CutOff, Purpose};
+use crate::cluster::client::Client;
+use crate::cluster::clock::{self, Clock};
+use crate::cluster::events::Events;
+use crate::cluster::leader_election::ElectionError;
+use crate::cluster::leadership::Leadership;
+use crate::cluster::scope::Scope;
+use crate::cluster::store::Stores;
+use crate::cluster::watch::Watching;
+use crate::model::settings::Settings;
+use crate::telemetry::metrics::{Controller, Metrics};
+use crate::telemetry::readiness::{NotReady, Readiness};
+use crate::workqueue::worker::{Reconciler, work};
+
+/// How long running reconciles may take to end after a stop was asked for.
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
+
+/// What an operator is made of.
+pub struct Config {
+    pub client: kube::Client,
+    /// Watches stay open and quiet for minutes, so their client has time limits of its own.
+    pub watch_client: kube::Client,
+    pub settings: Settings,
+    pub gatherer: ThreadedGatherer,
+    pub metrics: Arc<Metrics>,
+    pub scope: Scope,
+    /// Most pending domains of one namespace that are checked.
+    pub max_pending: usize,
+    /// Reconciles of organization domains at once, and as many checks beside them.
+    pub concurrency: usize,
+    /// Deadline of one call to the API server.
+    pub api_timeout: Duration,
+    /// How long a holding without its holder is left alone when nobody saw the holder deleted.
+    pub orphan_delay: Duration,
+    /// Who reports Events, for instance the pod's name.
+    pub instance: String,
+    pub readiness: Arc<Readiness>,
+    /// None where no other replica could lead.
+    pub leadership: Option<Leadership>,
+}
+
+/// Why an operator ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    #[error("a loop ended unexpectedly; the process must be restarted")]
+    LoopEnded,
+    #[error("a loop failed; the process must be restarted: {0}")]
+    LoopFailed(#[from] JoinError),
+    #[error(transparent)]
+    Election(#[from] ElectionError),
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
+}
+
+/// All parts of an operator.
+pub struct Operator {
+    mirror: Arc<Mirror>,
+    workers: Workers,
+    domains: Arc<DomainReconciler>,
+    checker: Arc<Checker>,
+    organizations: Arc<OrganizationReconciler>,
+    approvals: Arc<ApprovalReconciler>,
+    orphans: Arc<OrphanReconciler>,
+}
+
+impl Operator {
+    /// Runs until `stop` says so, then finishes what is under way. It is ready once every store has
+    /// its first full list.
+    ///
+    /// # Errors
+    /// Where a loop ends by itself, or the API server refuses this process for minutes.
+    pub async fn run(config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
+        let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
+        let readiness = Arc::clone(&config.readiness);
+        let client = Client {
+            api: config.client.clone(),
+            metrics: Arc::clone(&config.metrics),
+            deadline: config.api_timeout,
+            leadership: config.leadership.clone(),
+            access: Arc::clone(&access),
+        };
+        let (events, publisher) = Events::new(client.clone(), config.instance.clone());
+        let events = Arc::new(events);
+        let watching = Watching {
+            client: config.watch_client.clone(),
+            metrics: Arc::clone(&config.metrics),
+            readiness: Arc::clone(&readiness),
+            access: Arc::clone(&access),
+            events: Arc::clone(&events),
+            definitions: Arc::default(),
+        };
+        let operator = Self::new(config, client, events);
+        let publisher = tokio::spawn(publisher.run());
+        let mirror = &operator.mirror;
+        let shard = &mirror.cluster.scope.shard;
+        if !shard.is_whole() {
+            let default = shard.is_default();
+            tracing::info!(selector = %shard, default, "one shard of several");
+        }
+
+        let mut watches = JoinSet::new();
+        let synced = operator.watch_all(&watching, &mut watches);
+        tokio::pin!(synced);
+        tokio::select! {
+            () = &mut synced => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            Some(ended) = watches.join_next() => return Err(ended_early(ended)),
+            why = access.cut_off() => return Err(why.into()),
+        }
+        readiness.clear(&NotReady::Phase);
+        tracing::info!("all stores are filled; reconciling");
+
+        mirror.cluster.stores.domains_mut().fill_quotas();
+        mirror.enqueue_missing_holders();
+        watches.spawn(watch_clock(Arc::clone(mirror)));
+        let mut workers = operator.start_workers();
+        let outcome = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            Some(ended) = workers.join_next() => Err(ended_early(ended)),
+            Some(ended) = watches.join_next() => Err(ended_early(ended)),
+            why = access.cut_off() => Err(why.into()),
+        };
+        readiness.set(NotReady::Phase, "the process ends");
+        tracing::info!("stopping; finishing what is under way");
+        mirror.queues.close();
+        finish(workers).await;
+        watches.shutdown().await;
+        // With the last sender gone the publisher ends after what it has.
+        drop((operator, watching));
+        drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
+        outcome
+    }
+
+    fn new(config: Config, client: Client, events: Arc<Events>) -> Self {
+        let workers = Workers::new(config.concurrency.max(1));
+        let settings = Arc::new(config.settings);
+        let cluster = Arc::new(Cluster {
+            client,
+            stores: Stores::new(config.max_pending),
+            clock: Clock::default(),
+            scope: config.scope,
+        });
+        let queues = Arc::new(Queues::new(&cluster, workers, &config.metrics));
+        let mirror = Arc::new(Mirror {
+            cluster: Arc::clone(&cluster),
+            queues: Arc::clone(&queues),
+            settings: Arc::clone(&settings),
+            orphan_delay: config.orphan_delay,
+            synced: AtomicBool::new(false),
+        });
+        let plan = Plan {
+            cluster: Arc::clone(&cluster),
+            settings: Arc::clone(&settings),
+        };
+        let observer = Observer {
+            mirror: Arc::clone(&mirror),
+            plan,
+        };
+        let checks = Arc::new(Checks::new(Arc::clone(&queues)));
+        let names = Arc::new(Names::new(Arc::clone(&mirror)));
+        let announcer = Arc::new(Announcer {
+            cluster: Arc::clone(&cluster),
+            events,
+            settings,
+        });
+        Self {
+            workers,
+            domains: Arc::new(DomainReconciler {
+                observer: observer.clone(),
+                checks: Arc::clone(&checks),
+                limits: Limits::new(config.max_pending),
+                apply: Apply {
+                    mirror: Arc::clone(&mirror),
+                    names: Arc::clone(&names),
+                    announcer: Arc::clone(&announcer),
+                },
+                announcer,
+                names: Arc::clone(&names),
+            }),
+            checker: Arc::new(Checker {
+                observer,
+                checks,
+                names,
+                gatherer: config.gatherer,
+            }),
+            organizations: Arc::new(OrganizationReconciler {
+                cluster: Arc::clone(&cluster),
+                queues: Arc::clone(&queues),
+            }),
+            approvals: Arc::new(ApprovalReconciler { cluster, queues }),
+            orphans: Arc::new(OrphanReconciler {
+                mirror: Arc::clone(&mirror),
+            }),
+            mirror,
+        }
+    }
+
+    fn watch_all(
+        &self,
+        watching: &Watching,
+        tasks: &mut JoinSet<()>,
+    ) -> impl Future<Output = ()> + use<> {
+        let mirror = || Arc::clone(&self.mirror);
+        let mut synced = Vec::new();
+        for namespace in self.mirror.cluster.scope.watched() {
+            let of = || namespace.clone();
+            synced.extend([
+                watching.start(namespaces::Handler(mirror()), of(), tasks),
+                watching.start(approvals::Handler(mirror()), of(), tasks),
+                watching.start(organizations::Handler(mirror()), of(), tasks),
+                watching.start(domains::Handler(mirror()), of(), tasks),
+            ]);
+        }
+        synced.push(watching.start(holdings::Handler(mirror()), None, tasks));
+        join_all(synced).map(|_| ())
+    }
+
+    fn start_workers(&self) -> JoinSet<()> {
+        let metrics = &self.mirror.cluster.client.metrics;
+        let mut tasks = JoinSet::new();
+        let counts = self.workers;
+        start(&mut tasks, metrics, &self.domains, counts.domains);
+        start(
+            &mut tasks,
+            metrics,
+            &self.organizations,
+            counts.organizations,
+        );
+        start(&mut tasks, metrics, &self.approvals, 1);
+        start(&mut tasks, metrics, &self.orphans, 1);
+        metrics.workers(Controller::OrganizationDomain, counts.domains);
+        metrics.workers(Controller::Check, counts.checks);
+        tasks.spawn(Arc::clone(&self.checker).run());
+        tasks
+    }
+}
+
+fn start<R: Reconciler>(
+    tasks: &mut JoinSet<()>,
+    metrics: &Arc<Metrics>,
+    reconciler: &Arc<R>,
+    count: usize,
+) {
+    for _ in 0..count {
+        let (reconciler, metrics) = (Arc::clone(reconciler), Arc::clone(metrics));
+        tasks.spawn(async move { work(&*reconciler, &metrics).await });
+    }
+}
+
+/// Has everything looked at again whose next look may come too late.
+async fn watch_clock(mirror: Arc<Mirror>) {
+    let set = |forward: Option<Timestamp>| {
+        if let Some(now) = forward {
+            mirror.cluster.stores.domains_mut().forget_overdue(now);
+        }
+        mirror.requeue_all();
+    };
+    clock::watch(&mirror.cluster.clock, set).await;
+}
+
+/// Waits until all workers ended after what they had in hand.
+async fn finish(mut workers: JoinSet<()>) {
+    let finished = tokio::time::timeout(STOP_DEADLINE, async {
+        while workers.join_next().await.is_some() {}
+    })
+    .await;
+    if finished.is_err() {
+        tracing::warn!("some reconciles did not end in time");
+    }
+}
+
+fn ended_early(ended: Result<(), JoinError>) -> OperatorError {
+    match ended {
+        Ok(()) => OperatorError::LoopEnded,
+        Err(error) => error.into(),
+    }
+}

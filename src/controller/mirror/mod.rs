@@ -1,0 +1,41 @@
+//! The one way into the stores: what a watch, a live read or a write shows is taken in here, and what
+//! follows from the change is enqueued.
+
+pub mod approvals;
+pub mod domains;
+pub mod holdings;
+pub mod namespaces;
+pub mod organizations;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::queues::Queues;
+use crate::cluster::Cluster;
+use crate::model::settings::Settings;
+
+/// Keeps the stores and the queues in step.
+pub struct Mirror {
+    pub cluster: Arc<Cluster>,
+    pub queues: Arc<Queues>,
+    pub settings: Arc<Settings>,
+    /// How long a holding without its holder is left alone when nobody saw the holder deleted.
+    pub orphan_delay: Duration,
+    /// Whether every store has its first full list.
+    pub synced: AtomicBool,
+}
+
+impl Mirror {
+    /// Enqueues everything whose time was read off the wall clock.
+    pub fn requeue_all(&self) {
+        let domains = self.cluster.stores.domains().keys_in(None);
+        for key in domains {
+            self.queues.domains.add(key);
+        }
+        let approvals = self.cluster.stores.approvals().keys_in(None);
+        for key in approvals {
+            self.queues.approvals.add(key);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Orphans: holdings are released once their holder is gone for certain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mirror::Mirror;
+use crate::api::organization_domain::OrganizationDomain;
+use crate::cluster::error::ApiError;
+use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::holdings::HoldingView;
+use crate::model::lifecycle::{self, HeldBy};
+use crate::model::schedule;
+use crate::telemetry::metrics::Controller;
+use crate::workqueue::queue::Queue;
+use crate::workqueue::worker::Reconciler;
+
+/// Least time between two releases of orphans, and before another try.
+const RELEASE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two reminders that an import did not end.
+const IMPORT_REMINDER: Duration = Duration::from_mins(10);
+
+/// Looks at holdings whose holder may be gone, or left alone.
+pub struct OrphanReconciler {
+    pub mirror: Arc<Mirror>,
+}
+
+impl Reconciler for OrphanReconciler {
+    type Key = Arc<str>;
+    const CONTROLLER: Controller = Controller::VerifiedDomain;
+
+    fn queue(&self) -> &Queue<Arc<str>> {
+        &self.mirror.queues.orphans
+    }
+
+    async fn reconcile(&self, name: &Arc<str>) -> Result<Option<Duration>, ApiError> {
+        reconcile(&self.mirror, name).await
+    }
+}
+
+async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiError> {
+    let Some(holding) = mirror.cluster.stores.holdings().get(name) else {
+        return Ok(None);
+    };
+    if mirror.cluster.stores.knows_holder(&holding)
+        || !mirror.cluster.scope.watches(holding.holder.key.namespace())
+    {
+        return Ok(None);
+    }
+    if holding.importing {
+        tracing::warn!(
+            %name, holder = %holding.holder.key,
+            "an import has not made the holder: run it again, or delete the VerifiedDomain"
+        );
+        return Ok(Some(IMPORT_REMINDER));
+    }
+    match release_unless_there(mirror, &holding).await {
+        Err(ApiError::Conflict) => {
+            mirror.refresh_holding(name).await?;
+            Ok(Some(RELEASE_PAUSE))
+        }
+        Err(error) => Err(error),
+        Ok(None) => {
+            tokio::time::sleep(RELEASE_PAUSE).await;
+            Ok(None)
+        }
+        Ok(Some(holder)) => Ok(adopt_if_overdue(mirror, &holding, holder)),
+    }
+}
+
+/// The default shard's duty: a holder that is not in its store is another shard's, or cannot be read.
+/// Where its checks are not made, for nobody runs that shard, they are made here.
+fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> Option<Duration> {
+    let Kept::Whole(status) = &holder.kept else {
+        return None;
+    };
+    if !mirror.cluster.scope.shard.is_default() {
+        return None;
+    }
+    let now = mirror.cluster.clock.now();
+    let from = lifecycle::left_alone_from(now, &mirror.settings, status, holding.since);
+    if from > now {
+        return Some(schedule::wait(now, from));
+    }
+    tracing::info!(holder = %holder.key, name = %holding.name, "nobody checks it: checked here");
+    mirror.borrow(holder, now);
+    None
+}
+
+/// Releases the holding if a live read shows that its holder is gone: not found, deleted though a
+/// finalizer keeps it, or another object by now, or of another name. A store, an error or a refusal is no such proof.
+/// One of the same name, organization and domain that carries the very token is a restored back-up,
+/// and is left its holding, as is one that an import has yet to make.
+pub async fn release_if_gone(mirror: &Mirror, holding: &HoldingView) -> Result<bool, ApiError> {
+    if holding.importing {
+        return Ok(false);
+    }
+    let there = release_unless_there(mirror, holding).await?;
+    Ok(there.is_none())
+}
+
+/// The holder as the live read shows it; none where it is gone and the holding released.
+async fn release_unless_there(
+    mirror: &Mirror,
+    holding: &HoldingView,
+) -> Result<Option<Domain>, ApiError> {
+    let holder = &holding.holder;
+    let client = &mirror.cluster.client;
+    let api = client.namespaced::<OrganizationDomain>(holder.key.namespace());
+    let there = match client.call(api.get(holder.key.name())).await {
+        Err(ApiError::NotFound) => None,
+        Err(error) => return Err(error),
+        Ok(object) => {
+            let live = Domain::project_with(object, &holding.name, &holder.organization);
+            let token = live.token();
+            let restored = matches!(
+                HeldBy::of(
+                    &holding.spec(),
+                    holding.since,
+                    live.identity(),
+                    token.as_ref()
+                ),
+                HeldBy::Restored { .. }
+            );
+            let same = live.uid == holder.uid || restored;
+            Some(live).filter(|live| !live.deleting && same && live.states(&holding.name))
+        }
+    };
+    if there.is_none() {
+        mirror.delete_holding(holding).await?;
+    }
+    Ok(there)
+}
