@@ -2,21 +2,18 @@
 //! operator could not have written is as if it were not there. Writing derives all the rest, so
 //! that an edited text heals.
 
+mod write;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::challenge::{Challenge, FORMS, Token};
-use super::message::{self, Words};
-use super::name::DomainName;
-use super::report;
+use super::challenge::Token;
 use super::schedule::{self, WRITTEN_FROM};
 use super::settings::Settings;
-use crate::api::conditions::{
-    self, ConditionStatus, READY, RECONCILING, RECORD_PRESENT, STALLED, VERIFIED, Wanted,
-};
+use crate::api::conditions::{self, READY};
 use crate::api::organization_domain::{
-    ChallengeRecord, ChallengeStatus, CheckVerdict, CountedChecks, DnsProvider, LastCheck,
-    OrganizationDomainStatus, State, Strategy, UnconfirmedVerdict,
+    CheckVerdict, CountedChecks, DnsProvider, LastCheck, OrganizationDomainStatus, State, Strategy,
+    UnconfirmedVerdict,
 };
 use crate::api::reason::Reason;
 
@@ -190,50 +187,6 @@ impl Facts {
         }
     }
 
-    /// The status that stands for these facts.
-    #[must_use]
-    pub fn write(
-        &self,
-        before: &[Condition],
-        generation: i64,
-        now: Timestamp,
-        words: &Words<'_>,
-    ) -> OrganizationDomainStatus {
-        let (check_period_seconds, next_check_time) = match self.pace {
-            Some(Pace::Every(period)) => (Some(period.as_secs()), None),
-            Some(Pace::At(time)) => (None, Some(Time(time))),
-            None => (None, None),
-        };
-        // Whatever an earlier version of us or somebody else wrote there.
-        let internal = words.is_internal();
-        OrganizationDomainStatus {
-            observed_generation: Some(generation),
-            canonical_name: words.name.map(ToString::to_string),
-            unicode_name: words.name.and_then(DomainName::unicode_name),
-            mixed_scripts: words.name.is_some_and(DomainName::mixes_scripts),
-            state: Some(self.state),
-            strategy: self.challenge.is_some().then_some(self.strategy),
-            challenge: self.write_challenge(words),
-            dns_provider: self.dns_provider.clone().filter(|_| !internal),
-            last_check: match &self.last_check {
-                Some(check) if internal => {
-                    Some(report::verdict_alone(check.verdict, check.time.clone()))
-                }
-                check => check.clone(),
-            },
-            check_period_seconds,
-            next_check_time,
-            verified_time: self.verified.map(Time),
-            last_proven_time: self.last_proven.map(Time),
-            record_missing: self.record_missing.clone(),
-            hand_over: self.hand_over.clone(),
-            unconfirmed: self.unconfirmed.clone(),
-            paused_time: self.paused.map(Time),
-            last_handled_request: self.last_handled.clone(),
-            conditions: conditions::transition(before, self.conditions(words), generation, now),
-        }
-    }
-
     /// In which way the record of a verified domain is missing.
     #[must_use]
     pub fn missing_reason(&self) -> Reason {
@@ -241,77 +194,6 @@ impl Facts {
             Some(CheckVerdict::Mismatch) => Reason::RecordMismatch,
             _ => Reason::RecordAbsent,
         }
-    }
-
-    fn write_challenge(&self, words: &Words<'_>) -> Option<ChallengeStatus> {
-        let issued = self.challenge.as_ref()?;
-        let record = |challenge: &Challenge, form| ChallengeRecord {
-            name: challenge.owner(form),
-            record_type: "TXT".to_owned(),
-            value: challenge.value(form),
-        };
-        // The token outlasts a refusal of the name, which may be taken back.
-        let records = issued
-            .challenge(words)
-            .map(|challenge| FORMS.map(|form| record(&challenge, form)).to_vec())
-            .unwrap_or_default();
-        Some(ChallengeStatus {
-            token: issued.token.to_string(),
-            records,
-            issued_for: issued.issued_for.clone(),
-            issued_time: Time(issued.time),
-            window_start_time: issued.opened.map(Time),
-            expiry_time: issued.expiry(words.settings).map(Time),
-        })
-    }
-
-    /// The condition matrix.
-    fn conditions(&self, words: &Words<'_>) -> Vec<Wanted> {
-        use ConditionStatus::{False, True, Unknown};
-        let want = |kind, status, reason, message: &str| Wanted {
-            kind,
-            status,
-            reason,
-            message: message.to_owned(),
-        };
-        let text = message::of(self, words);
-        let mut conditions = match self.state {
-            State::Pending => vec![
-                want(READY, False, self.reason, &text),
-                want(VERIFIED, False, self.reason, &text),
-                want(RECONCILING, True, self.reason, &text),
-            ],
-            State::Failed => vec![
-                want(READY, False, self.reason, &text),
-                want(VERIFIED, False, self.reason, &text),
-                want(STALLED, True, self.reason, &text),
-            ],
-            State::Verified => {
-                let (ready, verified) = match self.reason {
-                    Reason::ProofStale => (False, (Unknown, Reason::ProofStale)),
-                    Reason::OrganizationMissing => (False, (True, Reason::Verified)),
-                    Reason::Approved => (True, (True, Reason::Approved)),
-                    _ => (True, (True, Reason::Verified)),
-                };
-                vec![
-                    want(READY, ready, self.reason, &text),
-                    want(VERIFIED, verified.0, verified.1, &text),
-                ]
-            }
-        };
-        if self.state == State::Verified && self.strategy == Strategy::Dns {
-            if self.record_missing.is_some() {
-                conditions.push(want(RECORD_PRESENT, False, self.missing_reason(), &text));
-            } else if self.reason != Reason::ProofStale {
-                conditions.push(want(
-                    RECORD_PRESENT,
-                    True,
-                    Reason::RecordFound,
-                    &message::record_found(self, words),
-                ));
-            }
-        }
-        conditions
     }
 }
 
@@ -321,16 +203,6 @@ impl Issued {
     pub fn expiry(&self, settings: &Settings) -> Option<Timestamp> {
         self.opened
             .map(|opened| schedule::add(opened, settings.window))
-    }
-
-    /// The challenge that this token makes for the object's name.
-    #[must_use]
-    pub fn challenge(&self, words: &Words<'_>) -> Option<Challenge> {
-        Some(Challenge {
-            name: words.name?.clone(),
-            service: words.settings.service.clone(),
-            token: self.token.clone(),
-        })
     }
 }
 

@@ -1,203 +1,31 @@
 //! The life of an organization domain: what is written next, and when to look again.
 
 mod counting;
+mod decision;
 mod notices;
 mod overdue;
 mod rest;
+pub mod snapshot;
 mod step;
 
 use jiff::Timestamp;
 
+pub use self::decision::{About, Decision, Holding, JudgedHolder, Judgement, Notice};
 pub use self::notices::RECENT;
 pub use self::overdue::left_alone_from;
 pub use self::rest::{Rest, same_but_for_texts};
+use self::snapshot::pause;
+pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
 use self::step::Step;
-use super::agreement::Weight;
 use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
 use super::message::Words;
 use super::name::DomainName;
 use super::policy::Refusal;
 use super::settings::Settings;
-use super::verdict::Verdict;
-use crate::api::organization_domain::{
-    DnsProvider, LastCheck, OrganizationDomainStatus, State, Strategy,
-};
+use crate::api::organization_domain::{State, Strategy};
 use crate::api::reason::Reason;
-use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
-use crate::model::uid::Uid;
-
-/// Everything a decision is made from.
-// Each is a fact of its own; together they make no state.
-#[allow(clippy::struct_excessive_bools)]
-#[derive(Clone, Copy, Debug)]
-pub struct Snapshot<'a> {
-    pub identity: Identity<'a>,
-    pub generation: i64,
-    /// The stated domain, as typed.
-    pub domain: &'a str,
-    pub organization_exists: bool,
-    /// An object with a deletionTimestamp counts as deleted, whatever finalizers it has.
-    pub deleting: bool,
-    /// Whether the namespace is suspended: nothing in it becomes Verified.
-    pub suspended: bool,
-    /// Whether the namespace has more pending domains than are checked.
-    pub over_quota: bool,
-    /// Until when a `DomainApproval` stands for this object and name.
-    pub approved_until: Option<Timestamp>,
-    /// The annotation [`crate::api::REQUESTED_AT`].
-    pub requested: Option<&'a str>,
-    pub status: &'a OrganizationDomainStatus,
-    pub held_by: HeldBy,
-}
-
-/// Which object it is; one made again under the same name is another.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity<'a> {
-    pub namespace: &'a str,
-    pub name: &'a str,
-    pub uid: &'a Uid,
-    pub organization: &'a str,
-}
-
-impl Identity<'_> {
-    /// What a challenge is issued for, as its status says it.
-    #[must_use]
-    pub fn issued_for(&self) -> String {
-        format!("{}/{}/{}", self.namespace, self.name, self.organization)
-    }
-}
-
-/// Who holds the name, seen from one organization domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldBy {
-    Nobody,
-    Us {
-        since: Timestamp,
-        strategy: Strategy,
-        /// Whether the status has the very token that was proved.
-        token_known: bool,
-    },
-    /// We under an earlier uid: a back-up was restored, whose status carries the very token.
-    Restored {
-        since: Timestamp,
-        strategy: Strategy,
-    },
-    /// An object of our own namespace and name with another uid, so one that is gone.
-    Predecessor,
-    Another {
-        /// Held by approval, which yields to no proof.
-        manual: bool,
-        /// Whether it was handed over from us.
-        from_us: bool,
-    },
-}
-
-impl HeldBy {
-    #[must_use]
-    pub fn of(
-        spec: &VerifiedDomainSpec,
-        since: Timestamp,
-        us: Identity<'_>,
-        token: Option<&Token>,
-    ) -> Self {
-        let holder = &spec.holder;
-        let strategy = spec.strategy;
-        if holder.namespace != us.namespace || holder.name != us.name {
-            return Self::Another {
-                manual: strategy == Strategy::Manual,
-                from_us: spec
-                    .handed_over_from
-                    .as_deref()
-                    .is_some_and(|from| *us.uid == *from),
-            };
-        }
-        let token_known = token.is_some_and(|token| token.hash() == holder.token_hash);
-        if *us.uid == *holder.uid {
-            Self::Us {
-                since,
-                strategy,
-                token_known,
-            }
-        } else if token_known && holder.organization == us.organization {
-            Self::Restored { since, strategy }
-        } else {
-            Self::Predecessor
-        }
-    }
-}
-
-/// A check that was made: its verdict and what the status tells of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    pub verdict: Verdict,
-    pub weight: Weight,
-    /// The token that was looked for; a verdict about another one says nothing.
-    pub token: Token,
-    /// The same evidence judged for the holder, where another holds the name by DNS.
-    pub holder: Option<JudgedHolder>,
-    pub dns_provider: Option<DnsProvider>,
-    pub report: LastCheck,
-}
-
-/// How the holder stands, by evidence that was gathered for somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JudgedHolder {
-    pub verdict: Verdict,
-    pub weight: Weight,
-    /// When a check of its own last found its record.
-    pub last_proven: Option<Timestamp>,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
-    pub status: OrganizationDomainStatus,
-    pub holding: Holding,
-    pub notices: Vec<Notice>,
-    /// Whether the holder should be checked at once: its record is missing.
-    pub check_holder: bool,
-    /// When the next check is due; none while no check makes sense.
-    pub next_check: Option<Timestamp>,
-    /// When to decide again without any event.
-    pub wake: Option<Timestamp>,
-}
-
-/// What happens to the `VerifiedDomain`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
-    Keep,
-    /// Create it before the status says so.
-    Take(VerifiedDomainSpec),
-    /// Replace our own, or that of our earlier uid, before the status says so.
-    Rewrite(VerifiedDomainSpec),
-    /// Replace that of the holder, after a live look at it, before the status says so.
-    HandOver(VerifiedDomainSpec),
-    /// Delete it after the status says so.
-    Release,
-    /// Delete the one of an earlier object of this name, after a live look, and decide again.
-    ReleasePredecessor,
-}
-
-/// An Event to publish. Equal `fact`s are one Event, whoever publishes them however often.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    pub about: About,
-    pub reason: Reason,
-    pub warning: bool,
-    pub message: String,
-    pub fact: String,
-    /// Whether the domain is Verified by that and was not before.
-    pub becomes_verified: bool,
-}
-
-/// Which object an Event is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    OrganizationDomain,
-    /// The holding of its name, where administrators look.
-    VerifiedDomain,
-}
+use crate::api::verified_domain::Holder;
 
 /// The canonical name, or why there is none that is verified here. What is held stays held: the
 /// install's rules decide on what is new.
@@ -396,24 +224,6 @@ pub fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
     facts
 }
 
-/// Why nothing is checked for now, and a pending domain's window stands still.
-fn pause(snapshot: &Snapshot<'_>) -> Option<Reason> {
-    let ours = matches!(snapshot.held_by, HeldBy::Us { .. });
-    if snapshot.deleting {
-        Some(Reason::Deleting)
-    } else if !snapshot.organization_exists {
-        Some(Reason::OrganizationMissing)
-    } else if ours {
-        None
-    } else if snapshot.suspended {
-        Some(Reason::NamespaceSuspended)
-    } else if snapshot.over_quota {
-        Some(Reason::QuotaExceeded)
-    } else {
-        None
-    }
-}
-
 /// Whether nothing is asked for now: a pause, but for what is held, whose re-checks nothing stops that
 /// a tenant can write; or an approval that can act.
 fn stops_checks(snapshot: &Snapshot<'_>) -> bool {
@@ -437,15 +247,6 @@ fn is_new_request(snapshot: &Snapshot<'_>, facts: &Facts) -> bool {
     snapshot.requested.is_some_and(|asked| {
         !asked.is_empty() && facts.last_handled.as_deref() != Some(bounded(asked))
     })
-}
-
-/// The longest prefix of a request that the status can echo.
-#[must_use]
-pub fn bounded(request: &str) -> &str {
-    match request.char_indices().nth(256) {
-        Some((end, _)) => &request[..end],
-        None => request,
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::challenge::RecordForm;
 use super::facts::Facts;
-use super::lifecycle::Identity;
+use super::lifecycle::snapshot::Identity;
 use super::name::DomainName;
 use super::schedule;
 use super::settings::Settings;

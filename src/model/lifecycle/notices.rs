@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::decision::{About, Notice};
+use super::snapshot::HeldBy;
 use super::step::Step;
-use super::{About, HeldBy, Notice};
 use crate::api::conditions::VERIFIED;
 use crate::api::organization_domain::{CountedChecks, State};
 use crate::api::reason::Reason;

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Decision, HeldBy, Holding, Judgement, Snapshot, bounded, counting, pause};
+use super::counting;
+use super::decision::{Decision, Holding, Judgement};
+use super::snapshot::{HeldBy, Snapshot, bounded, pause};
 use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
 use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};

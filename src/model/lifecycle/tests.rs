@@ -17,13 +17,16 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::api::conditions;
-use crate::api::organization_domain::CheckVerdict;
-use crate::api::organization_domain::CountedChecks;
-use crate::api::verified_domain::Holder;
+use crate::api::organization_domain::{
+    CheckVerdict, CountedChecks, DnsProvider, LastCheck, OrganizationDomainStatus,
+};
+use crate::api::verified_domain::VerifiedDomainSpec;
+use crate::model::agreement::Weight;
 use crate::model::challenge::TOKEN_OCTETS;
 use crate::model::evidence::Failure;
 use crate::model::schedule;
-use crate::model::verdict::MismatchKind;
+use crate::model::uid::Uid;
+use crate::model::verdict::{MismatchKind, Verdict};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 const INCONCLUSIVE: Verdict = Verdict::Inconclusive(Failure::ServFail);
