@@ -8,7 +8,7 @@ use std::time::Duration;
 use hickory_resolver::net::proto::rr::Name;
 use tokio::time::Instant;
 
-use super::hosts::HostAddresses;
+use super::addresses::HostAddresses;
 use super::zone::Delegation;
 use crate::model::agreement::Weight;
 

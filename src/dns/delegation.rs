@@ -12,7 +12,7 @@ use super::budget::MAX_SERVERS;
 use super::cache::MAX_AGE;
 use super::dnssec::{Chain, Keys};
 use super::exchange::Transport;
-use super::hosts::{Needed, Path};
+use super::path::{Needed, Path};
 use super::walk::{Walk, question};
 use super::zone::{Delegation, NameServer, REGISTRY_SERVERS, Trust, Zone};
 use crate::model::evidence::{BrokenZone, Failure, Outcome, ServerAnswer, Step, Unreached};

@@ -10,7 +10,7 @@ use hickory_resolver::net::proto::rr::{Name, RecordType};
 use super::answer::{Reading, Referral, read_authoritative, shown};
 use super::dnssec::Chain;
 use super::exchange::{Answer, Transport};
-use super::hosts::{Needed, Path};
+use super::path::{Needed, Path};
 use super::walk::{Reply, Walk, question};
 use super::zone::{Delegation, NameServer, Zone};
 use crate::model::agreement::{Agreement, Weight, agree};

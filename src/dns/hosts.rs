@@ -9,11 +9,13 @@ use futures::stream;
 use hickory_resolver::net::proto::rr::{Name, RecordType};
 use rand::seq::SliceRandom;
 
+use super::addresses::HostAddresses;
 use super::answer::{Reading, shown};
 use super::budget::{MAX_ADDRESSES, MAX_SERVERS};
 use super::descent::Descent;
 use super::dnssec::Chain;
 use super::exchange::Transport;
+use super::path::{Link, Needed, Path};
 use super::walk::Walk;
 use super::zone::{Delegation, NameServer, REGISTRY_SERVERS, Zone};
 use crate::model::agreement::Weight;
@@ -27,62 +29,6 @@ const HOST_SERVERS: usize = 4;
 /// Addresses that one check looks up at once. One whose host does not exist is not followed by many
 /// before that is known.
 const LOOKUPS_AT_ONCE: usize = 4;
-
-/// The name servers whose addresses are being looked up, the last one first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Path<'a>(Option<&'a Link<'a>>);
-
-#[derive(Debug)]
-struct Link<'a> {
-    host: &'a Name,
-    /// Whether others wait for it.
-    awaited: bool,
-    above: Path<'a>,
-}
-
-/// Which servers of a zone are needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needed {
-    /// Every one, for an answer that all must agree on.
-    All,
-    /// A few, for the address of a name server.
-    Some,
-}
-
-/// Addresses of one name server.
-#[derive(Clone, Debug)]
-pub struct HostAddresses {
-    pub ips: Arc<[IpAddr]>,
-    /// Whether all who were asked said so.
-    pub weight: Weight,
-    /// Whether IPv6 addresses were not looked up.
-    pub without_v6: bool,
-}
-
-impl<'a> Path<'a> {
-    pub fn is_empty(self) -> bool {
-        self.0.is_none()
-    }
-
-    fn depth(self) -> usize {
-        self.0.map_or(0, |link| link.above.depth() + 1)
-    }
-
-    /// The last one that others wait for.
-    fn awaited(self) -> Option<&'a Name> {
-        let link = self.0?;
-        if link.awaited {
-            Some(link.host)
-        } else {
-            link.above.awaited()
-        }
-    }
-
-    fn has(self, host: &Name) -> bool {
-        self.0
-            .is_some_and(|link| link.host == host || link.above.has(host))
-    }
-}
 
 impl Walk<'_> {
     /// Finds the addresses of a zone's servers, and its keys.
@@ -226,7 +172,7 @@ impl Walk<'_> {
                 awaited: false,
                 above: path,
             };
-            let path = Path(Some(&link));
+            let path = Path::to(&link);
             let delegation = self.delegation_for(host, path).await.ok()?;
             let zone = self.open(&delegation, Needed::Some, Transport::Tcp, path);
             let zone = zone.await.ok()?;
@@ -305,7 +251,7 @@ impl Walk<'_> {
                 awaited: turn.is_some(),
                 above: path,
             };
-            let found = self.look_up(host, Path(Some(&link))).await;
+            let found = self.look_up(host, Path::to(&link)).await;
             match (&found, &mut turn) {
                 // A nested look-up may have left out servers that need the outer one.
                 (Ok(found), _) if found.weight == Weight::Complete || path.is_empty() => {

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use hickory_resolver::net::proto::rr::Name;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
+use super::allowance::Allowance;
 use super::places::{Place, Places};
 use super::silence::{Silence, Turn, Waiter};
 
@@ -19,11 +19,6 @@ use super::silence::{Silence, Turn, Waiter};
 const IN_FLIGHT: usize = 512;
 /// Questions under way at once to one address.
 const IN_FLIGHT_PER_ADDRESS: usize = 8;
-/// Questions in vain until the address must rest: to one address in silence, or about one zone of
-/// which it says nothing that counts.
-pub(super) const UNANSWERED: u32 = 12;
-/// The rest after which one more of them may be asked.
-pub(super) const UNANSWERED_PERIOD: Duration = Duration::from_secs(20);
 /// Addresses remembered; beyond that, the ones not in use are forgotten.
 const MAX_ADDRESSES: usize = 20_000;
 /// Zones remembered for one address.
@@ -72,13 +67,6 @@ struct State {
     /// Those for which all it gave were answers that do not.
     useless: HashMap<u64, Allowance>,
     silence: Silence,
-}
-
-/// Questions that may be in vain.
-#[derive(Debug)]
-pub(super) struct Allowance {
-    pub spent: u32,
-    last: Instant,
 }
 
 /// The permission to ask one question.
@@ -355,42 +343,13 @@ impl State {
     }
 }
 
-impl Default for Allowance {
-    fn default() -> Self {
-        Self {
-            spent: 0,
-            last: Instant::now(),
-        }
-    }
-}
-
-impl Allowance {
-    /// Whether nothing is left of it now; a part comes back with each rest.
-    fn is_spent(&mut self) -> bool {
-        self.forgive();
-        self.spent >= UNANSWERED
-    }
-
-    /// Gives back what the time since then allows.
-    pub fn forgive(&mut self) {
-        let periods = self.last.elapsed().as_secs() / UNANSWERED_PERIOD.as_secs();
-        if periods > 0 {
-            let forgiven = u32::try_from(periods).unwrap_or(u32::MAX);
-            self.spent = self.spent.saturating_sub(forgiven);
-            self.last = Instant::now();
-        }
-    }
-
-    /// When the next part comes back.
-    pub fn next(&self) -> Instant {
-        self.last + UNANSWERED_PERIOD
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures::future::join_all;
 
+    use std::time::Duration;
+
+    use super::super::allowance::{UNANSWERED, UNANSWERED_PERIOD};
     use super::*;
 
     /// Somebody who asks at once or not at all.

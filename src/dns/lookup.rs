@@ -8,7 +8,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use super::answer::{MAX_ALIASES, Reading, Referral, shown};
 use super::descent::{Asked, Descent, Said};
 use super::exchange::Transport;
-use super::hosts::Path;
+use super::path::Path;
 use super::walk::Walk;
 use super::zone::Zone;
 use crate::model::agreement::Weight;

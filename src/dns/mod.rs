@@ -1,5 +1,7 @@
 //! Gathers evidence. The only part that sends DNS packets.
 
+mod addresses;
+mod allowance;
 pub mod anchors;
 pub mod answer;
 pub mod authoritative;
@@ -15,6 +17,7 @@ pub mod guard;
 mod hosts;
 mod limits;
 mod lookup;
+mod path;
 mod places;
 pub mod recursive;
 mod roots;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limits::{Allowance, UNANSWERED};
+use super::allowance::{Allowance, UNANSWERED};
 
 /// Most who wait for one address. Of more, those who would come last are not asked for.
 const MAX_WAITING: usize = 16;
