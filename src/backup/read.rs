@@ -481,6 +481,30 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_the_depth_is_read_in_any_style() {
+        let block = |step: &str, depth: usize| {
+            let lines = (1..=depth).map(|n| format!("{}{step}\n", "  ".repeat(n)));
+            format!(
+                "x:\n{}{}x",
+                lines.collect::<String>(),
+                "  ".repeat(depth + 1)
+            )
+        };
+        // The document itself is one of them.
+        for (depth, is_read) in [(DEPTH - 1, true), (DEPTH, false)] {
+            for deep in [
+                format!("x: {}{}", "[".repeat(depth), "]".repeat(depth)),
+                format!("x: {}x{}", "{a: ".repeat(depth), "}".repeat(depth)),
+                format!("x:\n  {}x", "- ".repeat(depth)),
+                block("a:", depth),
+            ] {
+                let read = Backup::read(&with(&deep));
+                assert_eq!(read.is_ok(), is_read, "{deep} {:?}", read.err());
+            }
+        }
+    }
+
+    #[test]
     fn a_key_that_is_given_twice_is_refused_with_its_line() {
         for twice in ["x: {a: 1, a: 2}", "x: 1\nx: 2", "x:\n  a: 1\n  'a': 2"] {
             let error = Backup::read(&with(twice)).unwrap_err().to_string();
