@@ -272,7 +272,7 @@ impl Backup {
 }
 
 /// Deepest nesting of an object that is read. Ours have less than ten.
-const DEPTH: usize = 64;
+const DEPTH: usize = 32;
 
 /// Refuses, with the line, what the reader after this one takes long for or takes without a word: deep
 /// nesting, aliases, and keys that are given twice. No export has any of these.
@@ -281,7 +281,6 @@ fn check_structure(text: &str) -> Result<(), ReadError> {
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: None,
             max_depth: DEPTH,
-            flow_nesting_limit: DEPTH,
             max_anchors: 0,
             max_aliases: 0,
         },
