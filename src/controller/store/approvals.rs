@@ -204,7 +204,7 @@ mod tests {
         let second = Some(time("2026-02-02T00:00:00Z"));
         let any_object = "/spec/organizationDomainRef/uid";
         let any_object = approval("any", 2, any_object, Value::Null);
-        assert_eq!(until(&[any_object.clone()]), second);
+        assert_eq!(until(std::slice::from_ref(&any_object)), second);
         // The longest, in any order.
         assert_eq!(until(&[right.clone(), any_object.clone()]), second);
         assert_eq!(until(&[any_object, right.clone()]), second);
