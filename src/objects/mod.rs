@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 
 use self::decode::decode_metadata;
 pub use self::decode::{Decoded, Extent, Unreadable, decode};
-use self::list::Page;
+pub use self::list::Page;
 pub use self::watch::watch;
 
 /// Objects in one answer of the API server.

@@ -98,6 +98,7 @@ async fn gather(operator: &Operator, domain: &Domain, challenge: &Challenge) -> 
 }
 
 /// What became of the token that a holder's status lost.
+#[derive(Debug, PartialEq, Eq)]
 pub enum RecalledToken {
     /// The record shows it.
     Published(Token),
@@ -123,22 +124,29 @@ async fn recall_token(
     let evidence = gather(operator, domain, &challenge).await;
     let holder = holding.spec().holder;
     let published = recall::token(&challenge.service, &evidence, &holder);
-    let is_published = published.is_some();
-    if let Some(token) = published {
-        challenge.token = token;
+    if let Some(token) = &published {
+        challenge.token = token.clone();
     }
     let checked = judge(operator, domain, &challenge, evidence, begun).await?;
-    let recalled = if is_published {
-        RecalledToken::Published(challenge.token)
-    } else if checked.judgement.verdict.is_negative() {
-        RecalledToken::Replaced(challenge.token)
-    } else {
-        RecalledToken::Unknown
-    };
-    Ok(Checked {
-        recalled: Some(recalled),
-        ..checked
-    })
+    Ok(checked.recalling(published))
+}
+
+impl Checked {
+    /// Says what became of the token that the status lost. What was judged is the one that is published,
+    /// or else a new one.
+    fn recalling(self, published: Option<Token>) -> Self {
+        let recalled = match published {
+            Some(token) => RecalledToken::Published(token),
+            None if self.judgement.verdict.is_negative() => {
+                RecalledToken::Replaced(self.judgement.token.clone())
+            }
+            None => RecalledToken::Unknown,
+        };
+        Self {
+            recalled: Some(recalled),
+            ..self
+        }
+    }
 }
 
 async fn judge(
@@ -225,6 +233,61 @@ impl Operator {
                     tracing::warn!(name = %holding.name, %error, "the holder is not checked at once");
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::organization_domain::CheckVerdict;
+    use crate::model::agreement::Weight;
+    use crate::model::challenge::TOKEN_OCTETS;
+    use crate::model::evidence::Failure;
+
+    #[test]
+    fn a_lost_token_is_the_published_one_or_replaced_where_the_dns_says_no() {
+        let token = |n| Token::from_random([n; TOKEN_OCTETS]);
+        let (old, new) = (token(1), token(2));
+        let inconclusive = Verdict::Inconclusive(Failure::ServFail);
+        for (published, verdict, recalled) in [
+            (
+                Some(&old),
+                Verdict::Proven,
+                RecalledToken::Published(old.clone()),
+            ),
+            // Where not every server shows it, it is the token all the same.
+            (
+                Some(&old),
+                Verdict::Disagreement,
+                RecalledToken::Published(old.clone()),
+            ),
+            (None, Verdict::Absent, RecalledToken::Replaced(new.clone())),
+            (None, Verdict::Disagreement, RecalledToken::Unknown),
+            (None, inconclusive, RecalledToken::Unknown),
+        ] {
+            let checked = Checked {
+                uid: "1".into(),
+                domain: None,
+                requested: None,
+                judgement: Judgement {
+                    verdict,
+                    weight: Weight::Complete,
+                    token: published.unwrap_or(&new).clone(),
+                    holder: None,
+                    dns_provider: None,
+                    report: report::verdict_alone(CheckVerdict::Absent, None),
+                },
+                begun: Instant::now(),
+                holding: None,
+                recalled: None,
+            };
+            let checked = checked.recalling(published.cloned());
+            assert_eq!(
+                checked.recalled,
+                Some(recalled),
+                "{published:?} {verdict:?}"
+            );
         }
     }
 }
