@@ -9,6 +9,8 @@ pub mod backup;
 pub mod cli;
 pub mod controller;
 pub mod dns;
+#[cfg(test)]
+mod fake_api;
 pub mod model;
 pub mod objects;
 pub mod plugin;

@@ -114,8 +114,21 @@ fn recalled(checked: Option<&Checked>) -> Option<&RecalledToken> {
     checked?.recalled.as_ref()
 }
 
-/// How long a holder whose status lost its token waits where the DNS does not say whether its record has it.
-const RECALL: Duration = Duration::from_mins(1);
+/// Asks for a look at the DNS for a token that was lost, or says how long that waits: until the DNS may know
+/// more, and until a token could be issued in its place.
+fn ask_for_token(operator: &Operator, domain: &Domain) -> Option<Duration> {
+    let after_failure = operator.stores.recalls().wait(&domain.key, &domain.uid);
+    let wait = after_failure.or_else(|| {
+        let namespace = domain.key.namespace();
+        operator
+            .token_limit
+            .wait(namespace, domain.canonical.as_deref()?)
+    });
+    if wait.is_none() {
+        operator.checks.ask(&domain.key);
+    }
+    wait
+}
 
 /// What a first look at an object shows.
 enum Looked {
@@ -231,13 +244,11 @@ async fn look_at(
         checked.take_if(|checked| checked.uid != domain.uid);
         if let Some((holding, _)) = lost_token(operator, &domain, &snapshot) {
             match recalled(checked.as_ref()) {
-                None => {
-                    operator.checks.ask(key);
-                    return Ok(None);
-                }
+                None => return Ok(ask_for_token(operator, &domain)),
                 Some(RecalledToken::Unknown) => {
                     *checked = None;
-                    return Ok(Some(RECALL));
+                    let wait = operator.stores.recalls_mut().failed(key, &domain.uid);
+                    return Ok(Some(wait));
                 }
                 Some(RecalledToken::Published(token)) => {
                     restored = recall::restored(status, token, domain.identity(), holding.since);
@@ -250,6 +261,7 @@ async fn look_at(
                 Some(RecalledToken::Replaced(_)) => {}
             }
         }
+        operator.forget_recall(key);
         if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Some(Duration::from_secs(1)));
         }

@@ -8,7 +8,7 @@ mod step;
 
 use jiff::Timestamp;
 
-pub use self::notices::RECENT;
+pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
 pub use self::rest::{Rest, same_but_for_texts};
 use self::step::Step;

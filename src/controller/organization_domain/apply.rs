@@ -69,7 +69,7 @@ pub async fn apply(
     if unwritten || decision.status != *status && !text_only {
         match write(operator, domain, &decision.status).await {
             Ok(Written::Status(written)) => {
-                operator.stores.unwritten_mut().forget(&domain.key);
+                operator.forget_unwritten(&domain.key);
                 let ours = operator.shard.takes_object(written.metadata());
                 let organization = domain.organization.name();
                 let written = Domain::project_with(*written, &domain.stated, organization);
@@ -79,8 +79,11 @@ pub async fn apply(
             Ok(Written::Nothing(applied)) => return Ok(applied),
             // What is owed to others goes on all the same.
             Err(error @ CallError::TooLarge(_)) => {
-                tracing::warn!(key = %domain.key, %error, "the status cannot be written");
-                operator.keep_unwritten(domain, status, &decision.status);
+                let notice = lifecycle::no_room(&decision.status);
+                if operator.keep_unwritten(domain, status, &decision.status, &notice.fact) {
+                    tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                    publish(operator, domain, vec![notice]);
+                }
             }
             Err(error) => return Err(error),
         }

@@ -41,7 +41,7 @@ impl watch::Sink for Sink {
 
     fn applied(operator: &Operator, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
-        let domain = operator.stores.unwritten_mut().as_decided(domain);
+        let domain = operator.as_decided(domain);
         operator.remember(domain, listed);
     }
 
@@ -91,15 +91,39 @@ impl Operator {
         self.follow(&domain, upserted);
     }
 
-    /// Goes on from what was decided of an object that has no room for it.
+    /// The object with what was decided of it, where it has no room for that.
+    fn as_decided(&self, domain: Domain) -> Domain {
+        // As nearly always, and nobody waits for that.
+        if !self.stores.unwritten().has(&domain.key) {
+            return domain;
+        }
+        let mut unwritten = self.stores.unwritten_mut();
+        let domain = unwritten.as_decided(domain);
+        self.metrics.unwritten_statuses(unwritten.count());
+        domain
+    }
+
+    /// The object says what was decided, or is gone.
+    pub(super) fn forget_unwritten(&self, key: &Key) {
+        if self.stores.unwritten().has(key) {
+            let mut unwritten = self.stores.unwritten_mut();
+            unwritten.forget(key);
+            self.metrics.unwritten_statuses(unwritten.count());
+        }
+    }
+
+    /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
+    /// told of it yet.
     pub(super) fn keep_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
         decided: &OrganizationDomainStatus,
-    ) {
+        fact: &str,
+    ) -> bool {
         let mut unwritten = self.stores.unwritten_mut();
-        unwritten.keep(domain, status, decided.clone());
+        let is_new = unwritten.keep(domain, status, decided.clone(), fact);
+        self.metrics.unwritten_statuses(unwritten.count());
         drop(unwritten);
         let domain = Domain {
             kept: Kept::Whole(Box::new(decided.clone())),
@@ -107,6 +131,7 @@ impl Operator {
         };
         self.organizations.add(domain.organization.clone());
         self.stores.domains_mut().replace(domain.into());
+        is_new
     }
 
     /// Asks for what follows from a change.
@@ -115,6 +140,7 @@ impl Operator {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
                 // The watch will not tell of it: it is out of the store by then.
+                self.forget_kept(&gone.key);
                 self.look_for_orphans(&gone);
                 return self.look_at_those_beside(&gone);
             }
@@ -151,10 +177,24 @@ impl Operator {
                 _ => domains.remove(key),
             }
         };
+        // Also of one that was borrowed, and is not in the store any more.
+        self.forget_kept(key);
         if let Some(gone) = gone {
-            self.stores.unwritten_mut().forget(key);
             self.look_for_orphans(&gone);
             self.look_at_those_beside(&gone);
+        }
+    }
+
+    /// What is kept of an object beside the store.
+    fn forget_kept(&self, key: &Key) {
+        self.forget_unwritten(key);
+        self.forget_recall(key);
+    }
+
+    /// The token was found or replaced, or the object is gone.
+    pub(super) fn forget_recall(&self, key: &Key) {
+        if self.stores.recalls().has(key) {
+            self.stores.recalls_mut().forget(key);
         }
     }
 
@@ -221,7 +261,7 @@ impl Operator {
                     }
                     None => Domain::project(object.0?),
                 };
-                let domain = self.stores.unwritten_mut().as_decided(domain);
+                let domain = self.as_decided(domain);
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }

@@ -8,6 +8,7 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
+pub mod recalls;
 mod shared;
 pub mod unwritten;
 
@@ -22,6 +23,7 @@ use domains::Domains;
 use holdings::Holdings;
 use namespaces::Namespaces;
 use organizations::Organizations;
+use recalls::Recalls;
 use shared::shared;
 use unwritten::Unwritten;
 
@@ -81,6 +83,7 @@ pub struct Stores {
     approvals: RwLock<Approvals>,
     namespaces: RwLock<Namespaces>,
     unwritten: RwLock<Unwritten>,
+    recalls: RwLock<Recalls>,
 }
 
 impl Stores {
@@ -94,6 +97,7 @@ impl Stores {
             approvals: RwLock::default(),
             namespaces: RwLock::default(),
             unwritten: RwLock::default(),
+            recalls: RwLock::default(),
         }
     }
 
@@ -131,6 +135,14 @@ impl Stores {
         self.unwritten
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn recalls(&self) -> RwLockReadGuard<'_, Recalls> {
+        self.recalls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn recalls_mut(&self) -> RwLockWriteGuard<'_, Recalls> {
+        self.recalls.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {
