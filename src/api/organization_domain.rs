@@ -104,13 +104,21 @@ pub struct OrganizationDomainStatus {
     pub canonical_name: Option<String>,
 
     /// The domain as its readers write it, where that is not the canonical name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 253))]
     pub unicode_name: Option<String>,
 
     /// Whether a label of the domain mixes scripts as no language does, so that the domain may pass
     /// for another one to the eye.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
     pub mixed_scripts: bool,
 
     /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for

@@ -36,6 +36,8 @@ pub enum Reason {
     WindowExpired,
     RecordLost,
     ObjectUnreadable,
+    /// An object has no room for its status.
+    ObjectTooLarge,
     RecordFound,
     Verified,
     ProofStale,
@@ -46,7 +48,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::NamespaceSuspended,
         Self::QuotaExceeded,
         Self::Deleting,
@@ -71,6 +73,7 @@ impl Reason {
         Self::WindowExpired,
         Self::RecordLost,
         Self::ObjectUnreadable,
+        Self::ObjectTooLarge,
         Self::RecordFound,
         Self::Verified,
         Self::ProofStale,
@@ -106,6 +109,7 @@ impl Reason {
             Self::WindowExpired => "WindowExpired",
             Self::RecordLost => "RecordLost",
             Self::ObjectUnreadable => "ObjectUnreadable",
+            Self::ObjectTooLarge => "ObjectTooLarge",
             Self::RecordFound => "RecordFound",
             Self::Verified => "Verified",
             Self::ProofStale => "ProofStale",

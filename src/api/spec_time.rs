@@ -64,6 +64,8 @@ impl JsonSchema for SpecTime {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -80,6 +82,31 @@ mod tests {
             assert_eq!(matches!(time, SpecTime::At(_)), readable, "{text}");
             if !readable {
                 assert_eq!(String::from(time), text);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_definition_takes_is_held_and_nothing_is_made_of_the_rest(
+            year in 1970_u16..9999,
+            (month, day) in (1_u8..13, 1_u8..29),
+            (hour, minute, second) in (0_u8..24, 0_u8..60, 0_u8..60),
+            rest in r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])",
+            other in ".{0,30}",
+        ) {
+            let text = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{rest}");
+            // In UTC, the first and the last day may be in the years before and after.
+            prop_assume!(!text.starts_with("1970-01-01") && !text.starts_with("9998-12-31"));
+            let time = SpecTime::from(text.clone());
+            let SpecTime::At(at) = time else {
+                panic!("{text}");
+            };
+            let written = String::from(time);
+            prop_assert_eq!(SpecTime::from(written), SpecTime::At(at));
+            let time = SpecTime::from(other.clone());
+            if matches!(time, SpecTime::Unsupported(_)) {
+                prop_assert_eq!(String::from(time), other);
             }
         }
     }

@@ -253,3 +253,149 @@ impl<W: Write> Stream<'_, W> {
         Ok(out.flush()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::backup::Backup;
+    use crate::model::challenge::TOKEN_OCTETS;
+
+    fn any_text() -> impl Strategy<Value = String> {
+        let hostile = "[\u{1b}\u{202e}\u{85}\u{2028}\u{feff}\n\t \"'#:{}-]{0,6}";
+        let words = vec![
+            "~",
+            "null",
+            "yes",
+            "0x1",
+            "1e3",
+            "1_0",
+            ".nan",
+            "=",
+            "<<",
+            "---",
+            "2026-01-01",
+            "",
+        ];
+        prop_oneof![
+            ".{0,9}",
+            hostile,
+            prop::sample::select(words).prop_map(str::to_owned)
+        ]
+    }
+
+    prop_compose! {
+        /// Organizations with a domain each, of which some are held; texts wherever a tenant writes some.
+        fn objects()(
+            texts in prop::collection::vec(prop::array::uniform4(any_text()), 0..4),
+            held in any::<u8>(),
+        ) -> [Vec<Value>; 4] {
+            let mut objects = [const { Vec::new() }; 4];
+            for (n, [a, b, c, d]) in texts.into_iter().enumerate() {
+                let token = Token::from_random([u8::try_from(n).unwrap(); TOKEN_OCTETS]);
+                let metadata = |name: String| json!({
+                    "name": name, "namespace": "acme", "uid": n.to_string(),
+                    "labels": { "a": a }, "annotations": { b.clone(): c, "b": d },
+                });
+                let (name, domain) = (format!("main-{n}"), format!("acme-{n}.com"));
+                objects[0].push(json!({
+                    "apiVersion": "freehold.dev/v1alpha1", "kind": "Organization", "metadata": metadata(name.clone()),
+                    "spec": { "displayName": a, "metadata": { d.clone(): b } },
+                }));
+                objects[1].push(json!({
+                    "apiVersion": "freehold.dev/v1alpha1", "kind": "DomainApproval", "metadata": metadata(name.clone()),
+                    "spec": { "organizationDomainRef": { "name": name }, "organization": name, "domain": domain, "reason": c },
+                }));
+                objects[2].push(json!({
+                    "apiVersion": "freehold.dev/v1alpha1", "kind": "OrganizationDomain", "metadata": metadata(name.clone()),
+                    "spec": { "organizationRef": { "name": name }, "domain": domain, "joinable": false },
+                    "status": {
+                        "state": "Verified",
+                        "challenge": {
+                            "token": token.as_str(), "records": [], "issuedFor": format!("acme/{name}/{name}"),
+                            "issuedTime": "2026-01-01T00:00:00Z",
+                        },
+                        "lastCheck": { "verdict": "Mismatch", "observedValues": [a, b], "hint": c },
+                        "lastHandledRequest": d,
+                    },
+                }));
+                if held & (1 << n) != 0 {
+                    objects[3].push(json!({
+                        "apiVersion": "freehold.dev/v1alpha1", "kind": "VerifiedDomain",
+                        "metadata": { "name": domain, "uid": "1" },
+                        "spec": {
+                            "holder": {
+                                "namespace": "acme", "name": name, "uid": n.to_string(), "organization": name,
+                                "tokenHash": token.hash(),
+                            },
+                            "strategy": "DNS",
+                        },
+                    }));
+                }
+            }
+            objects
+        }
+    }
+
+    fn written(objects: &[Vec<Value>; 4]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut stream = Stream {
+            out: &mut out,
+            counts: Kind::ALL.into_iter().map(|kind| (kind, 0)).collect(),
+        };
+        let header = Header {
+            api_version: FORMAT.to_owned(),
+            kind: HEADER.to_owned(),
+            time: Timestamp::UNIX_EPOCH,
+            suspended_namespaces: BTreeSet::from(["evil".to_owned()]),
+        };
+        stream.document(&header).unwrap();
+        let kinds = [
+            Kind::Organization,
+            Kind::DomainApproval,
+            Kind::OrganizationDomain,
+            Kind::VerifiedDomain,
+        ];
+        for (kind, objects) in kinds.into_iter().zip(objects) {
+            for object in objects {
+                let text = object.to_string();
+                let object = serde_json::from_str(&text).unwrap();
+                let object = decode(object, Extent::Whole).0.unwrap();
+                let with_status = kind == Kind::OrganizationDomain;
+                stream.object(kind, object, with_status).unwrap();
+            }
+        }
+        stream.end().unwrap();
+        out
+    }
+
+    /// Whether they are these, as their type reads them.
+    fn are<K: DeserializeOwned + Serialize>(read: &[K], objects: &[Value]) -> bool {
+        let typed = |object: &Value| serde_json::from_value::<K>(object.clone()).unwrap();
+        let objects: Vec<_> = objects.iter().map(typed).collect();
+        serde_json::to_value(read).unwrap() == serde_json::to_value(objects).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn an_export_is_read_as_it_was_written_and_not_at_all_where_it_is_cut_off(
+            objects in objects(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let file = written(&objects);
+            let backup = Backup::read(&file).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            prop_assert!(are(&backup.organizations, &objects[0]), "{:?}", backup.organizations);
+            prop_assert!(are(&backup.approvals, &objects[1]), "{:?}", backup.approvals);
+            prop_assert!(are(&backup.domains, &objects[2]), "{:?}", backup.domains);
+            prop_assert!(are(&backup.holdings, &objects[3]), "{:?}", backup.holdings);
+            prop_assert!(backup.suspended.contains("evil"));
+            let whole = file.trim_ascii_end().len();
+            let cut = &file[..cut.index(whole)];
+            prop_assert!(Backup::read(cut).is_err(), "{:?}", String::from_utf8_lossy(cut));
+        }
+    }
+}

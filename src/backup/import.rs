@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
@@ -66,12 +67,28 @@ pub enum ImportError {
     Unreadable(#[from] Box<Unreadable>),
 }
 
+/// An import that did not end, and what it did until then.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub struct EndedEarly {
+    pub imported: Imported,
+    pub why: ImportError,
+}
+
 /// What an import did.
 #[derive(Debug, Default)]
 pub struct Imported {
     pub counts: BTreeMap<Kind, Counts>,
     /// What somebody else wrote while the import ran.
     pub conflicts: Vec<Conflict>,
+}
+
+impl Imported {
+    /// Whether it wrote nothing and met nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.counts.is_empty() && self.conflicts.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,60 +114,57 @@ impl fmt::Display for Counts {
 /// # Errors
 /// Before anything is written, where namespaces are missing or the cluster has other objects of these
 /// names; later, where a write fails.
-pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, ImportError> {
+pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, Box<EndedEarly>> {
     backup.drop_unbelieved_statuses(Timestamp::now());
-    look_at_namespaces(client, &backup).await?;
-    let there = There::look(client, &backup).await?;
-    let conflicts = there.conflicts(&backup);
-    if !conflicts.is_empty() {
-        return Err(ImportError::Conflicts(conflicts));
-    }
-    let mut bound: BTreeMap<String, Vec<DomainApproval>> = BTreeMap::new();
-    let mut unbound = Vec::new();
-    for approval in std::mem::take(&mut backup.approvals) {
-        match backup.bound_to(&approval).map(path) {
-            Some(domain) => bound.entry(domain).or_default().push(approval),
-            None => unbound.push(approval),
-        }
-    }
-    let Backup {
-        holdings,
-        organizations,
-        domains,
-        ..
-    } = backup;
+    let ended_early = |imported, why| Box::new(EndedEarly { imported, why });
+    let there = look(client, &backup)
+        .await
+        .map_err(|why| ended_early(Imported::default(), why))?;
     let import = Import {
         client,
         there,
         reserved: Mutex::default(),
-        bound: Mutex::new(bound),
+        bound: Mutex::default(),
         imported: Mutex::default(),
     };
-    each(holdings, |holding| import.reserve(holding)).await?;
-    each(unbound, |approval| {
-        import.create(Kind::DomainApproval, &import.there.approvals, approval)
-    })
-    .await?;
-    each(organizations, |organization| {
-        import.create(
-            Kind::Organization,
-            &import.there.organizations,
-            organization,
-        )
-    })
-    .await?;
-    each(domains, |domain| import.domain(domain)).await?;
-    Ok(unlocked(import.imported))
+    let written = import.write(backup).await;
+    let imported = unlocked(import.imported);
+    match written {
+        Ok(()) => Ok(imported),
+        Err(why) => Err(ended_early(imported, why)),
+    }
 }
 
+/// What is there; nothing may contradict the export.
+async fn look(client: &Client, backup: &Backup) -> Result<There, ImportError> {
+    look_at_namespaces(client, backup).await?;
+    let there = There::look(client, backup).await?;
+    let conflicts = there.conflicts(backup);
+    if conflicts.is_empty() {
+        Ok(there)
+    } else {
+        Err(ImportError::Conflicts(conflicts))
+    }
+}
+
+/// After a failure none is begun, and those under way are waited for: the API server may carry them out.
 async fn each<T, F: Future<Output = Result<(), ImportError>>>(
     items: Vec<T>,
     write: impl Fn(T) -> F,
 ) -> Result<(), ImportError> {
-    stream::iter(items.into_iter().map(write))
-        .buffer_unordered(CONCURRENCY)
-        .try_collect()
-        .await
+    let failed = AtomicBool::new(false);
+    let items = items
+        .into_iter()
+        .take_while(|_| !failed.load(Ordering::Relaxed));
+    let mut written = stream::iter(items.map(write)).buffer_unordered(CONCURRENCY);
+    let mut first = Ok(());
+    while let Some(outcome) = written.next().await {
+        if outcome.is_err() {
+            failed.store(true, Ordering::Relaxed);
+            first = first.and(outcome);
+        }
+    }
+    first
 }
 
 /// A panic elsewhere leaves counts that are still true.
@@ -202,6 +216,36 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
+    async fn write(&self, mut backup: Backup) -> Result<(), ImportError> {
+        let mut unbound = Vec::new();
+        for approval in std::mem::take(&mut backup.approvals) {
+            match backup.bound_to(&approval).map(path) {
+                Some(domain) => {
+                    let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+                    bound.entry(domain).or_default().push(approval);
+                }
+                None => unbound.push(approval),
+            }
+        }
+        let Backup {
+            holdings,
+            organizations,
+            domains,
+            ..
+        } = backup;
+        let there = &self.there;
+        each(holdings, |holding| self.reserve(holding)).await?;
+        each(unbound, |approval| {
+            self.create(Kind::DomainApproval, &there.approvals, approval)
+        })
+        .await?;
+        each(organizations, |organization| {
+            self.create(Kind::Organization, &there.organizations, organization)
+        })
+        .await?;
+        each(domains, |domain| self.domain(domain)).await
+    }
+
     /// Makes the holding, so that nobody takes the name.
     async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
         let name = path(&holding);
@@ -291,6 +335,8 @@ impl Import<'_> {
             };
             match api.create(&params(), &object).await {
                 Ok(created) => {
+                    // Whatever becomes of its status.
+                    self.count(KIND, |counts| counts.created += 1);
                     ours = true;
                     there = Some(created.0?);
                 }
@@ -320,7 +366,6 @@ impl Import<'_> {
             let (Some(status), true) = (&wanted.status, write) else {
                 let was_there = !ours;
                 self.count(KIND, |counts| {
-                    counts.created += usize::from(ours);
                     counts.there_already += usize::from(was_there);
                 });
                 return self.bind(&name, uid).await;
@@ -331,10 +376,7 @@ impl Import<'_> {
                 .await
             {
                 Ok(_) => {
-                    self.count(KIND, |counts| {
-                        counts.created += usize::from(ours);
-                        counts.completed += usize::from(!ours);
-                    });
+                    self.count(KIND, |counts| counts.completed += usize::from(!ours));
                     return self.bind(&name, uid).await;
                 }
                 // An operator saw the object before its status came.
@@ -481,4 +523,140 @@ fn told(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String
         told.push(format!("and {more} more"));
     }
     told.join(separator)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::Method;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fake_api::{self, failure};
+
+    /// Objects of one namespace, and the holding of the first domain.
+    fn backup(domains: usize) -> Backup {
+        let token = "a".repeat(32);
+        let domain = |n: usize| {
+            json!({
+                "apiVersion": "freehold.dev/v1alpha1",
+                "kind": "OrganizationDomain",
+                "metadata": { "namespace": "acme", "name": format!("d{n}"), "uid": format!("u{n}") },
+                "spec": { "organizationRef": { "name": "acme" }, "domain": format!("d{n}.example") },
+                "status": { "state": "Pending", "challenge": {
+                    "token": token, "issuedTime": "2026-01-01T00:00:00Z",
+                    "issuedFor": format!("acme/d{n}/acme"), "records": [] } },
+            })
+        };
+        let approval = |n: usize| {
+            json!({
+                "metadata": { "namespace": "acme", "name": format!("a{n}") },
+                "spec": { "organizationDomainRef": { "name": format!("d{n}"), "uid": format!("u{n}") },
+                    "organization": "acme", "domain": format!("d{n}.example"), "reason": "x" },
+            })
+        };
+        Backup {
+            holdings: vec![of_holding(json!({
+                "metadata": { "name": "d0.example" },
+                "spec": { "strategy": "DNS", "holder": { "namespace": "acme", "name": "d0",
+                    "uid": "u0", "organization": "acme", "tokenHash": "x" } },
+            }))],
+            approvals: (0..domains).map(|n| of_approval(approval(n))).collect(),
+            domains: (0..domains).map(|n| of_domain(domain(n))).collect(),
+            ..Backup::default()
+        }
+    }
+
+    fn of_holding(value: Value) -> VerifiedDomain {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn of_approval(value: Value) -> DomainApproval {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn of_domain(value: Value) -> OrganizationDomain {
+        serde_json::from_value(value).unwrap()
+    }
+
+    /// An import into an empty cluster that refuses some writes, and the paths of what it took.
+    async fn refused(
+        domains: usize,
+        path: &'static str,
+        method: Method,
+    ) -> (Box<EndedEarly>, Vec<String>) {
+        let made = Arc::new(Mutex::new(Vec::new()));
+        let taken = Arc::clone(&made);
+        let client = fake_api::client(move |asked| {
+            if asked.method == Method::GET {
+                let namespaces = json!([{ "metadata": { "name": "acme" } }]);
+                let is_wanted = asked.path.ends_with("/namespaces");
+                let items = if is_wanted { namespaces } else { json!([]) };
+                return (200, json!({ "metadata": {}, "items": items }));
+            }
+            if asked.method == method && asked.path.ends_with(path) {
+                return failure(422, "Invalid");
+            }
+            let mut object = asked.body.clone();
+            object["metadata"]["uid"] = json!("new");
+            object["metadata"]["resourceVersion"] = json!("1");
+            if asked.method == Method::POST {
+                taken.lock().unwrap().push(asked.path.clone());
+            }
+            (200, object)
+        });
+        let ended = import(&client, backup(domains)).await.unwrap_err();
+        let made = made.lock().unwrap().clone();
+        (ended, made)
+    }
+
+    fn created(ended: &EndedEarly, kind: Kind) -> usize {
+        let counts = ended.imported.counts.get(&kind);
+        counts.map_or(0, |counts| counts.created)
+    }
+
+    #[tokio::test]
+    async fn an_import_that_ends_early_says_all_that_it_wrote() {
+        for (domains, path, method) in [
+            // The name cannot be bound, after its approval was made.
+            (1, "/verifieddomains/d0.example", Method::PUT),
+            (1, "/organizationdomains/d0/status", Method::PUT),
+            (1, "/domainapprovals", Method::POST),
+            // Beside others that are under way.
+            (40, "/organizationdomains/d7/status", Method::PUT),
+            (1, "/verifieddomains", Method::POST),
+        ] {
+            let (ended, made) = refused(domains, path, method.clone()).await;
+            assert!(matches!(ended.why, ImportError::Write { .. }), "{ended}");
+            for (kind, plural) in [
+                (Kind::VerifiedDomain, "/verifieddomains"),
+                (Kind::DomainApproval, "/domainapprovals"),
+                (Kind::OrganizationDomain, "/organizationdomains"),
+            ] {
+                let written = made.iter().filter(|path| path.ends_with(plural)).count();
+                assert_eq!(created(&ended, kind), written, "{method} {path}: {kind}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_new_is_begun() {
+        let (_, made) = refused(40, "/organizationdomains/d0/status", Method::PUT).await;
+        let domains = made
+            .iter()
+            .filter(|path| path.ends_with("/organizationdomains"));
+        assert!(domains.count() <= 2 * CONCURRENCY);
+    }
+
+    #[tokio::test]
+    async fn an_import_that_is_refused_at_once_wrote_nothing() {
+        let client = fake_api::client(|_| (200, json!({ "metadata": {}, "items": [] })));
+        let ended = import(&client, backup(1)).await.unwrap_err();
+        assert!(
+            matches!(ended.why, ImportError::NamespacesMissing(_)),
+            "{ended}"
+        );
+        assert!(ended.imported.is_nothing());
+    }
 }

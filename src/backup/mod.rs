@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::export::{ExportError, LeftOut, export};
-pub use self::import::{ImportError, Imported, import, lines};
+pub use self::import::{EndedEarly, ImportError, Imported, import, lines};
 pub use self::read::{Backup, ReadError};
 pub use self::there::Conflict;
 

@@ -272,7 +272,7 @@ impl Backup {
 }
 
 /// Deepest nesting of an object that is read. Ours have less than ten.
-const DEPTH: usize = 64;
+const DEPTH: usize = 32;
 
 /// Refuses, with the line, what the reader after this one takes long for or takes without a word: deep
 /// nesting, aliases, and keys that are given twice. No export has any of these.
@@ -281,7 +281,6 @@ fn check_structure(text: &str) -> Result<(), ReadError> {
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: None,
             max_depth: DEPTH,
-            flow_nesting_limit: DEPTH,
             max_anchors: 0,
             max_aliases: 0,
         },
@@ -478,6 +477,30 @@ mod tests {
         // A text is no structure.
         let told = Backup::read(&with(&format!("x: '{}'", "[".repeat(100_000))));
         assert!(told.is_ok(), "{:?}", told.err());
+    }
+
+    #[test]
+    fn no_more_than_the_depth_is_read_in_any_style() {
+        let block = |step: &str, depth: usize| {
+            let lines = (1..=depth).map(|n| format!("{}{step}\n", "  ".repeat(n)));
+            format!(
+                "x:\n{}{}x",
+                lines.collect::<String>(),
+                "  ".repeat(depth + 1)
+            )
+        };
+        // The document itself is one of them.
+        for (depth, is_read) in [(DEPTH - 1, true), (DEPTH, false)] {
+            for deep in [
+                format!("x: {}{}", "[".repeat(depth), "]".repeat(depth)),
+                format!("x: {}x{}", "{a: ".repeat(depth), "}".repeat(depth)),
+                format!("x:\n  {}x", "- ".repeat(depth)),
+                block("a:", depth),
+            ] {
+                let read = Backup::read(&with(&deep));
+                assert_eq!(read.is_ok(), is_read, "{deep} {:?}", read.err());
+            }
+        }
     }
 
     #[test]

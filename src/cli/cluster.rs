@@ -1,6 +1,7 @@
 //! The cluster that a command works on, found as kubectl finds it: a kubeconfig, or the pod's own
 //! account. What the kube library reads otherwise than kubectl is put right here.
 
+mod kubeconfig;
 mod proxy;
 mod token_file;
 
@@ -9,12 +10,11 @@ use std::time::Duration;
 use http::Request;
 use http::header::AUTHORIZATION;
 use kube::client::{Body, ClientBuilder, RustlsTlsError};
-use kube::config::{
-    AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext,
-};
+use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use tower::util::{MapRequestLayer, option_layer};
 
+use self::kubeconfig::Chosen;
 use self::proxy::ProxyError;
 use self::token_file::{TokenError, TokenFile};
 use crate::telemetry::requests::CountRequests;
@@ -26,7 +26,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("{0}")]
-    Kubeconfig(KubeconfigError),
+    Kubeconfig(#[from] KubeconfigError),
+    #[error("the cluster's certificate authority cannot be read: {0}")]
+    Authority(String),
     #[error("no kubeconfig: {kubeconfig}; and no pod: {pod}")]
     Neither {
         kubeconfig: String,
@@ -46,15 +48,6 @@ pub enum ClusterError {
     Client(Box<kube::Error>),
 }
 
-impl From<KubeconfigError> for ClusterError {
-    fn from(error: KubeconfigError) -> Self {
-        match error {
-            KubeconfigError::ParseNoProxy(why) => ProxyError::Exceptions(why).into(),
-            error => Self::Kubeconfig(error),
-        }
-    }
-}
-
 /// A cluster and who asks it.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -65,9 +58,13 @@ pub struct Cluster {
 
 impl Cluster {
     /// The one of `KUBECONFIG` or `~/.kube/config`, or of the pod's own account.
+    #[expect(
+        clippy::unused_async,
+        reason = "its callers wait for what they start with"
+    )]
     pub async fn infer() -> Result<Self, ClusterError> {
         let found = match Kubeconfig::read() {
-            Ok(kubeconfig) => Self::of(kubeconfig, &KubeConfigOptions::default()).await,
+            Ok(kubeconfig) => Self::of(kubeconfig, &KubeConfigOptions::default()),
             Err(error) => Err(error.into()),
         };
         let mut cluster = match found {
@@ -87,26 +84,23 @@ impl Cluster {
     }
 
     /// One of a kubeconfig.
-    pub async fn of(
+    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ClusterError> {
+        Self::with(kubeconfig, options, |name| std::env::var(name).ok())
+    }
+
+    /// `variable` is the environment.
+    fn with(
         kubeconfig: Kubeconfig,
         options: &KubeConfigOptions,
+        variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ClusterError> {
-        let context = context(&kubeconfig, options).and_then(|named| named.context.as_ref());
-        let user = context.and_then(|context| context.user.clone());
-        let proxy_url = context
-            .and_then(|context| {
-                let mut clusters = kubeconfig.clusters.iter();
-                clusters.find(|named| named.name == context.cluster)
-            })
-            .and_then(|named| named.cluster.as_ref()?.proxy_url.clone());
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
-        // Kube holds NO_PROXY against the proxy, not against the server.
-        let variable = |name: &str| std::env::var(name).ok();
+        let chosen = Chosen::of(kubeconfig, options)?;
+        let user = chosen.user();
+        let user = user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}"));
+        let proxy_url = chosen.proxy_url().map(str::to_owned);
+        let mut config = chosen.config()?;
         config.proxy_url = proxy::of(&config.cluster_url, proxy_url.as_deref(), variable)?;
-        Ok(Self {
-            config,
-            user: user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}")),
-        })
+        Ok(Self { config, user })
     }
 
     /// A client with this configuration in place of its own, whose requests may be counted.
@@ -167,16 +161,6 @@ pub async fn client() -> Result<Client, String> {
     client.map_err(|error| format!("no cluster to work on: {error}; set KUBECONFIG"))
 }
 
-fn context<'a>(
-    kubeconfig: &'a Kubeconfig,
-    options: &KubeConfigOptions,
-) -> Option<&'a NamedContext> {
-    let name = options.context.as_ref();
-    let name = name.or(kubeconfig.current_context.as_ref())?;
-    let mut contexts = kubeconfig.contexts.iter();
-    contexts.find(|named| named.name == *name)
-}
-
 /// Takes the token file out of what kube is to read, where that is what it would read.
 fn token_file(user: &mut AuthInfo) -> Option<String> {
     let other = user.auth_provider.is_some()
@@ -193,20 +177,104 @@ mod tests {
     const VERSION_1: &str = include_str!("cluster/testdata/version-1.pem");
     const KEY: &str = include_str!("cluster/testdata/key.pem");
 
-    async fn cluster(user: &str) -> Result<Cluster, ClusterError> {
+    fn kubeconfig(cluster: &str, user: &str) -> Kubeconfig {
         let text = format!(
             "{{apiVersion: v1, kind: Config, current-context: c,
-               clusters: [{{name: c, cluster: {{server: 'https://192.0.2.1'}}}}],
-               contexts: [{{name: c, context: {{cluster: c, user: ops}}}}],
+               clusters: [{{name: c, cluster: {{server: 'https://192.0.2.1'{cluster}}}}}],
+               contexts: [{{name: c, context: {{cluster: c, user: ops, namespace: acme}}}}],
                users: [{{name: ops, user: {user}}}]}}"
         );
-        let kubeconfig = Kubeconfig::from_yaml(&text).unwrap();
-        Cluster::of(kubeconfig, &KubeConfigOptions::default()).await
+        Kubeconfig::from_yaml(&text).unwrap()
     }
 
-    async fn refusal(user: &str) -> String {
-        let refused = cluster(user).await.unwrap().client();
+    fn cluster(user: &str) -> Result<Cluster, ClusterError> {
+        Cluster::of(kubeconfig("", user), &KubeConfigOptions::default())
+    }
+
+    fn refusal(user: &str) -> String {
+        let refused = cluster(user).unwrap().client();
         refused.map(|_| ()).unwrap_err().to_string()
+    }
+
+    /// The proxy that is used with these variables, or why none can be.
+    fn proxied(variables: &[(&str, &str)]) -> String {
+        let variable = |name: &str| {
+            let mut variables = variables.iter();
+            let found = variables.find(|(set, _)| *set == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let options = KubeConfigOptions::default();
+        match Cluster::with(kubeconfig("", "{}"), &options, variable) {
+            Ok(cluster) => format!("{:?}", cluster.config.proxy_url),
+            Err(ClusterError::Proxy(error)) => error.to_string(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn variables_of_proxies_are_read_as_others_read_them() {
+        let proxy = ("HTTPS_PROXY", "http://proxy:3128");
+        for no_proxy in ["a,,b", ",", "a,", " , ,"] {
+            let found = proxied(&[proxy, ("NO_PROXY", no_proxy)]);
+            assert_eq!(found, "Some(http://proxy:3128/)", "{no_proxy}");
+        }
+        assert_eq!(proxied(&[proxy, ("NO_PROXY", "a,,192.0.2.0/24,")]), "None");
+        let said = proxied(&[("https_proxy", "http://u:secret@pro xy:1")]);
+        assert!(said.starts_with("https_proxy is no URL"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn what_a_kubeconfig_says_is_in_the_configuration() {
+        let base64 = data_encoding::BASE64.encode(VERSION_1.as_bytes());
+        let cluster = format!(
+            ", tls-server-name: api.example, insecure-skip-tls-verify: true,
+             certificate-authority-data: {base64}, extensions: [
+               {{name: other, extension: 1}},
+               {{name: client.authentication.k8s.io/exec, extension: {{a: b}}}}]"
+        );
+        let exec = "{exec: {apiVersion: v1, command: login, provideClusterInfo: true}}";
+        let options = KubeConfigOptions::default();
+        let config = Cluster::of(kubeconfig(&cluster, exec), &options)
+            .unwrap()
+            .config;
+        assert_eq!(config.default_namespace, "acme");
+        assert_eq!(config.tls_server_name.as_deref(), Some("api.example"));
+        assert!(config.accept_invalid_certs && !config.disable_compression);
+        assert_eq!(config.root_cert.unwrap().len(), 1);
+        let told = config.auth_info.exec.unwrap().cluster.unwrap();
+        assert_eq!(told.server.as_deref(), Some("https://192.0.2.1"));
+        assert_eq!(
+            told.certificate_authority_data.as_deref(),
+            Some(VERSION_1.as_bytes())
+        );
+        assert_eq!(told.config, Some(serde_json::json!({ "a": "b" })));
+        let other = KubeConfigOptions {
+            context: Some("other".to_owned()),
+            ..options
+        };
+        let missing = Cluster::of(kubeconfig("", "{}"), &other).unwrap_err();
+        assert!(missing.to_string().contains("other"), "{missing}");
+    }
+
+    #[test]
+    fn a_certificate_authority_that_cannot_be_read_is_named() {
+        let data = format!(
+            ", certificate-authority-data: {}",
+            data_encoding::BASE64.encode(b"-----BEGIN CERTIFICATE-----\n?\n")
+        );
+        for (cluster, named) in [
+            (
+                ", certificate-authority: /nowhere/ca.crt",
+                "/nowhere/ca.crt",
+            ),
+            (", certificate-authority-data: '?'", "base64"),
+            (data.as_str(), "certificate authority"),
+        ] {
+            let refused = Cluster::of(kubeconfig(cluster, "{}"), &KubeConfigOptions::default());
+            let said = refused.map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains(named), "{said}");
+        }
     }
 
     #[tokio::test]
@@ -216,12 +284,12 @@ mod tests {
             let (certificate, key) = (base64(text), base64(KEY));
             format!("{{client-certificate-data: {certificate}, client-key-data: {key}}}")
         };
-        let said = refusal(&certificate(VERSION_1)).await;
+        let said = refusal(&certificate(VERSION_1));
         assert!(said.contains("of user ops has X.509 version 1"), "{said}");
         assert!(said.contains("extendedKeyUsage"), "{said}");
         assert!(!said.contains("key:"), "{said}");
         let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
-        let said = refusal(&certificate(broken)).await;
+        let said = refusal(&certificate(broken));
         assert!(
             said.contains("certificate of user ops cannot be used"),
             "{said}"
@@ -236,7 +304,7 @@ mod tests {
             if let Some(content) = content {
                 std::fs::write(&path, content).unwrap();
             }
-            let said = refusal(&format!("{{tokenFile: '{}'}}", path.display())).await;
+            let said = refusal(&format!("{{tokenFile: '{}'}}", path.display()));
             assert!(said.contains(path.to_str().unwrap()), "{said}");
         }
     }
@@ -244,6 +312,6 @@ mod tests {
     #[tokio::test]
     async fn a_token_in_the_kubeconfig_goes_before_a_token_file() {
         let user = "{token: abc, tokenFile: /nowhere}";
-        cluster(user).await.unwrap().client().unwrap();
+        cluster(user).unwrap().client().unwrap();
     }
 }

@@ -50,17 +50,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         match left_out {
             LeftOut::Unreadable { kind, name, why } => {
                 eprintln!(
-                    "freehold: {kind} {name} is left out: it cannot be read: {}. Correct or delete it, and export again",
+                    "freehold: {kind} {} is left out: it cannot be read: {}. Correct or delete it, and export again",
+                    terminal::line(&name),
                     terminal::line(&why)
                 );
                 code = ExitCode::FAILURE;
             }
             LeftOut::HolderGone { name } => {
-                eprintln!("freehold: VerifiedDomain {name} is left out: its holder is gone");
+                eprintln!(
+                    "freehold: VerifiedDomain {} is left out: its holder is gone",
+                    terminal::line(&name)
+                );
             }
             LeftOut::HolderChanged { name, holder } => {
                 eprintln!(
-                    "freehold: VerifiedDomain {name} is left out: its holder {holder} changed meanwhile; export again"
+                    "freehold: VerifiedDomain {} is left out: its holder {} changed meanwhile; export again",
+                    terminal::line(&name),
+                    terminal::line(&holder)
                 );
                 code = ExitCode::FAILURE;
             }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::cluster;
-use crate::backup::{self, Backup, Kind, lines};
+use crate::backup::{self, Backup, Imported, Kind, lines};
 use crate::model::terminal;
 
 /// Bring an export into this cluster: tokens, states and holders are kept, and nothing that is there
@@ -33,20 +33,37 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .build()?
         .block_on(async {
             let client = cluster::client().await?;
-            Ok::<_, Box<dyn Error>>(backup::import(&client, backup).await?)
+            Ok::<_, Box<dyn Error>>(backup::import(&client, backup).await)
         })?;
+    match imported {
+        Ok(imported) => {
+            summarize(&imported);
+            Ok(if imported.conflicts.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Err(ended) => {
+            if !ended.imported.is_nothing() {
+                summarize(&ended.imported);
+            }
+            Err(ended.why.into())
+        }
+    }
+}
+
+fn summarize(imported: &Imported) {
     for kind in Kind::ALL {
         let counts = imported.counts.get(&kind).copied().unwrap_or_default();
         println!("{kind}: {counts}");
     }
-    if imported.conflicts.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !imported.conflicts.is_empty() {
+        eprintln!(
+            "freehold: others wrote these meanwhile, and they are not as in the export:\n{}",
+            terminal::lines(&lines(&imported.conflicts))
+        );
     }
-    eprintln!(
-        "freehold: others wrote these meanwhile, and they are not as in the export:\n{}",
-        terminal::lines(&lines(&imported.conflicts))
-    );
-    Ok(ExitCode::FAILURE)
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {

@@ -7,6 +7,7 @@ mod dns;
 mod export;
 mod import;
 mod operator;
+pub(crate) mod usage;
 
 use std::process::ExitCode;
 
@@ -34,7 +35,11 @@ enum Command {
 /// Reads the arguments and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match usage::parse::<Cli>() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let result = match cli.command {
         Command::Operator(arguments) => operator::run(*arguments).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => return check::main(*arguments),
         Command::Crds(arguments) => crds::run(&arguments).map(|()| ExitCode::SUCCESS),
@@ -46,6 +51,34 @@ pub fn main() -> ExitCode {
         Err(error) => {
             eprintln!("freehold: {}", terminal::lines(&error.to_string()));
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::usage::tests::said;
+
+    #[test]
+    fn wrong_arguments_are_shown_without_what_a_terminal_obeys() {
+        let esc = "\u{1b}[2J\u{202e}";
+        for arguments in [
+            &[esc][..],
+            &["check", "acme.example", "--dns-port", esc],
+            &["check", "acme.example", "--dns-root", esc],
+            &["check", "acme.example", "--token", esc],
+            &["operator", "--grace", esc],
+            &["operator", "--watch-namespace", esc],
+            &["export", esc],
+            &["import", "--file", "x", esc],
+        ] {
+            let said = said::<Cli>(arguments);
+            assert!(said.contains("\\u{1b}[2J\\u{202e}"), "{said:?}");
+            assert!(
+                !said.contains('\u{1b}') && !said.contains('\u{202e}'),
+                "{said:?}"
+            );
         }
     }
 }

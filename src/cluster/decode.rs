@@ -246,11 +246,19 @@ fn entries<'a>(
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+        Condition, ManagedFieldsEntry, OwnerReference,
+    };
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::organization_domain::{
+        ChallengeStatus, CheckVerdict, CountedChecks, DnsProvider, OrganizationDomainSpec,
+        OrganizationRef, State, Strategy as Strategies, UnconfirmedVerdict,
+    };
     use crate::api::{OrganizationDomain, OrganizationDomainStatus};
+    use crate::model::report::verdict_alone;
 
     /// A time that the API server takes, Go's last one, and no type here holds.
     const FAR: &str = "9999-12-31T23:59:59Z";
@@ -484,6 +492,271 @@ mod tests {
         fn any_json_is_decoded_to_something(object in harmful()) {
             let decoded = read(&object, Extent::Needed);
             let _ = decoded.metadata();
+        }
+
+        #[test]
+        fn an_ordinary_object_is_read_as_it_was_written(object in ordinary(), pretty in any::<bool>()) {
+            let text = if pretty {
+                serde_json::to_string_pretty(&object).unwrap()
+            } else {
+                serde_json::to_string(&object).unwrap()
+            };
+            let whole = OrganizationDomain {
+                metadata: ObjectMeta { managed_fields: None, ..object.metadata.clone() },
+                ..object
+            };
+            prop_assert_eq!(value(read(&text, Extent::Whole)), value(Decoded(Ok(whole.clone()))));
+            let mut needed = whole;
+            needed.metadata.finalizers = None;
+            needed.metadata.owner_references = None;
+            let requested = |name: &String, _: &mut String| name == REQUESTED_AT;
+            let annotations = needed.metadata.annotations.take();
+            needed.metadata.annotations = annotations.and_then(|mut annotations| {
+                annotations.retain(requested);
+                Some(annotations).filter(|annotations| !annotations.is_empty())
+            });
+            let needed = value(Decoded(Ok(needed)));
+            prop_assert_eq!(&value(read(&text, Extent::Needed)), &needed);
+            // A watch reads it no otherwise.
+            let event = format!(r#"{{"type":"ADDED","object":{text}}}"#);
+            let event: kube::core::WatchEvent<Decoded<OrganizationDomain>> =
+                serde_json::from_str(&event).unwrap();
+            let kube::core::WatchEvent::Added(object) = event else {
+                panic!("{event:?}");
+            };
+            prop_assert_eq!(value(object), needed);
+        }
+
+        #[test]
+        fn an_odd_label_or_annotation_costs_no_other(
+            labels in mixed(),
+            annotations in mixed(),
+        ) {
+            let metadata = |take: fn(&Entry) -> bool| {
+                let entries = |entries: &[Entry]| {
+                    let taken = entries.iter().filter(|&entry| take(entry));
+                    taken.map(|(name, value, _)| format!("{name:?}:{value}")).collect::<Vec<_>>().join(",")
+                };
+                let metadata = format!(
+                    r#","labels":{{{}}},"annotations":{{{}}}"#,
+                    entries(&labels),
+                    entries(&annotations),
+                );
+                read(&text(&metadata, SPEC), Extent::Whole).0.unwrap().metadata
+            };
+            prop_assert_eq!(metadata(|_| true), metadata(|(_, _, is_odd)| !is_odd));
+        }
+
+        #[test]
+        fn an_odd_field_of_a_status_costs_no_other_and_not_the_object(
+            status in any_status(),
+            odd in prop::collection::vec((any::<prop::sample::Index>(), odd()), 0..6),
+            is_readable in any::<bool>(),
+        ) {
+            let mut fields = serde_json::to_value(&status).unwrap();
+            let fields = fields.as_object_mut().unwrap();
+            let mut odd_fields = BTreeMap::new();
+            for (index, value) in &odd {
+                let name = STATUS[index.index(STATUS.len())];
+                fields.remove(name);
+                odd_fields.insert(name, value);
+            }
+            let rest: OrganizationDomainStatus =
+                serde_json::from_value(Value::Object(fields.clone())).unwrap();
+            let fields = fields.iter().map(|(name, value)| format!("{name:?}:{value}"));
+            let odd_fields = odd_fields.iter().map(|(name, value)| format!("{name:?}:{value}"));
+            let fields = odd_fields.chain(fields).collect::<Vec<_>>().join(",");
+            let status = format!(r#","status":{{{fields}}}"#);
+            if is_readable {
+                let object = read(&text("", &format!("{SPEC}{status}")), Extent::Needed);
+                prop_assert_eq!(object.0.unwrap().status.unwrap(), rest);
+            } else {
+                let object = read(&text("", &format!(r#","spec":7{status}"#)), Extent::Needed);
+                prop_assert_eq!(object.0.unwrap_err().status::<OrganizationDomainStatus>(), rest);
+            }
+        }
+
+        #[test]
+        fn labels_are_kept_in_order_as_long_as_there_is_room(
+            sizes in prop::collection::vec(0_usize..40_000, 0..6),
+        ) {
+            let entries: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(n, size)| (n.to_string(), "x".repeat(*size)))
+                .collect();
+            let labels: Vec<_> = entries.iter().map(|(l, v)| format!("{l:?}:{v:?}")).collect();
+            let metadata = format!(r#","labels":{{{}}}"#, labels.join(","));
+            let read = read(&text(&metadata, SPEC), Extent::Needed).0.unwrap().metadata.labels;
+            let read = read.unwrap_or_default();
+            // With the quotation marks of the values.
+            let octets = |n: usize| entries[..n].iter().map(|(l, v)| l.len() + v.len() + 2).sum::<usize>();
+            let n = (0..=entries.len()).rfind(|&n| octets(n) < MAX_LABELS).unwrap();
+            prop_assert_eq!(read, entries[..n].iter().cloned().collect());
+        }
+    }
+
+    fn value(decoded: Decoded<OrganizationDomain>) -> Value {
+        serde_json::to_value(decoded.0.unwrap()).unwrap()
+    }
+
+    /// The fields of a status.
+    const STATUS: [&str; 19] = [
+        "observedGeneration",
+        "canonicalName",
+        "unicodeName",
+        "mixedScripts",
+        "state",
+        "strategy",
+        "challenge",
+        "dnsProvider",
+        "lastCheck",
+        "checkPeriodSeconds",
+        "nextCheckTime",
+        "verifiedTime",
+        "lastProvenTime",
+        "recordMissing",
+        "handOver",
+        "unconfirmed",
+        "pausedTime",
+        "lastHandledRequest",
+        "conditions",
+    ];
+
+    /// What is of no field's type, nor a text.
+    fn odd() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("null".to_owned()),
+            Just("-0.5".to_owned()),
+            Just("[null]".to_owned()),
+            Just(r#"[{"a":["b"]}]"#.to_owned()),
+            Just("{\"a\":1}".to_owned()),
+            (1_usize..100).prop_map(nested),
+        ]
+    }
+
+    /// The name, the value, and whether that is no text.
+    type Entry = (String, String, bool);
+
+    /// Labels or annotations, of which some are no texts.
+    fn mixed() -> impl Strategy<Value = Vec<Entry>> {
+        let ordinary = any_text().prop_map(|text| (Value::from(text).to_string(), false));
+        let deep = prop_oneof![odd(), (100_usize..300).prop_map(nested)];
+        let value = prop_oneof![ordinary, deep.prop_map(|text| (text, true))];
+        prop::collection::vec(value, 0..6).prop_map(|values| {
+            let entries = values.into_iter().enumerate();
+            entries
+                .map(|(n, (value, is_odd))| (format!("example.com/{n}"), value, is_odd))
+                .collect()
+        })
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z]{0,8}", ".{0,8}", r#"[\\"{}\[\]:,\n]{0,8}"#]
+    }
+
+    fn texts_by_name() -> impl Strategy<Value = Option<BTreeMap<String, String>>> {
+        let name = prop_oneof![3 => any_text(), 1 => Just(REQUESTED_AT.to_owned())];
+        let texts = prop::collection::btree_map(name, any_text(), 1..4);
+        prop::option::of(texts)
+    }
+
+    fn any_time() -> impl Strategy<Value = Time> {
+        (0_i64..4_000_000_000).prop_map(|second| Time(Timestamp::from_second(second).unwrap()))
+    }
+
+    prop_compose! {
+        /// A status as the operator could write it, as far as types go.
+        fn any_status()(
+            (generation, period) in (prop::option::of(-1_i64..9), prop::option::of(0_i64..9)),
+            (canonical, unicode, mixed) in (prop::option::of(any_text()), prop::option::of(any_text()), any::<bool>()),
+            state in prop::option::of(prop::sample::select(vec![State::Pending, State::Verified, State::Failed])),
+            token in prop::option::of("[a-z2-7]{32}"),
+            times in prop::array::uniform4(prop::option::of(any_time())),
+            (since, checks, missing, taking) in (any_time(), 0_i64..9, any::<bool>(), any::<bool>()),
+            (reason, message, handled) in ("[A-Z][a-z]{1,9}", any_text(), prop::option::of(any_text())),
+        ) -> OrganizationDomainStatus {
+            let [next_check_time, verified_time, last_proven_time, paused_time] = times;
+            let counted = CountedChecks {
+                since_time: since.clone(),
+                definite_checks: checks,
+                last_time: since.clone(),
+            };
+            OrganizationDomainStatus {
+                observed_generation: generation,
+                canonical_name: canonical,
+                unicode_name: unicode,
+                mixed_scripts: mixed,
+                state,
+                strategy: state.map(|_| Strategies::Manual),
+                challenge: token.map(|token| ChallengeStatus {
+                    token,
+                    records: Vec::new(),
+                    issued_for: message.clone(),
+                    issued_time: since.clone(),
+                    window_start_time: verified_time.clone(),
+                    expiry_time: None,
+                }),
+                dns_provider: handled.clone().map(|name| DnsProvider { name, link: None }),
+                last_check: mixed.then(|| verdict_alone(CheckVerdict::Absent, next_check_time.clone())),
+                check_period_seconds: period,
+                next_check_time,
+                verified_time,
+                last_proven_time,
+                record_missing: Some(counted.clone()).filter(|_| missing),
+                hand_over: Some(counted).filter(|_| taking),
+                unconfirmed: (missing && taking).then(|| UnconfirmedVerdict {
+                    verdict: CheckVerdict::Mismatch,
+                    since_time: since.clone(),
+                    checks,
+                    last_time: since.clone(),
+                }),
+                paused_time,
+                last_handled_request: handled,
+                conditions: vec![Condition {
+                    type_: "Ready".to_owned(),
+                    status: "True".to_owned(),
+                    reason,
+                    message,
+                    observed_generation: generation,
+                    last_transition_time: since,
+                }],
+            }
+        }
+    }
+
+    prop_compose! {
+        fn ordinary()(
+            (labels, annotations) in (texts_by_name(), texts_by_name()),
+            (created, deleted) in (any_time(), prop::option::of(any_time())),
+            (generation, version) in (1_i64..9, 1_u64..999),
+            has_more in any::<bool>(),
+            (domain, joinable) in (any_text(), any::<bool>()),
+            status in prop::option::of(any_status()),
+        ) -> OrganizationDomain {
+            OrganizationDomain {
+                metadata: ObjectMeta {
+                    name: Some("main".to_owned()),
+                    namespace: Some("acme".to_owned()),
+                    uid: Some("1".to_owned()),
+                    resource_version: Some(version.to_string()),
+                    generation: Some(generation),
+                    creation_timestamp: Some(created),
+                    deletion_timestamp: deleted,
+                    labels,
+                    annotations,
+                    finalizers: has_more.then(|| vec!["example.com/keep".to_owned()]),
+                    owner_references: has_more.then(|| vec![OwnerReference::default()]),
+                    managed_fields: has_more.then(|| vec![ManagedFieldsEntry::default()]),
+                    ..ObjectMeta::default()
+                },
+                spec: OrganizationDomainSpec {
+                    organization_ref: OrganizationRef { name: "acme".to_owned() },
+                    domain,
+                    joinable,
+                },
+                status,
+            }
         }
     }
 }

@@ -201,44 +201,22 @@ fn namespace_of(subject: &Subject) -> &str {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::convert::Infallible;
-    use std::future::{Ready, ready};
     use std::sync::Mutex;
-    use std::task::{Context, Poll};
 
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::json;
 
     use super::*;
     use crate::api::reason::Reason;
     use crate::cluster::access::{Access, Purpose};
+    use crate::fake_api::{self, Answer, failure};
     use crate::model::lifecycle::About;
 
-    type Answers = Arc<dyn Fn(&str) -> u16 + Send + Sync>;
-
-    /// An API server that answers a path so.
-    #[derive(Clone)]
-    struct Server(Answers);
-
-    impl tower::Service<Request<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = Infallible;
-        type Future = Ready<Result<Response<Body>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            let code = (self.0)(request.uri().path());
-            let body = match code {
-                201 => json!({ "metadata": {}, "eventTime": null }),
-                403 => json!({ "status": "Failure", "reason": "Forbidden", "code": code }),
-                _ => json!({ "status": "Failure", "code": code }),
-            };
-            let body = Body::from(body.to_string().into_bytes());
-            ready(Ok(Response::builder().status(code).body(body).unwrap()))
+    /// What an API server says with this code.
+    fn answer(code: u16) -> Answer {
+        match code {
+            201 => (code, json!({ "metadata": {}, "eventTime": null })),
+            403 => failure(code, "Forbidden"),
+            _ => failure(code, ""),
         }
     }
 
@@ -264,7 +242,7 @@ mod tests {
 
     fn events(answers: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Events, Publisher) {
         let client = Client {
-            api: kube::Client::new(Server(Arc::new(answers)), "default"),
+            api: fake_api::client(move |asked| answer(answers(&asked.path))),
             metrics: Arc::new(Metrics::new()),
             deadline: Duration::from_secs(10),
             leadership: None,

@@ -221,12 +221,62 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_is_taken_without_a_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-            let mut items = Items::default();
-            let mut ready = VecDeque::new();
-            let _ = items.push(&octets, &mut ready);
-            let _ = items.end();
+        fn whatever_comes_is_the_same_however_it_is_split(
+            octets in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..200),
+                prop::collection::vec(token(), 0..60).prop_map(|tokens| tokens.concat()),
+            ],
+            splits in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+        ) {
+            let mut at: Vec<_> = splits.iter().map(|split| split.index(octets.len() + 1)).collect();
+            at.extend([0, octets.len()]);
+            at.sort_unstable();
+            let take = |parts: &mut dyn Iterator<Item = &[u8]>| {
+                let mut items = Items::default();
+                let mut ready = VecDeque::new();
+                for part in parts {
+                    items.push(part, &mut ready).unwrap();
+                }
+                let kept = items.item.len() + items.envelope.len();
+                let item = items.item.clone();
+                (ready, item, kept, items.envelope.clone(), items.end().is_ok())
+            };
+            let whole = take(&mut std::iter::once(&octets[..]));
+            let (ready, _, kept, ..) = &whole;
+            let octets_ready: usize = ready.iter().map(Vec::len).sum();
+            prop_assert!(kept + octets_ready <= octets.len());
+            let split = take(&mut at.windows(2).map(|ends| &octets[ends[0]..ends[1]]));
+            prop_assert_eq!(split, whole);
         }
+    }
+
+    /// Parts of lists, in whatever order.
+    fn token() -> impl Strategy<Value = Vec<u8>> {
+        let tokens = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            " ",
+            "\n",
+            "\"",
+            "\\",
+            "\\\"",
+            "items",
+            "\"items\"",
+            "\"items\":[",
+            "{\"items\":[",
+            "{}",
+            "null",
+            "\"a\"",
+            "\u{e4}",
+        ];
+        prop_oneof![
+            9 => prop::sample::select(tokens.to_vec()).prop_map(|text| text.as_bytes().to_vec()),
+            1 => any::<u8>().prop_map(|octet| vec![octet]),
+        ]
     }
 
     #[test]

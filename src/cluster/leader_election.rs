@@ -306,28 +306,21 @@ impl LeaderElector {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use http::{Request, Response, StatusCode};
-    use kube::client::Body;
+    use http::StatusCode;
+    use serde_json::Value;
     use tokio::time::timeout;
-    use tower::service_fn;
 
     use super::*;
+    use crate::fake_api;
 
     /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
     /// at `/readyz` then.
     async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
-        let server = service_fn(move |_: Request<Body>| async move {
-            let mut answer = Response::new(Body::empty());
-            *answer.status_mut() = code;
-            Ok::<_, Infallible>(answer)
-        });
         let readiness = Arc::new(Readiness::new());
         // As after a first look that found another's Lease.
         readiness.clear(&NotReady::Phase);
         let elector = LeaderElector::new(
-            kube::Client::new(server, "default"),
+            fake_api::client(move |_| (code.as_u16(), Value::Null)),
             "default",
             "freehold".to_owned(),
             "pod",

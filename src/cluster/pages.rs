@@ -56,7 +56,12 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use futures::executor::block_on;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::api::Organization;
+    use crate::cluster::decode::{Extent, decode};
 
     /// An answer in which every item is so large.
     fn answer(items: usize, octets: usize) -> impl AsyncBufRead + Send + 'static {
@@ -98,5 +103,59 @@ mod tests {
         }
         assert_eq!(items, [r#"{"a":1}"#, "null", r#"{"b":2}"#]);
         page.end().unwrap();
+    }
+
+    /// An item, and the name that is read of it.
+    fn item() -> impl Strategy<Value = (Vec<u8>, Option<String>)> {
+        let ordinary = "[a-z]{1,9}".prop_map(|name| {
+            let item =
+                format!(r#"{{"metadata":{{"name":"{name}","namespace":"acme"}},"spec":{{}}}}"#);
+            (item.into_bytes(), Some(name))
+        });
+        let deep = (1_usize..500).prop_map(|n| [vec![b'['; n], vec![b']'; n]].concat());
+        let odd = prop_oneof![
+            deep,
+            prop::sample::select(vec![
+                &b"null"[..],
+                b"7",
+                b"{oops}",
+                b"{\"a\":1,}",
+                b"[1 2]",
+                b"{\"metadata\":\"],}[{\\\"\"}",
+                b"{\"metadata\":{\"name\":7}}",
+                b"\"\xff\"",
+                b"{\"items\":[{}]}",
+                b"1e999",
+            ])
+            .prop_map(<[u8]>::to_vec),
+        ];
+        prop_oneof![ordinary, odd.prop_map(|item| (item, None))]
+    }
+
+    proptest! {
+        #[test]
+        fn an_odd_item_costs_no_other(
+            items in prop::collection::vec(item(), 0..6),
+            size in 1_usize..60,
+        ) {
+            let texts: Vec<_> = items.iter().map(|(text, _)| &text[..]).collect();
+            let list = [
+                &b"{\"items\":["[..],
+                &texts.join(&b","[..]),
+                b"],\"metadata\":{\"resourceVersion\":\"7\"}}",
+            ]
+            .concat();
+            let chunks: Vec<_> = list.chunks(size).map(|chunk| io::Result::Ok(chunk.to_vec())).collect();
+            let body = futures::TryStreamExt::into_async_read(futures::stream::iter(chunks));
+            let mut page = Page::new(body);
+            let mut read = Vec::new();
+            while let Some(item) = block_on(page.next()).unwrap() {
+                read.push(decode::<Organization>(&item, Extent::Needed).metadata().name.clone());
+            }
+            let names: Vec<_> = items.into_iter().map(|(_, name)| name).collect();
+            prop_assert_eq!(read, names);
+            let metadata = page.end().unwrap();
+            prop_assert_eq!(metadata.resource_version.as_deref(), Some("7"));
+        }
     }
 }

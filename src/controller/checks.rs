@@ -36,6 +36,7 @@ pub struct Checked {
 }
 
 /// What became of the token that a holder's status lost.
+#[derive(Debug, PartialEq, Eq)]
 pub enum RecalledToken {
     /// The record shows it.
     Published(Token),
@@ -43,6 +44,25 @@ pub enum RecalledToken {
     Replaced(Token),
     /// The DNS does not say, and nothing is replaced for an outage.
     Unknown,
+}
+
+impl Checked {
+    /// Says what became of the token that the status lost. What was judged is the one that is published,
+    /// or else a new one.
+    #[must_use]
+    pub fn recalling(self, published: Option<Token>) -> Self {
+        let recalled = match published {
+            Some(token) => RecalledToken::Published(token),
+            None if self.judgement.verdict.is_negative() => {
+                RecalledToken::Replaced(self.judgement.token.clone())
+            }
+            None => RecalledToken::Unknown,
+        };
+        Self {
+            recalled: Some(recalled),
+            ..self
+        }
+    }
 }
 
 /// The checks of one operator.
@@ -107,5 +127,62 @@ impl Checks {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::organization_domain::CheckVerdict;
+    use crate::model::agreement::Weight;
+    use crate::model::challenge::TOKEN_OCTETS;
+    use crate::model::evidence::Failure;
+    use crate::model::report;
+    use crate::model::verdict::Verdict;
+
+    #[test]
+    fn a_lost_token_is_the_published_one_or_replaced_where_the_dns_says_no() {
+        let token = |n| Token::from_random([n; TOKEN_OCTETS]);
+        let (old, new) = (token(1), token(2));
+        let inconclusive = Verdict::Inconclusive(Failure::ServFail);
+        for (published, verdict, recalled) in [
+            (
+                Some(&old),
+                Verdict::Proven,
+                RecalledToken::Published(old.clone()),
+            ),
+            // Where not every server shows it, it is the token all the same.
+            (
+                Some(&old),
+                Verdict::Disagreement,
+                RecalledToken::Published(old.clone()),
+            ),
+            (None, Verdict::Absent, RecalledToken::Replaced(new.clone())),
+            (None, Verdict::Disagreement, RecalledToken::Unknown),
+            (None, inconclusive, RecalledToken::Unknown),
+        ] {
+            let checked = Checked {
+                uid: "1".into(),
+                domain: None,
+                requested: None,
+                judgement: Judgement {
+                    verdict,
+                    weight: Weight::Complete,
+                    token: published.unwrap_or(&new).clone(),
+                    holder: None,
+                    dns_provider: None,
+                    report: report::verdict_alone(CheckVerdict::Absent, None),
+                },
+                begun: Instant::now(),
+                holding: None,
+                recalled: None,
+            };
+            let checked = checked.recalling(published.cloned());
+            assert_eq!(
+                checked.recalled,
+                Some(recalled),
+                "{published:?} {verdict:?}"
+            );
+        }
     }
 }

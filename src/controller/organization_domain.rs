@@ -44,9 +44,6 @@ const ATTEMPTS: usize = 8;
 /// before anybody is told that it is missing.
 const ORDER: SignedDuration = SignedDuration::from_secs(3);
 
-/// How long a holder whose status lost its token waits where the DNS does not say whether its record has it.
-const RECALL: Duration = Duration::from_mins(1);
-
 /// Decides on organization domains, and carries it out.
 pub struct DomainReconciler {
     pub observer: Observer,
@@ -146,8 +143,8 @@ impl DomainReconciler {
         let restored;
         match self.recall(&domain, &snapshot, checked) {
             Recall::NotLost => {}
-            Recall::Ask => return Ok(self.ask_for_check(key, None)),
-            Recall::Wait => return Ok(Attempt::Done(Some(RECALL))),
+            Recall::Ask => return Ok(self.ask_for_token(&domain)),
+            Recall::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
             Recall::Restored(status, held_by) => {
                 restored = status;
                 snapshot = Snapshot {
@@ -157,6 +154,7 @@ impl DomainReconciler {
                 };
             }
         }
+        mirror.forget_recall(key);
         if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Attempt::Done(Some(Duration::from_secs(1))));
         }
@@ -214,6 +212,17 @@ impl DomainReconciler {
         Attempt::Done(again)
     }
 
+    /// Asks for a look at the DNS for a token that was lost, or says how long that waits: until the DNS may
+    /// know more, and until a token could be issued in its place.
+    fn ask_for_token(&self, domain: &Domain) -> Attempt {
+        let stores = &self.observer.mirror.cluster.stores;
+        let after_failure = stores.recalls().wait(&domain.key, &domain.uid);
+        match after_failure.or_else(|| self.limits.wait_for_token(domain)) {
+            None => self.ask_for_check(&domain.key, None),
+            wait => Attempt::Done(wait),
+        }
+    }
+
     /// Where the status of a holder lost its token: whether its record has it still.
     fn recall(
         &self,
@@ -228,7 +237,8 @@ impl DomainReconciler {
             None => Recall::Ask,
             Some(RecalledToken::Unknown) => {
                 *checked = None;
-                Recall::Wait
+                let mut recalls = self.observer.mirror.cluster.stores.recalls_mut();
+                Recall::Wait(recalls.failed(&domain.key, &domain.uid))
             }
             Some(RecalledToken::Published(token)) => Recall::Restored(
                 Box::new(recall::restored(
@@ -332,8 +342,8 @@ enum Recall {
     NotLost,
     /// It is to be looked for.
     Ask,
-    /// The DNS did not say.
-    Wait,
+    /// The DNS did not say; it is asked again after so long.
+    Wait(Duration),
     /// The status with the token, and who holds the name by it.
     Restored(Box<OrganizationDomainStatus>, HeldBy),
 }

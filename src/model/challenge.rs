@@ -339,6 +339,28 @@ mod tests {
         }
     }
 
+    /// Parts of values, in whatever order.
+    fn part() -> impl Strategy<Value = String> {
+        let (ours, other) = (challenge().token, Token::from_random([8; TOKEN_OCTETS]));
+        let right = format!("token={ours}");
+        let parts = [
+            right.clone(),
+            right,
+            format!("freehold-domain-verification={ours}"),
+            format!("Token={other}"),
+            ours.to_string(),
+            " expiry=2020-01-01".to_owned(),
+            " expiry=never".to_owned(),
+            " expiry=".to_owned(),
+            " note=x".to_owned(),
+            " ".to_owned(),
+            "=".to_owned(),
+            "\"".to_owned(),
+            "token=".to_owned(),
+        ];
+        prop_oneof![6 => prop::sample::select(parts.to_vec()), 1 => ".".prop_map(String::from)]
+    }
+
     proptest! {
         #[test]
         fn another_token_never_proves(
@@ -359,6 +381,44 @@ mod tests {
             for form in FORMS {
                 prop_assert_ne!(challenge().matches(form, &value, now()), ValueMatch::Proves);
             }
+        }
+
+        #[test]
+        fn the_token_of_a_value_is_the_one_that_it_proves(tokens in prop::collection::vec(part(), 0..8)) {
+            let value = tokens.concat();
+            let c = challenge();
+            for form in FORMS {
+                let token = published_token(&c.service, form, value.as_bytes());
+                let proven = token.as_ref().map(|token| {
+                    let theirs = Challenge { token: token.clone(), ..c.clone() };
+                    theirs.matches(form, value.as_bytes(), now())
+                });
+                prop_assert!(matches!(proven, None | Some(ValueMatch::Proves | ValueMatch::Expired)), "{proven:?}");
+                let ours = c.matches(form, value.as_bytes(), now());
+                let proves = matches!(ours, ValueMatch::Proves | ValueMatch::Expired);
+                prop_assert_eq!(proves, token == Some(c.token.clone()));
+            }
+        }
+
+        #[test]
+        fn a_value_holds_until_its_expiry_and_a_day_to_its_end(
+            day in -800_000_i64..2_900_000,
+            second in 0_i64..86_400,
+            around in -200_000_i64..200_000,
+        ) {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            let (begin, c) = (at(day * 86_400), challenge());
+            let date = jiff::tz::TimeZone::UTC.to_datetime(begin).date();
+            prop_assume!((0..9999).contains(&date.year()));
+            let time = at(day * 86_400 + second);
+            let now = at(day * 86_400 + second + around);
+            let value = |expiry: String| {
+                let value = format!("token={} expiry={expiry}", c.token);
+                c.matches(RecordForm::Underscore, value.as_bytes(), now)
+            };
+            let expected = |end| if now < end { ValueMatch::Proves } else { ValueMatch::Expired };
+            prop_assert_eq!(value(date.to_string()), expected(at((day + 1) * 86_400)), "{}", date);
+            prop_assert_eq!(value(time.to_string()), expected(time));
         }
 
         #[test]

@@ -11,7 +11,7 @@ mod step;
 use jiff::Timestamp;
 
 pub use self::decision::{About, Decision, Holding, JudgedHolder, Judgement, Notice};
-pub use self::notices::RECENT;
+pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
 pub use self::rest::{Rest, same_but_for_texts};
 use self::snapshot::pause;

@@ -239,6 +239,7 @@ const PROVIDERS: &[Provider] = &[
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::model::evidence::{Source, ZoneServers};
@@ -339,5 +340,38 @@ mod tests {
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         let found = run_by(&zone, &all).unwrap();
         assert!(found.name.len() <= 512, "{}", found.name.len());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_servers_a_zone_names_the_providers_are_those_that_they_are_of(
+            hosts in prop::collection::vec(
+                (
+                    prop_oneof![Just(String::new()), "[a-z0-9-]{0,4}", "[a-z\u{e4}.]{0,6}\\."],
+                    prop::sample::select(PROVIDERS),
+                    prop::sample::select(vec!["", "", ".evil.example", ".", "x", "-x"]),
+                ),
+                0..20,
+            ),
+        ) {
+            let hosts = hosts.into_iter().map(|(before, provider, after)| {
+                format!("{before}{}{after}", provider.patterns[0].replace('*', "1"))
+            });
+            let hosts: Vec<_> = hosts.collect();
+            let is_at_or_below = |host: &str, name: &str| {
+                host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            };
+            let plain = |provider: &&Provider| !provider.patterns.iter().any(|pattern| pattern.contains('*'));
+            let expected: Vec<_> = PROVIDERS
+                .iter()
+                .filter(plain)
+                .filter(|provider| provider.patterns.iter().any(|name| hosts.iter().any(|host| is_at_or_below(host, name))))
+                .collect();
+            let found: Vec<_> = detect(&hosts).into_iter().filter(plain).collect();
+            prop_assert_eq!(found, expected);
+            let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+            let published = run_by("acme.com", &hosts);
+            prop_assert!(published.is_none_or(|provider| provider.name.len() <= 512));
+        }
     }
 }

@@ -51,6 +51,8 @@ impl PartialEq<str> for Uid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -68,6 +70,35 @@ mod tests {
             assert_eq!(matches!(uid.0, Kept::Uuid(_)), small, "{text}");
             assert!(uid == *text);
             assert!(uid != *"0f8fad5b-d9cb-469f-a165-70867728950f");
+        }
+    }
+
+    /// A UUID in one of its forms, or something else.
+    fn uid() -> impl Strategy<Value = String> {
+        let forms = prop::sample::select(vec![
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "0f8fad5bd9cb469fa16570867728950e",
+            "{0f8fad5b-d9cb-469f-a165-70867728950e}",
+            "urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e",
+        ]);
+        let changed = (forms, any::<prop::sample::Index>(), "[0-9A-F\u{e4}-]?");
+        prop_oneof![
+            4 => changed.prop_map(|(form, at, c)| {
+                let at = at.index(form.len());
+                format!("{}{c}{}", &form[..at], &form[at + c.chars().count()..])
+            }),
+            1 => ".{0,40}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_texts_are_one_uid(a in uid(), b in uid()) {
+            let (of_a, of_b) = (Uid::from(&*a), Uid::from(&*b));
+            prop_assert_eq!(of_a.to_string(), &*a);
+            prop_assert!(of_a == *a);
+            prop_assert_eq!(of_a == of_b, a == b);
+            prop_assert_eq!(of_a == *b, a == b);
         }
     }
 }

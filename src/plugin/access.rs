@@ -186,8 +186,8 @@ async fn cluster(target: &Target) -> Result<Cluster, ClusterError> {
         ..KubeConfigOptions::default()
     };
     match &target.kubeconfig {
-        Some(file) => Cluster::of(Kubeconfig::read_from(file)?, &options).await,
-        None if target.context.is_some() => Cluster::of(Kubeconfig::read()?, &options).await,
+        Some(file) => Cluster::of(Kubeconfig::read_from(file)?, &options),
+        None if target.context.is_some() => Cluster::of(Kubeconfig::read()?, &options),
         None => Cluster::infer().await,
     }
 }

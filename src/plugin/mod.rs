@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use self::access::{Access, Target};
+use crate::cli::usage;
 use crate::model::terminal::{self, YamlError};
 
 /// See, check and approve domains.
@@ -99,15 +100,18 @@ pub fn main() -> ExitCode {
     let arguments: Vec<String> = arguments
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
+    let is_completion = name == Some(completion::OF_KUBECTL);
+    let cli = match (!is_completion).then(usage::parse::<Cli>).transpose() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
-        .and_then(|runtime| {
-            if name == Some(completion::OF_KUBECTL) {
-                return runtime.block_on(completion::for_kubectl(&arguments));
-            }
-            runtime.block_on(run(Cli::parse()))
+        .and_then(|runtime| match cli {
+            Some(cli) => runtime.block_on(run(cli)),
+            None => runtime.block_on(completion::for_kubectl(&arguments)),
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -154,4 +158,34 @@ fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     out.write_all(terminal::lines(text).as_bytes())?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::usage::tests::said;
+
+    #[test]
+    fn wrong_arguments_are_shown_without_what_a_terminal_obeys() {
+        let esc = "\u{1b}[2J\u{202e}";
+        for arguments in [
+            &[esc][..],
+            &["status", esc],
+            &["records", esc],
+            &["explain", esc],
+            &["check-now", esc],
+            &["check-now", "acme", "--timeout", esc],
+            &["approve", esc, "acme.example", "--reason", "x"],
+            &["approve", "acme", esc, "--reason", "x"],
+            &["status", "--output", esc],
+            &["completion", esc],
+        ] {
+            let said = said::<Cli>(arguments);
+            assert!(said.contains("\\u{1b}[2J\\u{202e}"), "{said:?}");
+            assert!(
+                !said.contains('\u{1b}') && !said.contains('\u{202e}'),
+                "{said:?}"
+            );
+        }
+    }
 }

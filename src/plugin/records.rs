@@ -56,7 +56,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
                 "{} ({}) has no record to publish: kubectl freehold explain {} says why",
                 records.path,
                 terminal::line(&records.domain),
-                records.name
+                terminal::line(&records.name)
             );
         } else {
             all.push(records);

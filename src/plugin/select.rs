@@ -53,8 +53,8 @@ fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
             let Unreadable { metadata, why, .. } = *unreadable;
             eprintln!(
                 "kubectl-freehold: {}/{} cannot be read and is left out: {}",
-                metadata.namespace.unwrap_or_default(),
-                metadata.name.unwrap_or_default(),
+                terminal::line(&metadata.namespace.unwrap_or_default()),
+                terminal::line(&metadata.name.unwrap_or_default()),
                 terminal::line(&why)
             );
             None

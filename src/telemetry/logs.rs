@@ -37,10 +37,10 @@ mod tests {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
-    use http::{Request, Response};
-    use kube::client::Body;
+    use serde_json::json;
 
     use super::*;
+    use crate::fake_api;
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -55,27 +55,6 @@ mod tests {
         }
     }
 
-    /// Answers whatever is asked with the same.
-    #[derive(Clone)]
-    struct Server(&'static str);
-
-    impl tower::Service<Request<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = std::convert::Infallible;
-        type Future = std::future::Ready<Result<Response<Body>, Self::Error>>;
-
-        fn poll_ready(
-            &mut self,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Result<(), Self::Error>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            std::future::ready(Ok(Response::new(Body::from(self.0.as_bytes().to_vec()))))
-        }
-    }
-
     #[tokio::test]
     async fn no_level_shows_an_object_that_the_library_cannot_decode() {
         let log = Log::default();
@@ -84,7 +63,7 @@ mod tests {
             .with_env_filter("trace")
             .with_writer(move || writer.clone());
         let _guard = without_bodies(logs.finish()).set_default();
-        let client = kube::Client::new(Server(r#"{"token":"the-token","major":7}"#), "default");
+        let client = fake_api::client(|_| (200, json!({ "token": "the-token", "major": 7 })));
         // The library's own decoder, which nothing here uses.
         client.apiserver_version().await.unwrap_err();
         tracing::info!("something else");

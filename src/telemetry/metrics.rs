@@ -152,6 +152,7 @@ pub struct Metrics {
     notices: Family<ReasonLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
     unreadable: Family<KindLabel, Gauge>,
+    unwritten: Gauge,
     domains: Family<StateLabel, Gauge>,
     leading: Family<LeaseLabel, Gauge>,
     tasks: Gauge,
@@ -179,12 +180,14 @@ impl Metrics {
             notices: Family::default(),
             watch_errors: Family::default(),
             unreadable: Family::default(),
+            unwritten: Gauge::default(),
             domains: Family::default(),
             leading: Family::default(),
             tasks: Gauge::default(),
         };
         let mut registry = Registry::default();
         metrics.register(&mut registry);
+        metrics.register_ours(&mut registry);
         Self {
             registry: Mutex::new(registry),
             ..metrics
@@ -244,6 +247,14 @@ impl Metrics {
             self.requests.clone(),
         );
         registry.register(
+            "leader_election_master_status",
+            "1 where this replica holds the Lease, 0 where it waits",
+            self.leading.clone(),
+        );
+    }
+
+    fn register_ours(&self, registry: &mut Registry) {
+        registry.register(
             "freehold_api_calls",
             "Calls to the API server by result",
             self.calls.clone(),
@@ -274,14 +285,14 @@ impl Metrics {
             self.unreadable.clone(),
         );
         registry.register(
+            "freehold_unwritten_statuses",
+            "Organization domains that have no room for their status",
+            self.unwritten.clone(),
+        );
+        registry.register(
             "freehold_organization_domains",
             "Organization domains by state",
             self.domains.clone(),
-        );
-        registry.register(
-            "leader_election_master_status",
-            "1 where this replica holds the Lease, 0 where it waits",
-            self.leading.clone(),
         );
         registry.register(
             "freehold_tasks",
@@ -426,6 +437,11 @@ impl Metrics {
                 kind: kind.to_owned(),
             })
             .inc_by(number(now) - number(before));
+    }
+
+    /// How many objects have no room for what was decided of them.
+    pub fn unwritten_statuses(&self, count: usize) {
+        self.unwritten.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Whether this replica holds the Lease.

@@ -35,6 +35,25 @@ impl RateLimiter {
         }
     }
 
+    /// How long to wait until one can be taken; takes none.
+    pub fn wait(&self, namespace: &str, domain: &str) -> Option<Duration> {
+        let now = Instant::now();
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (namespace.to_owned(), registrable(domain).to_owned());
+        let bucket = buckets.get(&key)?;
+        self.fill(bucket.full_at.max(now), now).err()
+    }
+
+    /// When the bucket will be full after one more is taken, or how long to wait for that.
+    fn fill(&self, full_at: Instant, now: Instant) -> Result<Instant, Duration> {
+        let taken = full_at + self.refill;
+        let latest = now + self.refill * self.burst;
+        if taken > latest {
+            return Err(taken - latest);
+        }
+        Ok(taken)
+    }
+
     /// Takes one, or says how long to wait for it.
     pub fn take(&self, namespace: &str, domain: &str) -> Result<(), Duration> {
         let now = Instant::now();
@@ -46,12 +65,8 @@ impl RateLimiter {
         let full_at = buckets
             .get(&key)
             .map_or(now, |bucket| bucket.full_at.max(now));
-        let taken = full_at + self.refill;
-        let room = self.refill * self.burst;
-        if taken > now + room {
-            return Err(taken - (now + room));
-        }
-        buckets.insert(key, Bucket { full_at: taken });
+        let full_at = self.fill(full_at, now)?;
+        buckets.insert(key, Bucket { full_at });
         Ok(())
     }
 }
@@ -65,6 +80,23 @@ fn registrable(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_how_long_to_wait_takes_nothing() {
+        let limit = RateLimiter::new(2, Duration::from_secs(10));
+        for _ in 0..2 {
+            assert_eq!(limit.wait("ns", "acme.com"), None);
+            assert_eq!(limit.wait("ns", "acme.com"), None);
+            assert_eq!(limit.take("ns", "a.acme.com"), Ok(()));
+        }
+        tokio::time::advance(Duration::from_secs(4)).await;
+        let left = Duration::from_secs(6);
+        assert_eq!(limit.wait("ns", "acme.com"), Some(left));
+        assert_eq!(limit.take("ns", "acme.com"), Err(left));
+        assert_eq!(limit.wait("other", "acme.com"), None);
+        tokio::time::advance(left).await;
+        assert_eq!(limit.wait("ns", "acme.com"), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_then_one_each_refill() {

@@ -20,6 +20,7 @@ mod demo;
 mod documentation;
 mod fairness;
 mod faults;
+mod filled;
 mod gitops;
 mod holdings;
 mod image;

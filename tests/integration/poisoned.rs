@@ -4,13 +4,12 @@
 use freehold::api::{OrganizationDomain, State};
 use freehold::backup::LeftOut;
 use freehold::cluster::objects::Objects;
-use futures::future::join;
 use http::Request;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::plugin::Caller;
-use crate::support::{Approval, Stated, World, eventually, publish, ready_reason, status};
+use crate::support::{Stated, World, eventually, publish, ready_reason, status};
 
 /// The last second of Go's last year.
 const FAR: &str = "9999-12-31T23:59:59Z";
@@ -45,30 +44,17 @@ impl Poison {
     }
 }
 
-fn path(domain: &Stated) -> String {
-    format!(
-        "/apis/freehold.dev/v1alpha1/namespaces/{}/organizationdomains/{}",
-        domain.namespace, domain.object
-    )
-}
-
 /// As a tenant does who may edit its own objects.
 async fn poison(domain: &Stated, poison: Poison, finalizers: &[&str]) {
     eventually("the object is poisoned", async || {
-        let read = Request::get(path(domain)).body(Vec::new()).unwrap();
-        let text = domain.client.request_text(read).await;
-        let text = text.map_err(|error| error.to_string())?;
-        let mut object: Value = serde_json::from_str(&text).unwrap();
-        let metadata = &mut object["metadata"];
-        let managed = metadata["managedFields"].as_array_mut().unwrap();
-        managed.push(poison.entry());
-        metadata["finalizers"] = json!(finalizers);
-        let write = Request::put(path(domain))
-            .header("Content-Type", "application/json")
-            .body(object.to_string().into_bytes())
-            .unwrap();
-        let answer = domain.client.request_text(write).await;
-        answer.map_err(|error| error.to_string())
+        let change = |object: &mut Value| {
+            let metadata = &mut object["metadata"];
+            let managed = metadata["managedFields"].as_array_mut().unwrap();
+            managed.push(poison.entry());
+            metadata["finalizers"] = json!(finalizers);
+        };
+        let written = domain.rewrite(change).await;
+        written.map_err(|error| error.to_string())
     })
     .await;
     // No type of the library holds it.
@@ -152,7 +138,7 @@ async fn an_object_that_no_type_holds_is_in_nobodys_way() {
     .await;
 
     // Deleted, and kept by a finalizer that nobody takes off.
-    let delete = Request::delete(path(&gone)).body(Vec::new()).unwrap();
+    let delete = Request::delete(gone.path()).body(Vec::new()).unwrap();
     gone.client.request_text(delete).await.unwrap();
     world.until_released(&gone.domain).await;
     assert!(
@@ -201,75 +187,4 @@ async fn an_object_that_no_type_holds_is_in_nobodys_way() {
     let told = caller.freehold(&["status", "pending"]).await;
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(read(&pending).await.unwrap().finalizers().is_empty());
-}
-
-/// As a tenant does who leaves the operator no room to write: labels and an annotation up to the last
-/// octets that etcd takes, and nobody's managed fields.
-async fn fill(domain: &Stated) {
-    let label = |n: usize| format!("{n:0>63}.{n:0>63}.{n:0>63}.{n:0>61}/{n:0>63}");
-    let put = async |labels: usize, octets: usize| {
-        let read = Request::get(path(domain)).body(Vec::new()).unwrap();
-        let text = domain.client.request_text(read).await.unwrap();
-        let mut object: Value = serde_json::from_str(&text).unwrap();
-        let value = "x".repeat(63);
-        let labels: serde_json::Map<String, Value> = (0..labels)
-            .map(|n| (label(n), Value::String(value.clone())))
-            .collect();
-        object["metadata"]["labels"] = Value::Object(labels);
-        object["metadata"]["annotations"] = json!({ "filled": "x".repeat(octets) });
-        object["metadata"]["managedFields"] = json!([{}]);
-        let write = Request::put(path(domain))
-            .header("Content-Type", "application/json")
-            .body(object.to_string().into_bytes())
-            .unwrap();
-        domain.client.request_text(write).await.is_ok()
-    };
-    let mut labels = 0;
-    let mut step = 4096;
-    while step > 0 {
-        if put(labels + step, 0).await {
-            labels += step;
-        }
-        step /= 2;
-    }
-    let (mut octets, mut step) = (0, 256);
-    while step > 0 {
-        if put(labels, octets + step).await {
-            octets += step;
-        }
-        step /= 2;
-    }
-    assert!(labels > 1000, "{labels}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_with_no_room_for_a_status_keeps_no_name() {
-    let world = World::new().await;
-    let tenant = world.tenant().await;
-    let _operator = world
-        .operator(&[&tenant])
-        .every("1s")
-        .with("--recheck-period", "1s")
-        .with("--grace-check-period", "1s")
-        .with("--grace", "4s")
-        .start()
-        .await;
-    let (proved, approved) = (world.name("proved"), world.name("approved"));
-    let by_record = world.verified(&tenant, "proved", &proved).await;
-    let by_hand = tenant.state("approved", &approved).await;
-    let approval = Approval::of(&tenant, "approval", "approved", &approved, None).await;
-    by_hand.until_verified().await;
-    join(fill(&by_record), fill(&by_hand)).await;
-    world
-        .dns
-        .remove(&by_record.challenge().await.records[0].name);
-    approval.remove().await;
-    world.until_released(&approved).await;
-    world.until_released(&proved).await;
-    // What was decided is written once there is room.
-    for (domain, reason) in [(&by_record, "RecordLost"), (&by_hand, "RecordAbsent")] {
-        let no_labels = json!({ "metadata": { "labels": null } });
-        domain.patch(no_labels).await.unwrap();
-        domain.until_reason(reason).await;
-    }
 }

@@ -70,7 +70,7 @@ async fn the_api_server_is_reached_through_http_and_socks_proxies() {
         let with_proxy = format!("{server}\n    proxy-url: {url}");
         let proxied = |of: &Path| changed(of, folder.path(), &[("server:", &with_proxy)]);
         // That is the proxy's own address.
-        for no_proxy in ["", "127.0.0.1"] {
+        for no_proxy in ["", "127.0.0.1", "a,,b,"] {
             let variables = [("HTTPS_PROXY", &*url), ("NO_PROXY", no_proxy)];
             let output = ran(plugin(&tenant.namespace), &unproxied, &variables).await;
             assert!(output.status.success(), "{variables:?}: {output:?}");
@@ -100,10 +100,11 @@ async fn the_api_server_is_reached_through_http_and_socks_proxies() {
     let output = ran(plugin(&tenant.namespace), &unproxied, &excepted).await;
     assert!(!output.status.success());
     assert_eq!(proxy.take_asked(), Vec::<String>::new());
-    let unclear = [("HTTPS_PROXY", &*url), ("NO_PROXY", "a,,b")];
+    let unclear = [("HTTPS_PROXY", "http://u:secret@pro xy")];
     let output = ran(plugin(&tenant.namespace), &unproxied, &unclear).await;
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("NO_PROXY cannot be read"), "{error}");
+    assert!(error.contains("HTTPS_PROXY is no URL"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,8 @@
 use std::net::IpAddr;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{InvalidUri, Scheme};
 use hyper_util::client::proxy::matcher::Matcher;
-use kube::config::NoProxyError;
 
 /// Port of a SOCKS proxy whose URL has none.
 const SOCKS_PORT: u16 = 1080;
@@ -15,15 +14,27 @@ const SOCKS_PORT: u16 = 1080;
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     #[error(
-        "{0} is no URL of a proxy: give http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
+        "{name} is no URL of a proxy: {why}. Give http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
     )]
-    NoUrl(&'static str),
+    NoUrl { name: &'static str, why: NoProxyUrl },
     #[error(
         "{0} has a user for a SOCKS proxy, which is not supported: use one without, or an HTTP proxy"
     )]
     SocksUser(&'static str),
-    #[error("NO_PROXY cannot be read: {0}. Separate domains, addresses and CIDRs by single commas")]
-    Exceptions(NoProxyError),
+}
+
+/// What is wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub enum NoProxyUrl {
+    /// Says which part is wrong, and repeats none.
+    #[error("{0}")]
+    Syntax(#[from] InvalidUri),
+    #[error("it has no host")]
+    NoHost,
+    #[error("its port is no number up to 65535")]
+    Port,
+    #[error("it is for another protocol")]
+    Protocol,
 }
 
 /// The proxy for a server; `variable` is the environment.
@@ -35,19 +46,21 @@ pub fn of(
     if let Some(url) = of_kubeconfig.filter(|url| !url.is_empty()) {
         return parse("the kubeconfig's proxy-url", url).map(Some);
     }
-    let set = |upper: &str, lower: &str| {
-        let value = variable(upper).filter(|value| !value.is_empty());
-        value.or_else(|| variable(lower).filter(|value| !value.is_empty()))
+    let set = |names: [&'static str; 2]| {
+        names.into_iter().find_map(|name| {
+            let value = variable(name).filter(|value| !value.is_empty())?;
+            Some((name, value))
+        })
     };
-    let (name, url) = if server.scheme() == Some(&Scheme::HTTP) {
-        ("HTTP_PROXY", set("HTTP_PROXY", "http_proxy"))
+    let names = if server.scheme() == Some(&Scheme::HTTP) {
+        ["HTTP_PROXY", "http_proxy"]
     } else {
-        ("HTTPS_PROXY", set("HTTPS_PROXY", "https_proxy"))
+        ["HTTPS_PROXY", "https_proxy"]
     };
-    let Some(url) = url else {
+    let Some((name, url)) = set(names) else {
         return Ok(None);
     };
-    let exceptions = set("NO_PROXY", "no_proxy").unwrap_or_default();
+    let exceptions = set(["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, value)| value);
     if is_this_machine(server) || is_excepted(server, &exceptions) {
         return Ok(None);
     }
@@ -70,7 +83,8 @@ fn is_excepted(server: &Uri, exceptions: &str) -> bool {
         if http { 80 } else { 443 }
     });
     let mut names = Vec::new();
-    for entry in exceptions.split(',').map(str::trim) {
+    let entries = exceptions.split(',').map(str::trim);
+    for entry in entries.filter(|entry| !entry.is_empty()) {
         if entry == "*" {
             return true;
         }
@@ -98,8 +112,19 @@ fn parse(name: &'static str, url: &str) -> Result<Uri, ProxyError> {
     } else {
         format!("http://{text}")
     };
-    let uri: Uri = text.parse().map_err(|_| ProxyError::NoUrl(name))?;
-    let authority = uri.authority().ok_or(ProxyError::NoUrl(name))?;
+    let no_url = |why| ProxyError::NoUrl { name, why };
+    let uri: Uri = text
+        .parse()
+        .map_err(|why| no_url(NoProxyUrl::Syntax(why)))?;
+    let authority = uri.authority().ok_or(no_url(NoProxyUrl::NoHost))?;
+    let host = authority.host();
+    if host.is_empty() {
+        return Err(no_url(NoProxyUrl::NoHost));
+    }
+    let has_port = !authority.as_str().ends_with(host) && !authority.as_str().ends_with(':');
+    if has_port && authority.port_u16().is_none() {
+        return Err(no_url(NoProxyUrl::Port));
+    }
     match uri.scheme_str() {
         Some("http" | "https") => Ok(uri),
         Some("socks5" | "socks5h") => {
@@ -111,9 +136,9 @@ fn parse(name: &'static str, url: &str) -> Result<Uri, ProxyError> {
                 .scheme("socks5")
                 .authority(format!("{host}:{}", port.unwrap_or(SOCKS_PORT)))
                 .path_and_query("/");
-            socks.build().map_err(|_| ProxyError::NoUrl(name))
+            socks.build().map_err(|_| no_url(NoProxyUrl::NoHost))
         }
-        _ => Err(ProxyError::NoUrl(name)),
+        _ => Err(no_url(NoProxyUrl::Protocol)),
     }
 }
 
@@ -140,6 +165,9 @@ mod tests {
         for (no_proxy, direct) in [
             ("", false),
             (",", false),
+            (":6443", false),
+            ("a,,b", false),
+            ("a,,corp.example", true),
             ("proxy", false),
             ("10.0.0.0/8", false),
             ("other.example", false),
@@ -215,8 +243,14 @@ mod tests {
             ("socks5://proxy", "socks5://proxy:1080/"),
             ("socks5h://proxy:9", "socks5://proxy:9/"),
             ("socks5://[2001:db8::1]", "socks5://[2001:db8::1]:1080/"),
-            ("ftp://u:secret@proxy", "is no URL of a proxy"),
-            ("http://u:secret@pro xy", "is no URL of a proxy"),
+            ("ftp://u:secret@proxy", "another protocol"),
+            ("http://u:secret@pro xy", "invalid uri character"),
+            ("http://u:secret@proxy:x", "its port"),
+            ("http://proxy:65536", "its port"),
+            ("http://[2001:db8::1]", "http://[2001:db8::1]/"),
+            ("http://proxy:", "http://proxy:/"),
+            ("http://u:secret@", "no URL of a proxy"),
+            ("/secret", "no URL of a proxy"),
             ("socks5://u:secret@proxy", "not supported"),
         ] {
             let proxy = found("https://a.example", Some(url), &[]);

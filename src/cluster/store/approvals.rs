@@ -154,3 +154,78 @@ impl Approvals {
         self.entries.keys().filter(inside).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// For the one organization domain until some day, with something changed.
+    fn approval(name: &str, day: u8, path: &str, value: Value) -> Arc<Approval> {
+        let mut object = json!({
+            "metadata": { "name": name, "namespace": "ns", "uid": name },
+            "spec": {
+                "organizationDomainRef": { "name": "main", "uid": "1" },
+                "organization": "acme",
+                "domain": "Acme.com",
+                "reason": "a contract",
+                "expiryTime": format!("2026-02-{day:02}T00:00:00Z"),
+            },
+        });
+        if let Some(field) = object.pointer_mut(path) {
+            *field = value;
+        } else {
+            object["metadata"][path] = value;
+        }
+        Arc::new(Approval::project(serde_json::from_value(object).unwrap()))
+    }
+
+    #[test]
+    fn only_what_is_for_the_very_object_and_not_over_approves_it() {
+        let (target, uid) = (Key::new("ns", "main"), Uid::from("1"));
+        let candidate = Candidate {
+            organization: "acme",
+            canonical: Some("acme.com"),
+            uid: &uid,
+        };
+        let until = |approvals: &[Arc<Approval>]| {
+            let mut store = Approvals::default();
+            for approval in approvals {
+                store.upsert(Arc::clone(approval), false);
+            }
+            store.until(&target, &candidate, time(NOW))
+        };
+        let right = approval("right", 1, "/spec/reason", "another".into());
+        let second = Some(time("2026-02-02T00:00:00Z"));
+        let any_object = "/spec/organizationDomainRef/uid";
+        let any_object = approval("any", 2, any_object, Value::Null);
+        assert_eq!(until(std::slice::from_ref(&any_object)), second);
+        // The longest, in any order.
+        assert_eq!(until(&[right.clone(), any_object.clone()]), second);
+        assert_eq!(until(&[any_object, right.clone()]), second);
+        let first = Some(time("2026-02-01T00:00:00Z"));
+        for (path, value) in [
+            ("/spec/organization", json!("evil")),
+            ("/spec/organization", Value::Null),
+            ("/spec/domain", json!("acme.org")),
+            ("/spec/domain", json!("no name")),
+            ("/spec/organizationDomainRef/uid", json!("2")),
+            ("/spec/organizationDomainRef/name", json!("other")),
+            ("/metadata/namespace", json!("other")),
+            ("/spec/expiryTime", json!(NOW)),
+            ("/spec/expiryTime", json!("9999-12-31T23:59:59Z")),
+            ("deletionTimestamp", json!(NOW)),
+        ] {
+            let wrong = approval("wrong", 3, path, value);
+            assert_eq!(until(std::slice::from_ref(&wrong)), None, "{path}");
+            assert_eq!(until(&[wrong, right.clone()]), first, "{path}");
+        }
+    }
+}

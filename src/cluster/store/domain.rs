@@ -263,7 +263,9 @@ impl Domain {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::prelude::*;
+    use proptest::strategy::Strategy;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::cluster::decode::{Extent, decode};
@@ -322,5 +324,66 @@ mod tests {
         other["spec"]["domain"] = "other.example".into();
         let domain = Domain::project_with(decoded(&other), "acme.example", "acme");
         assert_eq!(domain.canonical.as_deref(), Some("other.example"));
+    }
+
+    /// In place of a text.
+    fn odd() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            Just(json!(7)),
+            Just(json!([7])),
+            Just(json!({ "other": "x" })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_object_that_cannot_be_read_any_more_is_what_it_was(
+            requested in prop_oneof!["[a-z]{0,9}", "[a\u{e4}\u{1f600}]{250,260}"],
+            (deleting, generation, version) in (any::<bool>(), 1_i64..9, 1_u64..99),
+            state in prop::sample::select(vec!["Pending", "Verified", "Failed", "Other"]),
+            token in "[a-z2-7]{31,32}",
+            handled in ".{0,9}",
+            field in prop::sample::select(vec!["/spec", "/spec/domain", "/spec/organizationRef", "/spec/organizationRef/name"]),
+            odd in odd(),
+        ) {
+            let mut object = json!({
+                "metadata": {
+                    "name": "main",
+                    "namespace": "acme",
+                    "uid": "1",
+                    "generation": generation,
+                    "resourceVersion": version.to_string(),
+                    "annotations": { REQUESTED_AT: requested },
+                },
+                "spec": { "organizationRef": { "name": "acme" }, "domain": "Acme.example" },
+                "status": {
+                    "state": state,
+                    "challenge": {
+                        "token": token,
+                        "issuedTime": "2026-01-01T00:00:00Z",
+                        "issuedFor": "acme/main/acme",
+                        "records": [],
+                    },
+                    "lastHandledRequest": handled,
+                },
+            });
+            if deleting {
+                object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            }
+            let before = Domain::project(decoded(&object).0.unwrap());
+            let kept = before.requested.as_deref().unwrap();
+            prop_assert!(requested.starts_with(kept));
+            prop_assert_eq!(kept.chars().count(), requested.chars().count().min(256));
+            prop_assert_eq!(before.token(), Token::parse(&token));
+            // With what it stated, whatever that is of one that can be read.
+            let again = Domain::project_with(decoded(&object), "other.example", "other");
+            prop_assert_eq!(&again, &before);
+            *object.pointer_mut(field).unwrap() = odd;
+            let unreadable = decoded(&object);
+            prop_assert!(unreadable.0.is_err());
+            let after = Domain::project_with(unreadable, &before.stated, before.organization.name());
+            prop_assert_eq!(after, before);
+        }
     }
 }

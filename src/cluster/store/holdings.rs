@@ -147,7 +147,11 @@ impl Holdings {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::ObjectMeta;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::api::organization_domain::Strategy;
 
     fn holding(name: &str, holder: &str) -> Arc<HoldingView> {
         Arc::new(HoldingView {
@@ -197,5 +201,36 @@ mod tests {
                 .is_some()
         );
         assert!(store.get("acme.com").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_holding_says_is_kept_whole(
+            [namespace, name, organization] in prop::array::uniform3("[a-z0-9.-]{1,9}"),
+            uids in prop::array::uniform2("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-zA-Z-]{0,9}"),
+            token_hash in "[0-9a-f]{64}|[0-9a-fA-F]{62,66}|.{0,64}",
+            (manual, handed_over, importing) in any::<(bool, bool, bool)>(),
+        ) {
+            let [uid, from] = uids;
+            let strategy = if manual { Strategy::Manual } else { Strategy::Dns };
+            let spec = VerifiedDomainSpec {
+                holder: Holder { namespace, name, uid, organization, token_hash },
+                strategy,
+                handed_over_from: handed_over.then_some(from),
+                importing,
+            };
+            let view = HoldingView::project(VerifiedDomain {
+                metadata: ObjectMeta::default(),
+                spec: spec.clone(),
+            });
+            let mut expected = spec;
+            let hash = &mut expected.holder.token_hash;
+            let is_hash = hash.len() == 64 && hash.bytes().all(|o| matches!(o, b'0'..=b'9' | b'a'..=b'f'));
+            if !is_hash {
+                // No token has it.
+                hash.clear();
+            }
+            prop_assert_eq!(view.spec(), expected);
+        }
     }
 }

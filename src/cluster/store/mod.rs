@@ -8,6 +8,7 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
+pub mod recalls;
 pub mod unwritten;
 mod version;
 
@@ -19,6 +20,7 @@ use self::domains::Domains;
 use self::holdings::{HoldingView, Holdings};
 use self::namespaces::Namespaces;
 use self::organizations::Organizations;
+use self::recalls::Recalls;
 use self::unwritten::Unwritten;
 
 /// All stores of one process.
@@ -30,6 +32,7 @@ pub struct Stores {
     approvals: RwLock<Approvals>,
     namespaces: RwLock<Namespaces>,
     unwritten: RwLock<Unwritten>,
+    recalls: RwLock<Recalls>,
 }
 
 impl Stores {
@@ -43,6 +46,7 @@ impl Stores {
             approvals: RwLock::default(),
             namespaces: RwLock::default(),
             unwritten: RwLock::default(),
+            recalls: RwLock::default(),
         }
     }
 
@@ -102,6 +106,14 @@ impl Stores {
         self.unwritten
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn recalls(&self) -> RwLockReadGuard<'_, Recalls> {
+        self.recalls.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn recalls_mut(&self) -> RwLockWriteGuard<'_, Recalls> {
+        self.recalls.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {

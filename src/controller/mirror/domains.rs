@@ -40,7 +40,7 @@ impl watch::Handler for Handler {
 
     fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
-        let domain = self.0.cluster.stores.unwritten_mut().as_decided(domain);
+        let domain = self.0.as_decided(domain);
         self.0.remember(domain, listed);
     }
 
@@ -99,15 +99,48 @@ impl Mirror {
         self.follow(&domain, upserted);
     }
 
-    /// Goes on from what was decided of an object that has no room for it.
+    /// The object with what was decided of it, where it has no room for that.
+    fn as_decided(&self, domain: Domain) -> Domain {
+        // As nearly always, and nobody waits for that.
+        if !self.cluster.stores.unwritten().has(&domain.key) {
+            return domain;
+        }
+        let mut unwritten = self.cluster.stores.unwritten_mut();
+        let domain = unwritten.as_decided(domain);
+        self.cluster
+            .client
+            .metrics
+            .unwritten_statuses(unwritten.count());
+        domain
+    }
+
+    /// The object says what was decided, or is gone.
+    pub fn forget_unwritten(&self, key: &Key) {
+        if self.cluster.stores.unwritten().has(key) {
+            let mut unwritten = self.cluster.stores.unwritten_mut();
+            unwritten.forget(key);
+            self.cluster
+                .client
+                .metrics
+                .unwritten_statuses(unwritten.count());
+        }
+    }
+
+    /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
+    /// told of it yet.
     pub fn keep_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
         decided: &OrganizationDomainStatus,
-    ) {
+        fact: &str,
+    ) -> bool {
         let mut unwritten = self.cluster.stores.unwritten_mut();
-        unwritten.keep(domain, status, decided.clone());
+        let is_new = unwritten.keep(domain, status, decided.clone(), fact);
+        self.cluster
+            .client
+            .metrics
+            .unwritten_statuses(unwritten.count());
         drop(unwritten);
         let domain = Domain {
             kept: Kept::Whole(Box::new(decided.clone())),
@@ -115,6 +148,7 @@ impl Mirror {
         };
         self.queues.organizations.add(domain.organization.clone());
         self.cluster.stores.domains_mut().replace(domain.into());
+        is_new
     }
 
     /// Asks for what follows from a change.
@@ -123,6 +157,7 @@ impl Mirror {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
                 // The watch will not tell of it: it is out of the store by then.
+                self.forget_kept(&gone.key);
                 self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
             }
@@ -159,10 +194,24 @@ impl Mirror {
                 _ => domains.remove(key),
             }
         };
+        // Also of one that was borrowed, and is not in the store any more.
+        self.forget_kept(key);
         if let Some(gone) = gone {
-            self.cluster.stores.unwritten_mut().forget(key);
             self.enqueue_orphan_check(&gone);
             self.enqueue_beside(&gone);
+        }
+    }
+
+    /// What is kept of an object beside the store.
+    fn forget_kept(&self, key: &Key) {
+        self.forget_unwritten(key);
+        self.forget_recall(key);
+    }
+
+    /// The token was found or replaced, or the object is gone.
+    pub fn forget_recall(&self, key: &Key) {
+        if self.cluster.stores.recalls().has(key) {
+            self.cluster.stores.recalls_mut().forget(key);
         }
     }
 
@@ -231,7 +280,7 @@ impl Mirror {
                     }
                     None => Domain::project(object.0?),
                 };
-                let domain = self.cluster.stores.unwritten_mut().as_decided(domain);
+                let domain = self.as_decided(domain);
                 self.update(domain.clone(), ours);
                 Ok(Some(Arc::new(domain)))
             }

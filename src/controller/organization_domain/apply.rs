@@ -80,7 +80,7 @@ impl Apply {
         if unwritten || decision.status != *status && !text_only {
             match self.write(domain, &decision.status).await {
                 Ok(Written::Status(written)) => {
-                    cluster.stores.unwritten_mut().forget(&domain.key);
+                    self.mirror.forget_unwritten(&domain.key);
                     let ours = cluster.scope.takes(written.metadata());
                     let organization = domain.organization.name();
                     let written = Domain::project_with(*written, &domain.stated, organization);
@@ -90,8 +90,14 @@ impl Apply {
                 Ok(Written::Nothing(applied)) => return Ok(applied),
                 // What is owed to others goes on all the same.
                 Err(error @ ApiError::TooLarge(_)) => {
-                    tracing::warn!(key = %domain.key, %error, "the status cannot be written");
-                    self.mirror.keep_unwritten(domain, status, &decision.status);
+                    let notice = lifecycle::no_room(&decision.status);
+                    let is_new =
+                        self.mirror
+                            .keep_unwritten(domain, status, &decision.status, &notice.fact);
+                    if is_new {
+                        tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                        self.announcer.publish(domain, vec![notice]);
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -12,7 +12,7 @@ use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, Kept};
 use crate::cluster::store::holdings::HoldingView;
-use crate::controller::checks::{Checked, Checks, RecalledToken};
+use crate::controller::checks::{Checked, Checks};
 use crate::controller::gatherer::ThreadedGatherer;
 use crate::controller::taking::Names;
 use crate::dns::Asker;
@@ -167,22 +167,11 @@ impl Checker {
         let evidence = self.gather(domain, &challenge).await;
         let holder = holding.spec().holder;
         let published = recall::token(&challenge.service, &evidence, &holder);
-        let is_published = published.is_some();
-        if let Some(token) = published {
-            challenge.token = token;
+        if let Some(token) = &published {
+            challenge.token = token.clone();
         }
         let checked = self.judge(domain, &challenge, evidence, begun).await?;
-        let recalled = if is_published {
-            RecalledToken::Published(challenge.token)
-        } else if checked.judgement.verdict.is_negative() {
-            RecalledToken::Replaced(challenge.token)
-        } else {
-            RecalledToken::Unknown
-        };
-        Ok(Checked {
-            recalled: Some(recalled),
-            ..checked
-        })
+        Ok(checked.recalling(published))
     }
 
     async fn judge(

@@ -31,6 +31,13 @@ impl Limits {
             tokens: RateLimiter::new(tokens, TOKEN_REFILL),
         }
     }
+
+    /// How long to wait until a token could be issued; none where one could be now.
+    #[must_use]
+    pub fn wait_for_token(&self, domain: &Domain) -> Option<Duration> {
+        let canonical = domain.canonical.as_deref()?;
+        self.tokens.wait(domain.key.namespace(), canonical)
+    }
 }
 
 /// What the limits let through in one reconcile, however often it decides.

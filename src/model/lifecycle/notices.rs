@@ -1,18 +1,51 @@
 //! What a person should hear of, once for each time it becomes so.
 
+use std::fmt::Write;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::decision::{About, Notice};
 use super::snapshot::HeldBy;
 use super::step::Step;
-use crate::api::conditions::VERIFIED;
-use crate::api::organization_domain::{CountedChecks, State};
+use crate::api::conditions::{self, READY, VERIFIED};
+use crate::api::organization_domain::{CountedChecks, OrganizationDomainStatus, State};
 use crate::api::reason::Reason;
 use crate::model::facts::Facts;
 use crate::model::message;
 
 /// A process that ended between a status and its Event was started again by then.
 pub const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// The object has no room for the status that was decided. The fact is the outcome without its times, so
+/// that one which is decided again and again is one Event.
+#[must_use]
+pub fn no_room(decided: &OrganizationDomainStatus) -> Notice {
+    let mut fact = decided
+        .challenge
+        .as_ref()
+        .map_or_else(String::new, |challenge| challenge.token.clone());
+    for condition in &decided.conditions {
+        let (kind, status, reason) = (&condition.type_, &condition.status, &condition.reason);
+        // Nothing can go wrong in memory.
+        let _ = write!(fact, "\n{kind} {status} {reason}");
+    }
+    let outcome = conditions::find(&decided.conditions, READY).map_or_else(String::new, |ready| {
+        format!(
+            " What it does not say yet: {}: {}",
+            ready.reason, ready.message
+        )
+    });
+    Notice {
+        about: About::OrganizationDomain,
+        reason: Reason::ObjectTooLarge,
+        warning: true,
+        message: format!(
+            "The object is as large as the API server allows, so its status cannot be written and is out of date. Remove labels, annotations or other metadata; the status is written then.{outcome}"
+        ),
+        fact,
+        becomes_verified: false,
+    }
+}
 
 /// What became so a moment ago, as the status says.
 pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {

@@ -4,6 +4,7 @@ mod attacks;
 mod clock;
 mod internal;
 mod matrix;
+mod no_room;
 mod overdue;
 mod properties;
 mod repeats;

@@ -23,6 +23,7 @@ fn metrics_page() -> String {
     metrics.notice(Reason::Verified);
     metrics.watch_error("Organization");
     metrics.unreadable_objects("Organization", 0, 1);
+    metrics.unwritten_statuses(1);
     metrics.domains(DomainCounts::default());
     metrics.leads("freehold", true);
     let timer = metrics.reconcile_started(Controller::Organization);

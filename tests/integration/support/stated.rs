@@ -8,6 +8,7 @@ use freehold::api::{REQUESTED_AT, VerifiedDomain, conditions};
 use freehold::model::challenge::Token;
 use freehold_testbed::DnsServer;
 use futures::future::join_all;
+use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -126,6 +127,27 @@ impl Stated {
                 &Patch::Merge(&change),
             )
             .await
+    }
+
+    /// Of the object, below the API server.
+    pub fn path(&self) -> String {
+        format!(
+            "/apis/freehold.dev/v1alpha1/namespaces/{}/organizationdomains/{}",
+            self.namespace, self.object
+        )
+    }
+
+    /// Writes the object back with a change, of which no type of a library has to know. Returns the answer.
+    pub async fn rewrite(&self, change: impl FnOnce(&mut Value)) -> kube::Result<String> {
+        let read = Request::get(self.path()).body(Vec::new()).unwrap();
+        let text = self.client.request_text(read).await?;
+        let mut object: Value = serde_json::from_str(&text).unwrap();
+        change(&mut object);
+        let write = Request::put(self.path())
+            .header("Content-Type", "application/json")
+            .body(object.to_string().into_bytes())
+            .unwrap();
+        self.client.request_text(write).await
     }
 
     /// As a tenant might who wants to be in the way: several at once, each as fast as it goes.

@@ -1,0 +1,48 @@
+//! An API server for unit tests: a function that answers each request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::{Method, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+/// What was asked.
+pub struct Asked {
+    pub method: Method,
+    pub path: String,
+    /// Null where there is none.
+    pub body: Value,
+}
+
+/// A code and a body.
+pub type Answer = (u16, Value);
+
+/// A client of an API server that answers so.
+pub fn client(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Client {
+    let answer = Arc::new(answer);
+    let service = service_fn(move |request: http::Request<Body>| {
+        let answer = Arc::clone(&answer);
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect_bytes().await.unwrap();
+            let (code, body) = answer(&Asked {
+                method: head.method,
+                path: head.uri.path().to_owned(),
+                body: serde_json::from_slice(&body).unwrap_or_default(),
+            });
+            let body = Body::from(body.to_string().into_bytes());
+            let response = Response::builder().status(code).body(body).unwrap();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    Client::new(service, "default")
+}
+
+/// A failure, in the API server's own words.
+pub fn failure(code: u16, reason: &str) -> Answer {
+    let status = json!({ "kind": "Status", "status": "Failure", "reason": reason, "code": code });
+    (code, status)
+}
