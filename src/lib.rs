@@ -10,9 +10,8 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod dns;
-#[cfg(test)]
-mod fake_api;
 pub mod model;
 pub mod plugin;
 pub mod telemetry;
+mod usage;
 mod workqueue;

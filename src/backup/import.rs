@@ -6,7 +6,7 @@
 //! is taken off. What is there already is never overwritten.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,94 +20,20 @@ use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::read::{path, path_of};
-use super::there::{Conflict, OTHER_HOLDER, Standing, There, same_holder, standing};
-use super::{Backup, Kind, words};
+use super::outcome::{Conflict, Counts, EndedEarly, ImportError, Imported};
+use super::read::path;
+use super::there::{OTHER_HOLDER, Standing, There, same_holder, standing};
+use super::{Backup, Kind};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
 };
 use crate::cluster::decode::{Decoded, Unreadable};
 use crate::cluster::objects::Objects;
-use crate::model::terminal;
 
 /// Objects written at once.
 const CONCURRENCY: usize = 16;
 /// Writes of one object that others keep changing.
 const ATTEMPTS: usize = 8;
-
-/// Why an import did not end. It can be run again: it goes on where it stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    #[error(
-        "the cluster does not serve {0}: install the definitions first, with kubectl apply --server-side -f crds/"
-    )]
-    NotServed(Kind),
-    #[error("namespaces are missing, and nothing was written: {}. Create them first, with their labels", list(.0))]
-    NamespacesMissing(Vec<String>),
-    #[error("namespaces were suspended and are not, and nothing was written: {}. Label them {SUSPENDED}=true first", list(.0))]
-    NotSuspended(Vec<String>),
-    #[error("the cluster has other objects of these names, and nothing was written:\n{}", lines(.0))]
-    Conflicts(Vec<Conflict>),
-    #[error(
-        "{kind} {name} could not be written; run the import again: {}",
-        words(error)
-    )]
-    Write {
-        kind: Kind,
-        name: String,
-        error: kube::Error,
-    },
-    #[error("cannot read from the cluster: {}", words(.0))]
-    Cluster(#[from] kube::Error),
-    #[error(
-        "{} is in the cluster and cannot be read: {}. Correct it, and run the import again",
-        path_of(&.0.metadata),
-        .0.why
-    )]
-    Unreadable(#[from] Box<Unreadable>),
-}
-
-/// An import that did not end, and what it did until then.
-#[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub struct EndedEarly {
-    pub imported: Imported,
-    pub why: ImportError,
-}
-
-/// What an import did.
-#[derive(Debug, Default)]
-pub struct Imported {
-    pub counts: BTreeMap<Kind, Counts>,
-    /// What somebody else wrote while the import ran.
-    pub conflicts: Vec<Conflict>,
-}
-
-impl Imported {
-    /// Whether it wrote nothing and met nothing.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.counts.is_empty() && self.conflicts.is_empty()
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub created: usize,
-    /// Left without status or holder by an import that did not end, or made by others.
-    pub completed: usize,
-    pub there_already: usize,
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} created, {} completed, {} there already",
-            self.created, self.completed, self.there_already
-        )
-    }
-}
 
 /// Brings an export into a cluster.
 ///
@@ -500,31 +426,6 @@ fn is_missing(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
-/// As many as a person reads.
-const TOLD: usize = 20;
-
-fn list(names: &[String]) -> String {
-    told(names.iter().map(|name| terminal::line(name)), ", ")
-}
-
-/// One a line.
-#[must_use]
-pub fn lines(conflicts: &[Conflict]) -> String {
-    told(
-        conflicts.iter().map(|conflict| format!("  {conflict}")),
-        "\n",
-    )
-}
-
-fn told(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
-    let more = items.len().saturating_sub(TOLD);
-    let mut told: Vec<String> = items.take(TOLD).collect();
-    if more > 0 {
-        told.push(format!("and {more} more"));
-    }
-    told.join(separator)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -533,7 +434,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fake_api::{self, failure};
+    use crate::cluster::fake_api::{self, failure};
 
     /// Objects of one namespace, and the holding of the first domain.
     fn backup(domains: usize) -> Backup {

@@ -4,6 +4,7 @@
 
 mod export;
 mod import;
+mod outcome;
 mod read;
 mod there;
 
@@ -14,9 +15,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::export::{ExportError, LeftOut, export};
-pub use self::import::{EndedEarly, ImportError, Imported, import, lines};
+pub use self::import::import;
+pub use self::outcome::{Conflict, EndedEarly, ImportError, Imported, lines};
 pub use self::read::{Backup, ReadError};
-pub use self::there::Conflict;
 
 /// The API version of the two documents that frame an export; another one is another format.
 pub const FORMAT: &str = "backup.freehold.dev/v1";

@@ -1,34 +1,17 @@
 //! What the cluster has already of what an export has, and how the two stand to each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Debug};
 
 use kube::api::ListParams;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::import::ImportError;
+use super::outcome::{Conflict, ImportError};
 use super::read::{path, path_of, token};
 use super::{Backup, Kind};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::cluster::objects::Objects;
 use crate::model::name::DomainName;
-use crate::model::terminal::line;
-
-/// An object that is in the cluster otherwise than in the export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    pub kind: Kind,
-    /// `NAMESPACE/NAME`, or the name alone.
-    pub name: String,
-    pub why: &'static str,
-}
-
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.kind, line(&self.name), self.why)
-    }
-}
 
 /// What the cluster has of what the export has, by path.
 pub(super) struct There {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::cluster;
 use crate::backup::{self, LeftOut};
+use crate::cluster::config;
 use crate::model::terminal;
 
 /// Write all organizations, organization domains with their statuses, holdings and approvals as YAML,
@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn export(out: &mut impl Write) -> Result<Vec<LeftOut>, Box<dyn Error>> {
-    let client = cluster::client().await?;
+    let client = config::client().await?;
     Ok(backup::export(&client, out).await?)
 }
 

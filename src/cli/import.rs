@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::cluster;
 use crate::backup::{self, Backup, Imported, Kind, lines};
+use crate::cluster::config;
 use crate::model::terminal;
 
 /// Bring an export into this cluster: tokens, states and holders are kept, and nothing that is there
@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .enable_all()
         .build()?
         .block_on(async {
-            let client = cluster::client().await?;
+            let client = config::client().await?;
             Ok::<_, Box<dyn Error>>(backup::import(&client, backup).await)
         })?;
     match imported {

@@ -1,19 +1,18 @@
 //! The command line: a file a subcommand.
 
 mod check;
-pub(crate) mod cluster;
 mod crds;
 mod dns;
 mod export;
 mod import;
 mod operator;
-pub(crate) mod usage;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::model::terminal;
+use crate::usage;
 
 /// Proves which organization controls a DNS domain, and keeps the proof true.
 #[derive(Debug, Parser)]
@@ -58,7 +57,7 @@ pub fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::usage::tests::said;
+    use crate::usage::tests::said;
 
     #[test]
     fn wrong_arguments_are_shown_without_what_a_terminal_obeys() {

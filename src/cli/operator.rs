@@ -14,8 +14,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::cluster::{Cluster, ClusterError};
 use super::dns::DnsArguments;
+use crate::cluster::config::ClusterConfig;
+use crate::cluster::config::error::ConfigError;
 use crate::cluster::leader_election::LeaderElector;
 use crate::cluster::scope::Scope;
 use crate::cluster::shard::Shard;
@@ -167,7 +168,7 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
         gatherer: arguments.dns.gatherer()?,
         threads,
     };
-    let cluster = Cluster::infer().await.map_err(|error| {
+    let cluster = ClusterConfig::infer().await.map_err(|error| {
         format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
     let metrics = Arc::new(Metrics::new());
@@ -235,7 +236,7 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
 fn config(
     arguments: Arguments,
     gatherer: ThreadedGatherer,
-    cluster: &Cluster,
+    cluster: &ClusterConfig,
     metrics: &Arc<Metrics>,
 ) -> Result<Config, Box<dyn Error>> {
     let mut call_config = cluster.config.clone();
@@ -276,10 +277,10 @@ fn config(
 }
 
 fn client(
-    cluster: &Cluster,
+    cluster: &ClusterConfig,
     config: kube::Config,
     metrics: &Arc<Metrics>,
-) -> Result<Client, ClusterError> {
+) -> Result<Client, ConfigError> {
     cluster.client_with(config, Some(CountRequests(Arc::clone(metrics))))
 }
 

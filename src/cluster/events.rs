@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::api::reason::Reason;
     use crate::cluster::access::{Access, Purpose};
-    use crate::fake_api::{self, Answer, failure};
+    use crate::cluster::fake_api::{self, Answer, failure};
     use crate::model::lifecycle::About;
 
     /// What an API server says with this code.

@@ -311,7 +311,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::fake_api;
+    use crate::cluster::fake_api;
 
     /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
     /// at `/readyz` then.

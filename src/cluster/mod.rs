@@ -3,9 +3,12 @@
 pub mod access;
 pub mod client;
 pub mod clock;
+pub mod config;
 pub mod decode;
 pub mod error;
 pub mod events;
+#[cfg(test)]
+pub(crate) mod fake_api;
 mod gap;
 mod intern;
 mod invalid;

@@ -8,7 +8,8 @@ use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
-use crate::cli::cluster::{Cluster, ClusterError};
+use crate::cluster::config::ClusterConfig;
+use crate::cluster::config::error::ConfigError;
 use crate::cluster::decode::{Decoded, Unreadable};
 use crate::cluster::objects::Objects;
 use crate::model::terminal;
@@ -65,7 +66,7 @@ pub(super) const APPROVE: Right = Right {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AccessError {
     #[error("no cluster: {0}")]
-    Config(#[from] ClusterError),
+    Config(#[from] ConfigError),
     #[error(
         "you may not {verb} {resource}.freehold.dev in {place}. The right is given by {roles}; ask whoever administers the cluster"
     )]
@@ -180,14 +181,14 @@ pub(super) async fn list(
     listed.await.map(|()| all)
 }
 
-async fn cluster(target: &Target) -> Result<Cluster, ClusterError> {
+async fn cluster(target: &Target) -> Result<ClusterConfig, ConfigError> {
     let options = KubeConfigOptions {
         context: target.context.clone(),
         ..KubeConfigOptions::default()
     };
     match &target.kubeconfig {
-        Some(file) => Cluster::of(Kubeconfig::read_from(file)?, &options),
-        None if target.context.is_some() => Cluster::of(Kubeconfig::read()?, &options),
-        None => Cluster::infer().await,
+        Some(file) => ClusterConfig::of(Kubeconfig::read_from(file)?, &options),
+        None if target.context.is_some() => ClusterConfig::of(Kubeconfig::read()?, &options),
+        None => ClusterConfig::infer().await,
     }
 }

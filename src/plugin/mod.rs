@@ -20,8 +20,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use self::access::{Access, Target};
-use crate::cli::usage;
 use crate::model::terminal::{self, YamlError};
+use crate::usage;
 
 /// See, check and approve domains.
 ///
@@ -163,7 +163,7 @@ fn print(text: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::usage::tests::said;
+    use crate::usage::tests::said;
 
     #[test]
     fn wrong_arguments_are_shown_without_what_a_terminal_obeys() {

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("model", &["api"]),
     ("dns", &["model"]),
+    ("usage", &["model"]),
     ("telemetry", &["api", "model"]),
     ("cluster", &["api", "model", "telemetry"]),
     ("workqueue", &["model", "telemetry", "cluster"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["api", "model", "dns", "telemetry", "cluster", "workqueue"],
     ),
     ("backup", &["api", "model", "cluster"]),
-    ("plugin", &["api", "model", "cluster"]),
+    ("plugin", &["api", "model", "cluster", "usage"]),
     (
         "cli",
         &[
@@ -33,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cluster",
             "controller",
             "backup",
+            "usage",
         ],
     ),
 ];

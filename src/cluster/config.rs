@@ -1,6 +1,7 @@
 //! The cluster that a command works on, found as kubectl finds it: a kubeconfig, or the pod's own
 //! account. What the kube library reads otherwise than kubectl is put right here.
 
+pub mod error;
 mod kubeconfig;
 mod proxy;
 mod token_file;
@@ -10,59 +11,33 @@ use std::time::Duration;
 use http::Request;
 use http::header::AUTHORIZATION;
 use kube::client::{Body, ClientBuilder, RustlsTlsError};
-use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tower::util::{MapRequestLayer, option_layer};
 
+use self::error::ConfigError;
 use self::kubeconfig::Chosen;
-use self::proxy::ProxyError;
-use self::token_file::{TokenError, TokenFile};
+use self::token_file::TokenFile;
 use crate::telemetry::requests::CountRequests;
 
 /// For one answer of the API server: a frozen one must not hold a command for ever.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why there is no cluster to work on.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    #[error("{0}")]
-    Kubeconfig(#[from] KubeconfigError),
-    #[error("the cluster's certificate authority cannot be read: {0}")]
-    Authority(String),
-    #[error("no kubeconfig: {kubeconfig}; and no pod: {pod}")]
-    Neither {
-        kubeconfig: String,
-        pod: InClusterError,
-    },
-    #[error("{0}")]
-    Proxy(#[from] ProxyError),
-    #[error("{0}")]
-    Token(#[from] TokenError),
-    #[error(
-        "the client certificate of {0} has X.509 version 1, which TLS 1.3 and this program do not take: have it issued with version 3, for instance with the extension extendedKeyUsage=clientAuth"
-    )]
-    CertificateVersion(String),
-    #[error("the client certificate of {user} cannot be used: {why}")]
-    Certificate { user: String, why: rustls::Error },
-    #[error("{0}")]
-    Client(Box<kube::Error>),
-}
-
 /// A cluster and who asks it.
 #[derive(Clone, Debug)]
-pub struct Cluster {
+pub struct ClusterConfig {
     pub config: Config,
     /// The kubeconfig's user, for messages.
     user: String,
 }
 
-impl Cluster {
+impl ClusterConfig {
     /// The one of `KUBECONFIG` or `~/.kube/config`, or of the pod's own account.
     #[expect(
         clippy::unused_async,
         reason = "its callers wait for what they start with"
     )]
-    pub async fn infer() -> Result<Self, ClusterError> {
+    pub async fn infer() -> Result<Self, ConfigError> {
         let found = match Kubeconfig::read() {
             Ok(kubeconfig) => Self::of(kubeconfig, &KubeConfigOptions::default()),
             Err(error) => Err(error.into()),
@@ -70,9 +45,9 @@ impl Cluster {
         let mut cluster = match found {
             Ok(cluster) => cluster,
             // Found, and not to be passed over.
-            Err(error @ ClusterError::Proxy(_)) => return Err(error),
+            Err(error @ ConfigError::Proxy(_)) => return Err(error),
             Err(error) => Self {
-                config: Config::incluster().map_err(|pod| ClusterError::Neither {
+                config: Config::incluster().map_err(|pod| ConfigError::Neither {
                     kubeconfig: error.to_string(),
                     pod,
                 })?,
@@ -84,7 +59,7 @@ impl Cluster {
     }
 
     /// One of a kubeconfig.
-    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ClusterError> {
+    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ConfigError> {
         Self::with(kubeconfig, options, |name| std::env::var(name).ok())
     }
 
@@ -93,7 +68,7 @@ impl Cluster {
         kubeconfig: Kubeconfig,
         options: &KubeConfigOptions,
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, ClusterError> {
+    ) -> Result<Self, ConfigError> {
         let chosen = Chosen::of(kubeconfig, options)?;
         let user = chosen.user();
         let user = user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}"));
@@ -108,7 +83,7 @@ impl Cluster {
         &self,
         mut config: Config,
         counted: Option<CountRequests>,
-    ) -> Result<Client, ClusterError> {
+    ) -> Result<Client, ConfigError> {
         let token = token_file(&mut config.auth_info)
             .map(TokenFile::open)
             .transpose()?;
@@ -126,7 +101,7 @@ impl Cluster {
     }
 
     /// A client for a command.
-    pub fn client(&self) -> Result<Client, ClusterError> {
+    pub fn client(&self) -> Result<Client, ConfigError> {
         let mut config = self.config.clone();
         config.read_timeout = Some(READ_TIMEOUT);
         self.client_with(config, None)
@@ -134,7 +109,7 @@ impl Cluster {
 
     /// Rustls looks at the certificate while it looks for the key that belongs to it, and kube says
     /// that the key is invalid.
-    fn why(&self, error: kube::Error) -> ClusterError {
+    fn why(&self, error: kube::Error) -> ConfigError {
         let user = self.user.clone();
         match error {
             kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(
@@ -142,12 +117,12 @@ impl Cluster {
             )) => {
                 // The type is that of a library below rustls.
                 if format!("{why:?}").contains("UnsupportedCertVersion") {
-                    ClusterError::CertificateVersion(user)
+                    ConfigError::CertificateVersion(user)
                 } else {
-                    ClusterError::Certificate { user, why }
+                    ConfigError::Certificate { user, why }
                 }
             }
-            error => ClusterError::Client(Box::new(error)),
+            error => ConfigError::Client(Box::new(error)),
         }
     }
 }
@@ -157,7 +132,9 @@ impl Cluster {
 /// # Errors
 /// Where there is neither.
 pub async fn client() -> Result<Client, String> {
-    let client = Cluster::infer().await.and_then(|cluster| cluster.client());
+    let client = ClusterConfig::infer()
+        .await
+        .and_then(|cluster| cluster.client());
     client.map_err(|error| format!("no cluster to work on: {error}; set KUBECONFIG"))
 }
 
@@ -174,8 +151,8 @@ mod tests {
     use super::*;
 
     /// Made by `openssl x509 -req` without extensions.
-    const VERSION_1: &str = include_str!("cluster/testdata/version-1.pem");
-    const KEY: &str = include_str!("cluster/testdata/key.pem");
+    const VERSION_1: &str = include_str!("config/testdata/version-1.pem");
+    const KEY: &str = include_str!("config/testdata/key.pem");
 
     fn kubeconfig(cluster: &str, user: &str) -> Kubeconfig {
         let text = format!(
@@ -187,8 +164,8 @@ mod tests {
         Kubeconfig::from_yaml(&text).unwrap()
     }
 
-    fn cluster(user: &str) -> Result<Cluster, ClusterError> {
-        Cluster::of(kubeconfig("", user), &KubeConfigOptions::default())
+    fn cluster(user: &str) -> Result<ClusterConfig, ConfigError> {
+        ClusterConfig::of(kubeconfig("", user), &KubeConfigOptions::default())
     }
 
     fn refusal(user: &str) -> String {
@@ -204,9 +181,9 @@ mod tests {
             found.map(|(_, value)| (*value).to_owned())
         };
         let options = KubeConfigOptions::default();
-        match Cluster::with(kubeconfig("", "{}"), &options, variable) {
+        match ClusterConfig::with(kubeconfig("", "{}"), &options, variable) {
             Ok(cluster) => format!("{:?}", cluster.config.proxy_url),
-            Err(ClusterError::Proxy(error)) => error.to_string(),
+            Err(ConfigError::Proxy(error)) => error.to_string(),
             Err(error) => panic!("{error}"),
         }
     }
@@ -235,7 +212,7 @@ mod tests {
         );
         let exec = "{exec: {apiVersion: v1, command: login, provideClusterInfo: true}}";
         let options = KubeConfigOptions::default();
-        let config = Cluster::of(kubeconfig(&cluster, exec), &options)
+        let config = ClusterConfig::of(kubeconfig(&cluster, exec), &options)
             .unwrap()
             .config;
         assert_eq!(config.default_namespace, "acme");
@@ -253,7 +230,7 @@ mod tests {
             context: Some("other".to_owned()),
             ..options
         };
-        let missing = Cluster::of(kubeconfig("", "{}"), &other).unwrap_err();
+        let missing = ClusterConfig::of(kubeconfig("", "{}"), &other).unwrap_err();
         assert!(missing.to_string().contains("other"), "{missing}");
     }
 
@@ -271,7 +248,8 @@ mod tests {
             (", certificate-authority-data: '?'", "base64"),
             (data.as_str(), "certificate authority"),
         ] {
-            let refused = Cluster::of(kubeconfig(cluster, "{}"), &KubeConfigOptions::default());
+            let refused =
+                ClusterConfig::of(kubeconfig(cluster, "{}"), &KubeConfigOptions::default());
             let said = refused.map(|_| ()).unwrap_err().to_string();
             assert!(said.contains(named), "{said}");
         }

@@ -13,7 +13,7 @@ use kube::config::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::ClusterError;
+use super::error::ConfigError;
 
 /// The extension of a cluster that is meant for the program that logs in.
 const OF_EXEC: &str = "client.authentication.k8s.io/exec";
@@ -26,7 +26,7 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ClusterError> {
+    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ConfigError> {
         let name = options.context.clone().or(kubeconfig.current_context);
         let name = name.ok_or(KubeconfigError::CurrentContextNotSet)?;
         let mut contexts = kubeconfig.contexts.into_iter();
@@ -62,7 +62,7 @@ impl Chosen {
     }
 
     /// The configuration, without a proxy.
-    pub fn config(self) -> Result<Config, ClusterError> {
+    pub fn config(self) -> Result<Config, ConfigError> {
         let Self {
             context,
             cluster,
@@ -104,7 +104,7 @@ impl Chosen {
 }
 
 /// The certificates that the server's is held against, as PEM; those in the kubeconfig go before a file.
-fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>, ClusterError> {
+fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>, ConfigError> {
     let file = cluster.certificate_authority.as_deref();
     let read = match (&cluster.certificate_authority_data, file) {
         (Some(text), _) => BASE64
@@ -113,12 +113,12 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>, ClusterError> {
         (None, Some(file)) => fs::read(file).map_err(|error| format!("{file}: {error}")),
         (None, None) => return Ok(None),
     };
-    read.map(Some).map_err(ClusterError::Authority)
+    read.map(Some).map_err(ConfigError::Authority)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, ClusterError> {
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, ConfigError> {
     CertificateDer::pem_slice_iter(pem)
         .map(|found| found.map(|certificate| certificate.to_vec()))
         .collect::<Result<_, _>>()
-        .map_err(|error| ClusterError::Authority(error.to_string()))
+        .map_err(|error| ConfigError::Authority(error.to_string()))
 }
