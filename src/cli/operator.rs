@@ -181,14 +181,25 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
             )
         })?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let election = arguments.leader_election.then(|| {
+    let lease = arguments.leader_election.then(|| {
         let namespace = arguments.lease_namespace.clone();
         (
             namespace.unwrap_or_else(|| cluster.config.default_namespace.clone()),
             arguments.lease_name.clone(),
         )
     });
-    let config = config(arguments, gatherer, &cluster, &metrics)?;
+    let mut config = config(arguments, gatherer, &cluster, &metrics)?;
+
+    config.election = lease.map(|(namespace, name)| {
+        LeaderElector::new(
+            config.client.clone(),
+            &namespace,
+            name,
+            &config.instance,
+            Arc::clone(&metrics),
+            Arc::clone(&config.readiness),
+        )
+    });
 
     let (stop_sender, stop) = watch::channel(false);
     let readiness = Arc::clone(&config.readiness);
@@ -209,26 +220,7 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
         Arc::clone(&readiness),
         stop.clone(),
     ));
-    let outcome = match election {
-        Some((namespace, name)) => {
-            let client = config.client.clone();
-            let instance = &config.instance;
-            let elector =
-                LeaderElector::new(client, &namespace, name, instance, metrics, readiness);
-            let lead = |leadership| {
-                let leadership = Some(leadership);
-                Operator::run(
-                    Config {
-                        leadership,
-                        ..config
-                    },
-                    stop.clone(),
-                )
-            };
-            elector.run(stop.clone(), lead).await
-        }
-        None => Operator::run(config, stop).await,
-    };
+    let outcome = Operator::run(config, stop).await;
     http.abort();
     Ok(outcome?)
 }
@@ -272,7 +264,7 @@ fn config(
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
         readiness: Arc::default(),
-        leadership: None,
+        election: None,
     })
 }
 

@@ -38,16 +38,19 @@ impl Client {
         Objects::all(self.api.clone())
     }
 
+    /// Whether this process may work: it leads, or no other could.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        let leadership = self.leadership.as_ref();
+        leadership.is_none_or(Leadership::is_current)
+    }
+
     /// Makes one call.
     pub async fn call<T>(
         &self,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ApiError> {
-        if self
-            .leadership
-            .as_ref()
-            .is_some_and(|leadership| !leadership.is_current())
-        {
+        if !self.leads() {
             return Err(ApiError::NotLeading);
         }
         let (result, counted) = match tokio::time::timeout(self.deadline, request).await {

@@ -1,7 +1,6 @@
 //! Kubernetes Events (events.k8s.io/v1), published beside the reconciles. An Event's name is made
 //! from its fact, so that the API server keeps one of each, whoever publishes it however often.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -18,7 +17,7 @@ use super::client::Client;
 use super::error::ApiError;
 use super::objects::Objects;
 use crate::model::lifecycle::Notice;
-use crate::telemetry::metrics::{EventResult, Metrics};
+use crate::telemetry::metrics::EventResult;
 
 /// Who reports, in every Event.
 const CONTROLLER: &str = "freehold.dev/operator";
@@ -49,10 +48,9 @@ pub struct Subject {
 }
 
 /// Where Events are handed in; never waits.
-#[derive(Debug)]
 pub struct Events {
     sender: mpsc::Sender<(Subject, Notice)>,
-    metrics: Arc<Metrics>,
+    client: Client,
 }
 
 /// Writes what was handed in.
@@ -68,7 +66,7 @@ impl Events {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let events = Self {
             sender,
-            metrics: Arc::clone(&client.metrics),
+            client: client.clone(),
         };
         (
             events,
@@ -80,10 +78,14 @@ impl Events {
         )
     }
 
-    /// Hands an Event in. Where too many wait it is dropped and counted: a status says the same.
+    /// Hands an Event in; a standby publishes none. Where too many wait it is dropped and counted: a status
+    /// says the same.
     pub fn publish(&self, subject: &Subject, notice: Notice) {
+        if !self.client.leads() {
+            return;
+        }
         if self.sender.try_send((subject.clone(), notice)).is_err() {
-            self.metrics.event(EventResult::Dropped);
+            self.client.metrics.event(EventResult::Dropped);
         }
     }
 }
@@ -201,7 +203,7 @@ fn namespace_of(subject: &Subject) -> &str {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use serde_json::json;
 
@@ -210,6 +212,7 @@ mod tests {
     use crate::cluster::access::{Access, Purpose};
     use crate::cluster::fake_api::{self, Answer, failure};
     use crate::model::lifecycle::About;
+    use crate::telemetry::metrics::Metrics;
 
     /// What an API server says with this code.
     fn answer(code: u16) -> Answer {
@@ -257,7 +260,7 @@ mod tests {
         let left = Arc::clone(&answers);
         let (events, publisher) = events(move |_| answers.lock().unwrap().pop_front().unwrap());
         events.publish(&subject("ns", "u"), notice(Reason::Verified, "t"));
-        let metrics = Arc::clone(&events.metrics);
+        let metrics = Arc::clone(&events.client.metrics);
         drop(events);
         publisher.run().await;
         assert_eq!(left.lock().unwrap().len(), 0, "asked again");

@@ -14,7 +14,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use rand::RngExt;
-use tokio::sync::watch::{self, Receiver, Sender};
+use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
 use super::access::{Access, CutOff, Purpose};
@@ -23,15 +23,17 @@ use super::error::ApiError;
 use super::leadership::Leadership;
 use super::objects::Objects;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::readiness::{NOT_FILLED, NotReady, Readiness};
+use crate::telemetry::readiness::Readiness;
 
 /// How long others leave an unrenewed Lease to its holder.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long its holder works without having renewed it: so much shorter that it has ended when
 /// another begins.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Between two renewals, and between two looks of those who wait.
+/// Between two renewals.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
+/// Between two looks of those who wait: what they see late, they take over late.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// For one call; a frozen API server answers none, and the next one goes over a new connection.
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -41,7 +43,8 @@ pub struct LeaderElector {
     name: String,
     identity: String,
     client: Client,
-    readiness: Arc<Readiness>,
+    /// Until when this replica may lead.
+    until: Sender<Instant>,
 }
 
 /// Why a process that led, or was to lead, must end.
@@ -60,15 +63,18 @@ struct Sight {
 }
 
 impl Sight {
-    /// Whether its holder gave it up, or promised less time than went by since.
-    fn is_free(&self, now: Instant) -> bool {
+    /// How long its holder still has it, unless it renews: nothing where it gave it up.
+    fn left(&self, now: Instant) -> Duration {
         let holder = self.spec.holder_identity.as_deref().unwrap_or_default();
         let promised = self
             .spec
             .lease_duration_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map_or(DURATION, Duration::from_secs);
-        holder.is_empty() || now.duration_since(self.since) >= promised
+        if holder.is_empty() {
+            return Duration::ZERO;
+        }
+        promised.saturating_sub(now.duration_since(self.since))
     }
 }
 
@@ -80,7 +86,7 @@ enum Obstacle {
 }
 
 impl LeaderElector {
-    /// `instance` is told as the holder, with something behind it that no other process has.
+    /// `instance` is the holder's name in the Lease, with something behind it that no other process has.
     #[must_use]
     pub fn new(
         api: kube::Client,
@@ -100,29 +106,30 @@ impl LeaderElector {
                 metrics,
                 deadline: CALL_DEADLINE,
                 leadership: None,
-                access: Arc::new(Access::new(Purpose::Lease, Arc::clone(&readiness))),
+                access: Arc::new(Access::new(Purpose::Lease, readiness)),
             },
             name,
-            readiness,
+            until: Sender::new(Instant::now()),
         }
     }
 
-    /// Runs `lead` from when this replica leads until `stop` says so, or until it ends. Whoever waits is
-    /// ready, as long as it could take over.
+    /// Current while this replica leads.
+    #[must_use]
+    pub fn leadership(&self) -> Leadership {
+        Leadership::new(self.until.subscribe())
+    }
+
+    /// Runs `lead` from when this replica leads until it ends, which it does when `stop` says so.
     ///
     /// # Errors
     /// That of `lead`, and where the Lease is lost or out of reach for good.
-    pub async fn run<E, F>(
+    pub async fn run<E: From<ElectionError>>(
         self,
         mut stop: Receiver<bool>,
-        lead: impl FnOnce(Leadership) -> F,
-    ) -> Result<(), E>
-    where
-        E: From<ElectionError>,
-        F: Future<Output = Result<(), E>>,
-    {
+        lead: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), E> {
         self.client.metrics.leads(&self.name, false);
-        let (mut lease, until) = tokio::select! {
+        let mut lease = tokio::select! {
             taken = self.take() => taken,
             why = self.client.access.cut_off() => return Err(ElectionError::from(why).into()),
             _ = stop.wait_for(|stop| *stop) => {
@@ -132,24 +139,25 @@ impl LeaderElector {
         };
         tracing::info!(lease = self.name, identity = self.identity, "leading");
         self.client.metrics.leads(&self.name, true);
-        let (until, receiver) = watch::channel(until);
-        self.readiness.set(NotReady::Phase, NOT_FILLED);
         let outcome = tokio::select! {
-            outcome = lead(Leadership::new(receiver)) => outcome,
-            () = self.keep(&mut lease, &until) => return Err(ElectionError::LeaseLost.into()),
+            outcome = lead => outcome,
+            () = self.keep(&mut lease) => return Err(ElectionError::LeaseLost.into()),
         };
         self.release().await;
         outcome
     }
 
-    /// Waits for the Lease; returns it and until when this replica may work without renewing it.
-    async fn take(&self) -> (Lease, Instant) {
+    /// Waits for the Lease.
+    async fn take(&self) -> Lease {
         let mut sight = None;
         let mut said = String::new();
         loop {
             match self.try_to_take(&mut sight).await {
-                Ok(Some(taken)) => return taken,
-                Ok(None) => self.readiness.clear(&NotReady::Phase),
+                Ok(Some((lease, until))) => {
+                    self.until.send_replace(until);
+                    return lease;
+                }
+                Ok(None) => {}
                 Err(error) => {
                     let error = error.to_string();
                     // Once, not every time.
@@ -159,7 +167,10 @@ impl LeaderElector {
                     }
                 }
             }
-            sleep(RETRY_PERIOD).await;
+            let left = sight.as_ref().map(|seen: &Sight| seen.left(Instant::now()));
+            // At once where it ended meanwhile, though never without a pause.
+            let pause = left.filter(|left| !left.is_zero()).unwrap_or(LOOK_PERIOD);
+            sleep(pause.min(LOOK_PERIOD)).await;
         }
     }
 
@@ -179,7 +190,7 @@ impl LeaderElector {
                 Some(seen) if seen.spec == spec => seen,
                 _ => Sight { spec, since: now },
             };
-            if !sight.insert(seen).is_free(now) {
+            if !sight.insert(seen).left(now).is_zero() {
                 return Ok(None);
             }
         }
@@ -223,9 +234,9 @@ impl LeaderElector {
     }
 
     /// Renews the Lease; returns when it is lost.
-    async fn keep(&self, lease: &mut Lease, until: &Sender<Instant>) {
+    async fn keep(&self, lease: &mut Lease) {
         loop {
-            let end = *until.borrow();
+            let end = *self.until.borrow();
             sleep_until(end.min(Instant::now() + RETRY_PERIOD).into()).await;
             // A process that stood still finds its time over before it sends anything.
             if Instant::now() >= end {
@@ -233,7 +244,7 @@ impl LeaderElector {
             }
             match timeout_at(end.into(), self.renew(lease)).await {
                 Ok(Ok(sent)) => {
-                    until.send_replace(sent + RENEW_DEADLINE);
+                    self.until.send_replace(sent + RENEW_DEADLINE);
                 }
                 Ok(Err(Obstacle::Taken)) | Err(_) => return,
                 Ok(Err(Obstacle::Failed(error))) => {
@@ -312,6 +323,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::fake_api;
+    use crate::telemetry::readiness::NotReady;
 
     /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
     /// at `/readyz` then.
@@ -378,7 +390,11 @@ mod tests {
         ] {
             let seen = sight(holder, promised);
             let now = seen.since + Duration::from_secs(seconds);
-            assert_eq!(seen.is_free(now), free, "{holder} {promised:?} {seconds}");
+            assert_eq!(
+                seen.left(now).is_zero(),
+                free,
+                "{holder} {promised:?} {seconds}"
+            );
         }
     }
 

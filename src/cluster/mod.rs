@@ -17,7 +17,7 @@ pub mod key;
 pub mod leader_election;
 pub mod leadership;
 pub mod objects;
-mod pages;
+pub mod pages;
 pub mod scope;
 pub mod shard;
 pub mod store;

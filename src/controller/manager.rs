@@ -1,5 +1,6 @@
 //! The operator as a whole: its parts, its start and its end.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -25,8 +26,7 @@ use crate::cluster::access::{Access, CutOff, Purpose};
 use crate::cluster::client::Client;
 use crate::cluster::clock::{self, Clock};
 use crate::cluster::events::Events;
-use crate::cluster::leader_election::ElectionError;
-use crate::cluster::leadership::Leadership;
+use crate::cluster::leader_election::{ElectionError, LeaderElector};
 use crate::cluster::scope::Scope;
 use crate::cluster::store::Stores;
 use crate::cluster::watch::Watching;
@@ -59,7 +59,7 @@ pub struct Config {
     pub instance: String,
     pub readiness: Arc<Readiness>,
     /// None where no other replica could lead.
-    pub leadership: Option<Leadership>,
+    pub election: Option<LeaderElector>,
 }
 
 /// Why an operator ended by itself.
@@ -87,19 +87,20 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Runs until `stop` says so, then finishes what is under way. It is ready once every store has
-    /// its first full list.
+    /// Runs until `stop` says so, then finishes what is under way. Its stores are filled whether it leads
+    /// or waits for that; it is ready once every store has its first full list.
     ///
     /// # Errors
-    /// Where a loop ends by itself, or the API server refuses this process for minutes.
-    pub async fn run(config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
+    /// Where a loop ends by itself, the Lease is lost, or the API server refuses this process for minutes.
+    pub async fn run(mut config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
+        let election = config.election.take();
         let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
         let readiness = Arc::clone(&config.readiness);
         let client = Client {
             api: config.client.clone(),
             metrics: Arc::clone(&config.metrics),
             deadline: config.api_timeout,
-            leadership: config.leadership.clone(),
+            leadership: election.as_ref().map(LeaderElector::leadership),
             access: Arc::clone(&access),
         };
         let (events, publisher) = Events::new(client.clone(), config.instance.clone());
@@ -114,8 +115,7 @@ impl Operator {
         };
         let operator = Self::new(config, client, events);
         let publisher = tokio::spawn(publisher.run());
-        let mirror = &operator.mirror;
-        let shard = &mirror.cluster.scope.shard;
+        let shard = &operator.mirror.cluster.scope.shard;
         if !shard.is_whole() {
             let default = shard.is_default();
             tracing::info!(selector = %shard, default, "one shard of several");
@@ -131,26 +131,47 @@ impl Operator {
             why = access.cut_off() => return Err(why.into()),
         }
         readiness.clear(&NotReady::Phase);
-        tracing::info!("all stores are filled; reconciling");
+        tracing::info!("all stores are filled");
 
-        mirror.cluster.stores.domains_mut().fill_quotas();
-        mirror.enqueue_missing_holders();
-        watches.spawn(watch_clock(Arc::clone(mirror)));
-        let mut workers = operator.start_workers();
+        let lead = operator.lead(&readiness, stop.clone());
+        let working = async {
+            match election {
+                Some(election) => election.run(stop.clone(), lead).await,
+                None => lead.await,
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = working => outcome,
+            Some(ended) = watches.join_next() => Err(ended_early(ended)),
+            why = access.cut_off() => Err(why.into()),
+        };
+        watches.shutdown().await;
+        // With the last sender gone the publisher ends after what it has.
+        drop((operator, watching));
+        drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
+        outcome
+    }
+
+    /// Works until `stop` says so.
+    async fn lead(
+        &self,
+        readiness: &Readiness,
+        mut stop: Receiver<bool>,
+    ) -> Result<(), OperatorError> {
+        let mirror = &self.mirror;
+        tracing::info!("reconciling");
+        mirror.begin();
+        let mut workers = self.start_workers();
+        let mut clock = pin!(watch_clock(mirror));
         let outcome = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
-            Some(ended) = watches.join_next() => Err(ended_early(ended)),
-            why = access.cut_off() => Err(why.into()),
+            () = &mut clock => Err(OperatorError::LoopEnded),
         };
         readiness.set(NotReady::Phase, "the process ends");
         tracing::info!("stopping; finishing what is under way");
         mirror.queues.close();
         finish(workers).await;
-        watches.shutdown().await;
-        // With the last sender gone the publisher ends after what it has.
-        drop((operator, watching));
-        drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
         outcome
     }
 
@@ -271,7 +292,7 @@ fn start<R: Reconciler>(
 }
 
 /// Has everything looked at again whose next look may come too late.
-async fn watch_clock(mirror: Arc<Mirror>) {
+async fn watch_clock(mirror: &Mirror) {
     let set = |forward: Option<Timestamp>| {
         if let Some(now) = forward {
             mirror.cluster.stores.domains_mut().forget_overdue(now);

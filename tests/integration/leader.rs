@@ -210,21 +210,28 @@ fn credential(kubeconfig: &std::path::Path) -> String {
     format!("JTI={}", payload["jti"].as_str().unwrap())
 }
 
-/// What the credential wrote from this time on. A call that its own end cut off wrote nothing: it was
-/// on its way when the process stood still.
-fn written_since(log: &std::path::Path, credential: &str, since: Timestamp) -> Vec<Value> {
+/// Verbs that write.
+const WRITES: &[&str] = &["create", "update", "patch", "delete"];
+
+/// The requests of the credential from this time on that were carried out. A call that its own end cut off
+/// was not: it was on its way when the process stood still.
+fn requests_since(
+    log: &std::path::Path,
+    credential: &str,
+    since: Timestamp,
+    verbs: &[&str],
+) -> Vec<Value> {
     let log = std::fs::read_to_string(log).unwrap();
     let events = log.lines().map(|line| serde_json::from_str(line).unwrap());
     events
         .filter(|event: &Value| {
             let received = event["requestReceivedTimestamp"].as_str().unwrap();
             let ids = &event["user"]["extra"]["authentication.kubernetes.io/credential-id"];
-            let writes = ["create", "update", "patch", "delete"];
             let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
             ids[0] == credential
                 && code < 300
                 && received.parse::<Timestamp>().unwrap() >= since
-                && writes.contains(&event["verb"].as_str().unwrap())
+                && verbs.contains(&event["verb"].as_str().unwrap())
         })
         .collect()
 }
@@ -258,6 +265,7 @@ async fn a_leader_that_stood_still_writes_nothing_afterwards() {
     }
 
     leader.freeze();
+    let frozen = Timestamp::now();
     until_leading(&standby).await;
     for n in 0..20 {
         release
@@ -275,8 +283,23 @@ async fn a_leader_that_stood_still_writes_nothing_afterwards() {
     assert_eq!(leader.ended().await.code(), Some(1));
     release.verify("long-after").await;
     let log = private.plane.audit_log();
-    assert!(!written_since(&log, &own, Timestamp::UNIX_EPOCH).is_empty());
-    assert_eq!(written_since(&log, &own, thawed), Vec::<Value>::new());
+    let of_leader = |since| requests_since(&log, &own, since, WRITES);
+    assert!(!of_leader(Timestamp::UNIX_EPOCH).is_empty());
+    assert_eq!(of_leader(thawed), Vec::<Value>::new());
+    // The standby had its stores: it wrote as soon as it had the Lease, and listed nothing.
+    let took_over = credential(&others.kubeconfig);
+    let of_standby = |verbs| requests_since(&log, &took_over, frozen, verbs);
+    assert_eq!(of_standby(&["list"]), Vec::<Value>::new());
+    let writes = of_standby(WRITES);
+    let first = writes
+        .iter()
+        .find(|event| event["objectRef"]["resource"] != "leases");
+    let first = first.unwrap()["requestReceivedTimestamp"].as_str().unwrap();
+    let waited = first.parse::<Timestamp>().unwrap().duration_since(frozen);
+    assert!(
+        waited <= LEASE_DURATION + SignedDuration::from_secs(2),
+        "{waited}"
+    );
     assert!(leads(&standby).await);
 }
 

@@ -163,6 +163,13 @@ impl Domains {
         }
     }
 
+    /// Whatever is here was written by another process.
+    pub fn inherit_all(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.inherited = true;
+        }
+    }
+
     /// Whether this process found the object made, and has not looked at it yet.
     #[must_use]
     pub fn is_inherited(&self, key: &Key) -> bool {

@@ -27,6 +27,16 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// From now on this process decides. What it saw until then others may have written, and may have
+    /// ended before they told of it.
+    pub fn begin(&self) {
+        let mut domains = self.cluster.stores.domains_mut();
+        domains.fill_quotas();
+        domains.inherit_all();
+        drop(domains);
+        self.enqueue_missing_holders();
+    }
+
     /// Enqueues everything whose time was read off the wall clock.
     pub fn requeue_all(&self) {
         let domains = self.cluster.stores.domains().keys_in(None);

@@ -5,7 +5,8 @@
 use std::io;
 
 use freehold::api::Organization;
-use freehold::objects::{Extent, Page, decode};
+use freehold::cluster::decode::{Extent, decode};
+use freehold::cluster::pages::Page;
 use futures::TryStreamExt;
 use futures::executor::block_on;
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use freehold::api::{OrganizationDomain, OrganizationDomainStatus};
-use freehold::objects::{Extent, decode};
+use freehold::cluster::decode::{Extent, decode};
 use kube::core::ObjectMeta;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
