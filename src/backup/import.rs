@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ListParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Client, Resource, ResourceExt};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -95,7 +95,7 @@ async fn each<T, F: Future<Output = Result<(), ImportError>>>(
 
 /// A panic elsewhere leaves counts that are still true.
 fn unlocked<T>(mutex: Mutex<T>) -> T {
-    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+    mutex.into_inner()
 }
 
 /// The namespaces are there, and those that were suspended are: otherwise what is refused to a tenant
@@ -147,7 +147,7 @@ impl Import<'_> {
         for approval in std::mem::take(&mut backup.approvals) {
             match backup.bound_to(&approval).map(path) {
                 Some(domain) => {
-                    let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut bound = self.bound.lock();
                     bound.entry(domain).or_default().push(approval);
                 }
                 None => unbound.push(approval),
@@ -208,7 +208,7 @@ impl Import<'_> {
     fn wait_for_holder(&self, holding: VerifiedDomain) {
         let holder = &holding.spec.holder;
         let path = format!("{}/{}", holder.namespace, holder.name);
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reserved = self.reserved.lock();
         reserved.insert(path, holding);
     }
 
@@ -323,7 +323,7 @@ impl Import<'_> {
     /// Gives the reserved name, and the approvals, to the object that is their own here.
     async fn bind(&self, holder: &str, uid: Option<String>) -> Result<(), ImportError> {
         let bound = {
-            let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut bound = self.bound.lock();
             bound.remove(holder)
         };
         // Before the name: a holder by approval is nothing without it.
@@ -333,7 +333,7 @@ impl Import<'_> {
                 .await?;
         }
         let reserved = {
-            let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut reserved = self.reserved.lock();
             reserved.remove(holder)
         };
         let (Some(mut holding), Some(uid)) = (reserved, uid) else {
@@ -354,12 +354,12 @@ impl Import<'_> {
     }
 
     fn count(&self, kind: Kind, add: impl FnOnce(&mut Counts)) {
-        let mut imported = self.imported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut imported = self.imported.lock();
         add(imported.counts.entry(kind).or_default());
     }
 
     fn tell(&self, kind: Kind, name: String, why: &'static str) {
-        let mut imported = self.imported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut imported = self.imported.lock();
         imported.conflicts.push(Conflict { kind, name, why });
     }
 }
@@ -503,12 +503,12 @@ mod tests {
             object["metadata"]["uid"] = json!("new");
             object["metadata"]["resourceVersion"] = json!("1");
             if asked.method == Method::POST {
-                taken.lock().unwrap().push(asked.path.clone());
+                taken.lock().push(asked.path.clone());
             }
             (200, object)
         });
         let ended = import(&client, backup(domains)).await.unwrap_err();
-        let made = made.lock().unwrap().clone();
+        let made = made.lock().clone();
         (ended, made)
     }
 

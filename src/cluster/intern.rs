@@ -1,7 +1,9 @@
 //! One copy of each text that several objects repeat: keys and domain names.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// How many are kept before those that nobody else has are looked for.
 const SWEPT_FROM: usize = 1024;
@@ -18,7 +20,7 @@ struct Pool {
 
 /// The one copy of this text.
 pub fn intern(text: &str) -> Arc<str> {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pool = POOL.lock();
     pool.share(text)
 }
 

@@ -2,10 +2,11 @@
 //! are never kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::proto::rr::Name;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::addresses::HostAddresses;
@@ -34,7 +35,7 @@ impl Cache {
     /// The deepest zone known that holds the name.
     pub fn closest(&self, name: &Name) -> Option<Arc<Delegation>> {
         let delegations = self.delegations.lock();
-        let delegations = delegations.unwrap_or_else(PoisonError::into_inner);
+        let delegations = delegations;
         let mut ancestor = name.clone();
         loop {
             if let Some(delegation) = fresh(&delegations, &ancestor) {
@@ -49,16 +50,13 @@ impl Cache {
 
     pub fn keep_delegation(&self, delegation: &Arc<Delegation>, ttl: Duration) {
         let delegations = self.delegations.lock();
-        let mut delegations = delegations.unwrap_or_else(PoisonError::into_inner);
+        let mut delegations = delegations;
         let name = delegation.name.clone();
         keep(&mut delegations, name, Arc::clone(delegation), ttl);
     }
 
     pub fn host(&self, host: &Name) -> Option<HostAddresses> {
-        fresh(
-            &self.hosts.lock().unwrap_or_else(PoisonError::into_inner),
-            host,
-        )
+        fresh(&self.hosts.lock(), host)
     }
 
     pub fn keep_host(&self, host: Name, addresses: HostAddresses) {
@@ -66,7 +64,7 @@ impl Cache {
             Weight::Complete => MAX_AGE,
             Weight::Partial => PARTIAL_AGE,
         };
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.hosts.lock();
         keep(&mut hosts, host, addresses, age);
     }
 }

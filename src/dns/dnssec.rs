@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE32_DNSSEC;
@@ -24,6 +24,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::DnsHandle;
 use hickory_resolver::net::{DnsError, NetError};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::answer::Reading;
 use super::exchange::Answer;
@@ -202,13 +203,13 @@ impl Keys {
     }
 
     fn remembered(&self, octets: &[u8]) -> Option<Security> {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = self.verified.lock();
         let &(since, security) = verified.get(octets)?;
         (since.elapsed() < VERIFIED_AGE).then_some(security)
     }
 
     fn remember(&self, octets: Box<[u8]>, security: Security) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.verified.lock();
         if verified.len() >= MAX_VERIFIED {
             verified.clear();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use crate::model::evidence::Failure;
 
 /// One entry for each name that somebody is at.
 #[derive(Debug)]
-pub struct Flights<K>(std::sync::Mutex<State<K>>);
+pub struct Flights<K>(parking_lot::Mutex<State<K>>);
 
 #[derive(Debug)]
 struct State<K> {
@@ -39,7 +39,7 @@ struct Need<'a, K: Eq + Hash> {
 
 impl<K> Default for Flights<K> {
     fn default() -> Self {
-        Self(std::sync::Mutex::new(State {
+        Self(parking_lot::Mutex::new(State {
             under_way: HashMap::new(),
             needs: HashMap::new(),
         }))
@@ -98,8 +98,8 @@ impl<K: Clone + Eq + Hash> Flights<K> {
 }
 
 impl<K> Flights<K> {
-    fn state(&self) -> std::sync::MutexGuard<'_, State<K>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> parking_lot::MutexGuard<'_, State<K>> {
+        self.0.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hickory_resolver::net::proto::rr::Name;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
@@ -232,10 +233,7 @@ impl Limits {
     }
 
     fn address(&self, ip: IpAddr) -> Arc<Address> {
-        let mut addresses = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut addresses = self.addresses.lock();
         if addresses.len() >= MAX_ADDRESSES {
             addresses.retain(|_, address| Arc::strong_count(address) > 1);
         }
@@ -255,7 +253,7 @@ impl Limits {
 
 impl Address {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -390,7 +388,7 @@ mod tests {
             loop {
                 let until = Instant::now() + Duration::from_secs(22);
                 if let Some(_permit) = asking.ask_until(&zone(number), ip(), until).await {
-                    sent.lock().unwrap().push(Instant::now());
+                    sent.lock().push(Instant::now());
                     tokio::time::sleep(SILENCE).await;
                 }
                 tokio::time::sleep(Duration::from_secs(10)).await;
@@ -438,7 +436,7 @@ mod tests {
         };
         tokio::select! {
             _ = besiege => unreachable!("it has no end"),
-            waited = victim => (waited, sent.lock().unwrap().len()),
+            waited = victim => (waited, sent.lock().len()),
         }
     }
 
@@ -472,7 +470,7 @@ mod tests {
             let until = Instant::now() + Duration::from_mins(10);
             let asking = Asking(&limits, &asker);
             let permit = asking.ask_until(&zone(name.len()), ip(), until).await;
-            order.lock().unwrap().push(name.to_owned());
+            order.lock().push(name.to_owned());
             drop(permit);
         };
         tokio::join!(
@@ -481,7 +479,7 @@ mod tests {
             ask("bb", false),
             ask("known", true),
         );
-        assert_eq!(*order.lock().unwrap(), ["known", "a", "bb", "spender"]);
+        assert_eq!(*order.lock(), ["known", "a", "bb", "spender"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::net::proto::dnssec::TrustAnchors;
 use hickory_resolver::net::proto::op::{Message, ResponseCode};
 use hickory_resolver::net::proto::rr::{Name, RecordType};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -200,7 +201,7 @@ impl<'a> Walk<'a> {
 
     /// Waits for the turn to ask an address that owes answers, most of the time that is left.
     async fn turn(&self, zone: &Name, ip: IpAddr) -> Result<Permit, Failure> {
-        let taken = || self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = || self.taken.lock();
         let now = Instant::now();
         let left = self.budget.deadline().saturating_duration_since(now);
         let patience = if taken().contains(&ip) {
@@ -222,19 +223,19 @@ impl<'a> Walk<'a> {
     /// Remembers the first zone whose signatures do not hold.
     pub fn note_broken(&self, broken: &BrokenZone) {
         if broken.failure.is_of_dnssec() {
-            let mut noted = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut noted = self.broken.lock();
             noted.get_or_insert_with(|| broken.clone());
         }
     }
 
     #[must_use]
     pub fn broken(&self) -> Option<BrokenZone> {
-        let noted = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = self.broken.lock();
         noted.clone()
     }
 
     fn silent(&self) -> MutexGuard<'_, HashSet<Silence>> {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.silent.lock()
     }
 }
 

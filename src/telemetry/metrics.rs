@@ -1,8 +1,8 @@
 //! Metrics, under the names that dashboards of controller-runtime know, and our own.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -308,7 +308,7 @@ impl Metrics {
             self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         }
         let mut page = String::new();
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.lock();
         text::encode(&mut page, &registry)?;
         Ok(page)
     }

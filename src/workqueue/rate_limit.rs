@@ -2,9 +2,9 @@
 //! deleting an object and creating it again resets nothing.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Buckets that are full again are dropped once there are this many.
@@ -38,7 +38,7 @@ impl RateLimiter {
     /// How long to wait until one can be taken; takes none.
     pub fn wait(&self, namespace: &str, domain: &str) -> Option<Duration> {
         let now = Instant::now();
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.lock();
         let key = (namespace.to_owned(), registrable(domain).to_owned());
         let bucket = buckets.get(&key)?;
         self.fill(bucket.full_at.max(now), now).err()
@@ -57,7 +57,7 @@ impl RateLimiter {
     /// Takes one, or says how long to wait for it.
     pub fn take(&self, namespace: &str, domain: &str) -> Result<(), Duration> {
         let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         if buckets.len() >= MAX_BUCKETS {
             buckets.retain(|_, bucket| bucket.full_at > now);
         }

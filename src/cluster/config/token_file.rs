@@ -4,10 +4,11 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 
 /// A token is renewed in its file long before it ends.
 const RELOAD_PERIOD: Duration = Duration::from_mins(1);
@@ -46,7 +47,7 @@ impl TokenFile {
     }
 
     fn header_at(&self, now: Instant) -> HeaderValue {
-        let mut last = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.read.lock();
         if now.saturating_duration_since(last.1) >= RELOAD_PERIOD {
             last.1 = now;
             match read(&self.path) {

@@ -12,7 +12,9 @@ pub mod recalls;
 pub mod unwritten;
 mod version;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::approvals::Approvals;
 use self::domain::Domain;
@@ -73,76 +75,58 @@ impl Stores {
     }
 
     pub fn approvals(&self) -> RwLockReadGuard<'_, Approvals> {
-        self.approvals
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.approvals.read()
     }
 
     pub fn approvals_mut(&self) -> RwLockWriteGuard<'_, Approvals> {
-        self.approvals
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.approvals.write()
     }
 
     pub fn namespaces(&self) -> RwLockReadGuard<'_, Namespaces> {
-        self.namespaces
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.namespaces.read()
     }
 
     pub fn namespaces_mut(&self) -> RwLockWriteGuard<'_, Namespaces> {
-        self.namespaces
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.namespaces.write()
     }
 
     pub fn unwritten(&self) -> RwLockReadGuard<'_, Unwritten> {
-        self.unwritten
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.unwritten.read()
     }
 
     pub fn unwritten_mut(&self) -> RwLockWriteGuard<'_, Unwritten> {
-        self.unwritten
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.unwritten.write()
     }
 
     pub fn recalls(&self) -> RwLockReadGuard<'_, Recalls> {
-        self.recalls.read().unwrap_or_else(PoisonError::into_inner)
+        self.recalls.read()
     }
 
     pub fn recalls_mut(&self) -> RwLockWriteGuard<'_, Recalls> {
-        self.recalls.write().unwrap_or_else(PoisonError::into_inner)
+        self.recalls.write()
     }
 
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {
-        self.domains.read().unwrap_or_else(PoisonError::into_inner)
+        self.domains.read()
     }
 
     pub fn domains_mut(&self) -> RwLockWriteGuard<'_, Domains> {
-        self.domains.write().unwrap_or_else(PoisonError::into_inner)
+        self.domains.write()
     }
 
     pub fn organizations(&self) -> RwLockReadGuard<'_, Organizations> {
-        self.organizations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.organizations.read()
     }
 
     pub fn organizations_mut(&self) -> RwLockWriteGuard<'_, Organizations> {
-        self.organizations
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.organizations.write()
     }
 
     pub fn holdings(&self) -> RwLockReadGuard<'_, Holdings> {
-        self.holdings.read().unwrap_or_else(PoisonError::into_inner)
+        self.holdings.read()
     }
 
     pub fn holdings_mut(&self) -> RwLockWriteGuard<'_, Holdings> {
-        self.holdings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.holdings.write()
     }
 }
