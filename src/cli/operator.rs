@@ -18,6 +18,7 @@ use super::dns::DnsArguments;
 use crate::cluster::config::ClusterConfig;
 use crate::cluster::config::error::ConfigError;
 use crate::cluster::leader_election::LeaderElector;
+use crate::cluster::names;
 use crate::cluster::scope::Scope;
 use crate::cluster::shard::Shard;
 use crate::controller::{Config, Operator, ThreadedGatherer};
@@ -34,7 +35,7 @@ pub struct Arguments {
     dns: DnsArguments,
 
     /// Namespace to look after. Repeatable; all namespaces when left out.
-    #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = parse_namespace)]
+    #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = names::parse_namespace)]
     watch_namespace: Vec<String>,
 
     /// Label selector of the organization domains to look after, such as
@@ -101,11 +102,11 @@ pub struct Arguments {
     leader_election: bool,
 
     /// Name of the Lease.
-    #[arg(long, env = "FREEHOLD_LEASE_NAME", default_value = "freehold", value_parser = parse_lease_name)]
+    #[arg(long, env = "FREEHOLD_LEASE_NAME", default_value = "freehold", value_parser = names::parse_object)]
     lease_name: String,
 
     /// Namespace of the Lease; the pod's own, or the kubeconfig's, when left out.
-    #[arg(long, env = "FREEHOLD_LEASE_NAMESPACE", value_parser = parse_namespace)]
+    #[arg(long, env = "FREEHOLD_LEASE_NAMESPACE", value_parser = names::parse_namespace)]
     lease_namespace: Option<String>,
 
     /// Address of /livez, /readyz and /metrics; [::] is every address, of IPv4 too.
@@ -274,36 +275,6 @@ fn client(
     metrics: &Arc<Metrics>,
 ) -> Result<Client, ConfigError> {
     cluster.client_with(config, Some(CountRequests(Arc::clone(metrics))))
-}
-
-fn parse_lease_name(text: &str) -> Result<String, String> {
-    // A subdomain by RFC 1123, as every object's name.
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let outer = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    if text.len() > 253 || !text.bytes().all(inner) || !outer(bytes.first()) || !outer(bytes.last())
-    {
-        return Err(
-            "no Lease has such a name: at most 253 of a to z, 0 to 9, hyphens and dots, a letter or digit first and last"
-                .to_owned(),
-        );
-    }
-    Ok(text.to_owned())
-}
-
-fn parse_namespace(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("a namespace has a name; leave the setting out for all namespaces".to_owned());
-    }
-    // A label by RFC 1123; the API server takes no other.
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if text.len() > 63 || !text.bytes().all(inner) || text.starts_with('-') || text.ends_with('-') {
-        return Err(
-            "no namespace has such a name: at most 63 of a to z, 0 to 9 and hyphens, none of these first or last"
-                .to_owned(),
-        );
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

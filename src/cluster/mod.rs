@@ -16,6 +16,7 @@ mod items;
 pub mod key;
 pub mod leader_election;
 pub mod leadership;
+pub mod names;
 pub mod objects;
 pub mod pages;
 pub mod scope;

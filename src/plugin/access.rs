@@ -11,6 +11,7 @@ use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cluster::config::ClusterConfig;
 use crate::cluster::config::error::ConfigError;
 use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::names;
 use crate::cluster::objects::Objects;
 use crate::model::terminal;
 
@@ -27,7 +28,7 @@ pub(super) struct Target {
     context: Option<String>,
 
     /// Namespace; the context's when left out.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, value_parser = names::parse_namespace)]
     namespace: Option<String>,
 }
 

@@ -6,10 +6,10 @@ use kube::ResourceExt;
 use kube::api::PostParams;
 
 use super::access::{APPROVE, Access, AccessError};
-use super::object_name::object_name;
 use super::{Failure, Format, print, print_as};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};
 use crate::api::spec_time::SpecTime;
+use crate::cluster::names;
 use crate::model::name::DomainName;
 use crate::model::schedule::{add, parse_duration};
 use crate::model::terminal;
@@ -21,7 +21,7 @@ use crate::model::terminal;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
-    #[arg(value_parser = object_name)]
+    #[arg(value_parser = names::parse_object)]
     name: String,
 
     /// The domain that is approved. A tenant can make the object again for another one, which is

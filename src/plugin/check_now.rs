@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
-use super::object_name::object_name;
 use super::text::{path, reason, status_of, words};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::organization_domain::{CheckVerdict, Strategy};
 use crate::api::{OrganizationDomain, REQUESTED_AT};
+use crate::cluster::names;
 use crate::model::schedule::parse_duration;
 use crate::model::terminal;
 
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
-    #[arg(value_parser = object_name)]
+    #[arg(value_parser = names::parse_object)]
     name: String,
 
     /// How long to wait for the outcome.

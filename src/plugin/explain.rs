@@ -6,19 +6,19 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::access::Access;
-use super::object_name::object_name;
 use super::text::{NONE, next_check, path, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
 use crate::api::conditions::{self, READY};
 use crate::api::organization_domain::LastCheck;
+use crate::cluster::names;
 use crate::model::terminal;
 
 /// Say of one domain where it stands, what the last check found and what to do next.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The organization domain, by the name of its object.
-    #[arg(value_parser = object_name)]
+    #[arg(value_parser = names::parse_object)]
     name: String,
 }
 

@@ -5,7 +5,6 @@ mod approve;
 mod check_now;
 mod completion;
 mod explain;
-mod object_name;
 mod records;
 mod select;
 mod status;

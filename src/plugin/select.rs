@@ -3,16 +3,16 @@
 use clap::Args;
 
 use super::access::{Access, AccessError, LIST, list};
-use super::object_name::object_name;
 use crate::api::OrganizationDomain;
 use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::names;
 use crate::cluster::objects::Objects;
 use crate::model::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
     /// Organization domains, by the names of their objects; all of the namespace when left out.
-    #[arg(value_name = "NAME", value_parser = object_name)]
+    #[arg(value_name = "NAME", value_parser = names::parse_object)]
     names: Vec<String>,
 
     /// Those of all namespaces.

@@ -121,12 +121,12 @@ async fn settings_that_cannot_be_meant_are_refused() {
         (
             vec!["operator", dns, "--watch-namespace=Bad_NS"],
             2,
-            "no namespace has such a name",
+            "invalid namespace name",
         ),
         (
-            vec!["operator", dns, "--lease-name=Bad_Name"],
+            vec!["operator", dns, "--lease-name=a..b"],
             2,
-            "no Lease has such a name",
+            "invalid object name",
         ),
         (
             vec!["operator", dns, "--max-proof-age=23h"],
