@@ -21,6 +21,7 @@ use crate::model::lifecycle::{self, Decision, Holding};
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
 
+#[derive(Debug, PartialEq, Eq)]
 pub enum Applied {
     Done,
     /// Something changed since it was read: read and decide again.
@@ -164,3 +165,6 @@ enum Written {
     Status(Box<Decoded<OrganizationDomain>>),
     Nothing(Applied),
 }
+
+#[cfg(test)]
+mod tests;
