@@ -29,7 +29,7 @@ use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
 use crate::model::{recall, schedule};
@@ -123,12 +123,12 @@ impl DomainReconciler {
         let settings = &mirror.settings;
         let domain = match self.observer.observe(key, read, checked.is_some()).await? {
             Observed::Gone => return Ok(Attempt::Done(None)),
-            Observed::AtRest(wait) => return Ok(Attempt::Done(Some(wait))),
+            Observed::Settled(wait) => return Ok(Attempt::Done(Some(wait))),
             // It is read when its turn comes.
             Observed::Due => return Ok(self.ask_for_check(key, None)),
             Observed::Whole(domain) => domain,
         };
-        let Kept::Whole(status) = &domain.kept else {
+        let StatusView::Whole(status) = &domain.status else {
             return Err(ApiError::Conflict);
         };
         let held_by = self.observer.held_by(&domain).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::mirror::Mirror;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
@@ -71,7 +71,7 @@ async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiE
 /// The default shard's duty: a holder that is not in its store is another shard's, or cannot be read.
 /// Where its checks are not made, for nobody runs that shard, they are made here.
 fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> Option<Duration> {
-    let Kept::Whole(status) = &holder.kept else {
+    let StatusView::Whole(status) = &holder.status else {
         return None;
     };
     if !mirror.cluster.scope.shard.is_default() {

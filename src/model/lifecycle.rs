@@ -4,7 +4,7 @@ mod counting;
 mod decision;
 mod notices;
 mod overdue;
-mod rest;
+mod settled;
 pub mod snapshot;
 mod step;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 pub use self::decision::{About, Decision, Holding, JudgedHolder, Judgement, Notice};
 pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
-pub use self::rest::{Rest, same_but_for_texts};
+pub use self::settled::{Settled, same_but_for_texts};
 use self::snapshot::pause;
 pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
 use self::step::Step;

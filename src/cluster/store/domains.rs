@@ -406,7 +406,7 @@ mod tests {
     use super::*;
     use crate::api::conditions::VERIFIED;
     use crate::api::organization_domain::OrganizationDomainStatus;
-    use crate::cluster::store::domain::Kept;
+    use crate::cluster::store::domain::StatusView;
 
     fn verified(state: Option<State>) -> Vec<Condition> {
         let status = if state == Some(State::Verified) {
@@ -442,7 +442,7 @@ mod tests {
             canonical: Some(format!("{name}.example").into()),
             organization: Key::new("ns", organization),
             requested: None,
-            kept: Kept::Whole(Box::new(OrganizationDomainStatus {
+            status: StatusView::Whole(Box::new(OrganizationDomainStatus {
                 state,
                 conditions: verified(state),
                 ..Default::default()

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::domain::{Domain, Kept};
+use super::domain::{Domain, StatusView};
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::key::Key;
 use crate::model::uid::Uid;
@@ -64,10 +64,10 @@ impl Unwritten {
             return domain;
         };
         if entry.uid == domain.uid
-            && matches!(&domain.kept, Kept::Whole(status) if **status == entry.stored)
+            && matches!(&domain.status, StatusView::Whole(status) if **status == entry.stored)
         {
             return Domain {
-                kept: Kept::Whole(Box::new(entry.decided.clone())),
+                status: StatusView::Whole(Box::new(entry.decided.clone())),
                 ..domain
             };
         }
@@ -141,7 +141,7 @@ mod tests {
         let domain = shown("1", 1, &stored);
         assert!(unwritten.keep(&domain, &stored, status(State::Pending), "missing"));
         let decided = unwritten.as_decided(domain.clone());
-        let Kept::Whole(before) = &decided.kept else {
+        let StatusView::Whole(before) = &decided.status else {
             panic!("{decided:?}");
         };
         // Tried once more: nothing is new, whatever else is in the status.

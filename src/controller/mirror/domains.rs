@@ -11,7 +11,7 @@ use crate::cluster::decode::Unreadable;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::domains::Upserted;
 use crate::cluster::watch;
 use crate::model::uid::Uid;
@@ -143,7 +143,7 @@ impl Mirror {
             .unwritten_statuses(unwritten.count());
         drop(unwritten);
         let domain = Domain {
-            kept: Kept::Whole(Box::new(decided.clone())),
+            status: StatusView::Whole(Box::new(decided.clone())),
             ..domain.clone()
         };
         self.queues.organizations.add(domain.organization.clone());

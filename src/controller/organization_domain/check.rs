@@ -10,7 +10,7 @@ use super::token::fresh_token;
 use crate::api::organization_domain::State;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::checks::{Checked, Checks};
 use crate::controller::gatherer::ThreadedGatherer;
@@ -101,14 +101,14 @@ impl Checker {
         let Some(known) = mirror.cluster.stores.domains().get(key) else {
             return Ok(None);
         };
-        let domain = match known.kept {
-            Kept::Whole(_) => known,
-            Kept::AtRest(_) => match mirror.refresh(key).await? {
+        let domain = match known.status {
+            StatusView::Whole(_) => known,
+            StatusView::Settled(_) => match mirror.refresh(key).await? {
                 Some(live) => live,
                 None => return Ok(None),
             },
         };
-        let Kept::Whole(status) = &domain.kept else {
+        let StatusView::Whole(status) = &domain.status else {
             return Err(ApiError::Conflict);
         };
         let held_by = self.observer.held_by(&domain).await?;
@@ -225,7 +225,7 @@ impl Checker {
         let Some(holder) = self.names.live_holder(holding).await? else {
             return Ok(None);
         };
-        let (Some(token), Kept::Whole(status)) = (holder.token(), &holder.kept) else {
+        let (Some(token), StatusView::Whole(status)) = (holder.token(), &holder.status) else {
             return Ok(None);
         };
         let theirs = Challenge {

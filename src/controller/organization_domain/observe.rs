@@ -9,7 +9,7 @@ use super::next_check::Plan;
 use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::mirror::Mirror;
 use crate::model::challenge::Token;
@@ -28,7 +28,7 @@ pub struct Observer {
 pub enum Observed {
     Gone,
     /// Nothing is to be done for so long.
-    AtRest(Duration),
+    Settled(Duration),
     /// Nothing is to be done but a check, now.
     Due,
     Whole(Arc<Domain>),
@@ -36,7 +36,7 @@ pub enum Observed {
 
 impl Observer {
     /// Observes an object: in the store, and live where the store keeps too little to decide from, unless
-    /// it was read a moment ago. One that was checked is not at rest: the check is to be decided on.
+    /// it was read a moment ago. One that was checked is not settled: the check is to be decided on.
     pub async fn observe(
         &self,
         key: &Key,
@@ -47,10 +47,10 @@ impl Observer {
         let Some(known) = cluster.stores.domains().get(key) else {
             return Ok(Observed::Gone);
         };
-        if !checked && let Some(rest) = self.at_rest(&known, cluster.clock.now()) {
-            return Ok(rest);
+        if !checked && let Some(settled) = self.settled(&known, cluster.clock.now()) {
+            return Ok(settled);
         }
-        if matches!(known.kept, Kept::Whole(_)) {
+        if matches!(known.status, StatusView::Whole(_)) {
             return Ok(Observed::Whole(known));
         }
         let same = |read: &Arc<Domain>| read.uid == known.uid && read.version == known.version;
@@ -61,9 +61,9 @@ impl Observer {
         Ok(live.map_or(Observed::Gone, Observed::Whole))
     }
 
-    /// What a domain at rest waits for; none where it must be read and decided on.
-    fn at_rest(&self, domain: &Domain, now: Timestamp) -> Option<Observed> {
-        let Kept::AtRest(rest) = &domain.kept else {
+    /// What a settled domain waits for; none where it must be read and decided on.
+    fn settled(&self, domain: &Domain, now: Timestamp) -> Option<Observed> {
+        let StatusView::Settled(settled) = &domain.status else {
             return None;
         };
         let stores = &self.mirror.cluster.stores;
@@ -72,14 +72,14 @@ impl Observer {
             let inherited = domains.is_inherited(&domain.key);
             // Its Event may not have been told.
             if domains.may_be_untold(&domain.key)
-                || inherited && rest.verified_within(lifecycle::RECENT, now)
+                || inherited && settled.verified_within(lifecycle::RECENT, now)
             {
                 return None;
             }
         }
         let held_by = seen_by(domain, stores.holding_of(domain).as_deref());
         let stays = !domain.deleting
-            && rest.lasts(now, &self.mirror.settings, held_by)
+            && settled.lasts(now, &self.mirror.settings, held_by)
             && self.approved_until(domain, now).is_none()
             && stores.organizations().exists(&domain.organization);
         let next_check = self.plan.next_check(domain, now).filter(|_| stays)?;
@@ -87,7 +87,7 @@ impl Observer {
             .domains_mut()
             .set_next_check(&domain.key, &domain.uid, Some(next_check));
         Some(if next_check > now {
-            Observed::AtRest(schedule::wait(now, next_check))
+            Observed::Settled(schedule::wait(now, next_check))
         } else {
             Observed::Due
         })
