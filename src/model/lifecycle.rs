@@ -19,7 +19,7 @@ pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
 use self::step::Step;
 use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
-use super::message::Words;
+use super::message::MessageContext;
 use super::name::DomainName;
 use super::policy::Refusal;
 use super::settings::Settings;
@@ -181,7 +181,7 @@ fn step<'a>(
         now: whole_second(now),
         settings,
         snapshot,
-        words: Words {
+        context: MessageContext {
             settings,
             name: accepted.as_ref().ok(),
             identity: snapshot.identity,

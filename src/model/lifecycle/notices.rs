@@ -135,7 +135,7 @@ fn is_held(step: &Step<'_>) -> bool {
 }
 
 pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {
-    let text = message::of(facts, &step.words);
+    let text = message::of(facts, &step.context);
     let mut notices = Vec::new();
     let verifies = facts.state == State::Verified && before.state != State::Verified;
     let mut tell = |reason, warning, message: &str, fact: String| {
@@ -188,7 +188,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
                 tell(facts.missing_reason(), true, &text, since);
             }
             (Some(missing), None) => {
-                let found = message::record_found(facts, &step.words);
+                let found = message::record_found(facts, &step.context);
                 tell(
                     Reason::RecordFound,
                     false,
@@ -227,7 +227,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
             about: About::VerifiedDomain,
             reason: Reason::HeldByApproval,
             warning: true,
-            message: message::held_by_approval(&step.words),
+            message: message::held_by_approval(&step.context),
             fact: token(facts),
             becomes_verified: false,
         });

@@ -12,7 +12,7 @@ use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::facts::{Facts, Issued, Pace, whole_second};
-use crate::model::message::Words;
+use crate::model::message::MessageContext;
 use crate::model::schedule;
 use crate::model::settings::Settings;
 use crate::model::verdict::{MismatchKind, Verdict};
@@ -28,7 +28,7 @@ pub(super) struct Step<'a> {
     pub now: Timestamp,
     pub settings: &'a Settings,
     pub snapshot: &'a Snapshot<'a>,
-    pub words: Words<'a>,
+    pub context: MessageContext<'a>,
     /// Whether a request waits for its answer.
     pub asked: bool,
     pub facts: Facts,
@@ -55,7 +55,7 @@ impl Step<'_> {
         let held_by = self.snapshot.held_by;
         let made = judgement;
         let judgement = self.heed(made);
-        if self.words.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
+        if self.context.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
         if self.facts.reason == Reason::NameRefused && !self.asked {
@@ -627,7 +627,7 @@ impl Step<'_> {
             &self.snapshot.status.conditions,
             self.snapshot.generation,
             self.now,
-            &self.words,
+            &self.context,
         );
         let grace_end = self
             .facts
@@ -668,7 +668,7 @@ impl Step<'_> {
             && self.facts.state != State::Failed
             && (self.facts.paused.is_none() || self.facts.state == State::Verified)
             && !super::stops_checks(self.snapshot)
-            && self.words.name.is_some();
+            && self.context.name.is_some();
         let period = self.facts.period(self.now, self.settings);
         let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
         let repeat = self
