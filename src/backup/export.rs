@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::read::path_of;
-use super::{END, End, FORMAT, HEADER, Header, Kind, words};
+use super::{END, End, FORMAT, HEADER, Header, Kind, describe};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::cluster::decode::{Extent, decode};
 use crate::cluster::objects::Objects;
@@ -24,7 +24,7 @@ use crate::model::terminal::{self, YamlError};
 /// Why an export did not end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    #[error("cannot read from the cluster: {}", words(.0))]
+    #[error("cannot read from the cluster: {}", describe(.0))]
     Cluster(#[from] kube::Error),
     #[error("cannot write the export: {0}")]
     Write(#[from] io::Error),

@@ -81,7 +81,7 @@ struct End {
 }
 
 /// What went wrong, in the API server's own words where it gave some.
-fn words(error: &kube::Error) -> String {
+fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),

@@ -72,7 +72,7 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
             .map(|answer| AskedServer {
                 server: shorten(&answer.server),
                 name: legible::text(&step.name, MAX_NAME_OCTETS),
-                answer: words(challenge, evidence, form, &answer.outcome),
+                answer: describe(challenge, evidence, form, &answer.outcome),
             })
             .collect();
         servers.sort();
@@ -145,8 +145,8 @@ fn check_verdict(verdict: Verdict) -> CheckVerdict {
     }
 }
 
-/// What an answer says, in words.
-fn words(
+/// Describes an answer.
+fn describe(
     challenge: &Challenge,
     evidence: &Evidence,
     form: RecordForm,
@@ -174,7 +174,7 @@ fn words(
                 .iter()
                 .map(|v| challenge.matches(form, v, evidence.time))
                 .collect();
-            let words = if matches.contains(&ValueMatch::Proves) {
+            let found = if matches.contains(&ValueMatch::Proves) {
                 "the wanted value"
             } else if matches.contains(&ValueMatch::Expired) {
                 "the wanted value, expired"
@@ -183,7 +183,7 @@ fn words(
             } else {
                 "no value of ours"
             };
-            with_aliases(words, aliases)
+            with_aliases(found, aliases)
         }
     }
 }
@@ -210,10 +210,10 @@ fn others(
     }
 }
 
-fn with_aliases(words: &str, aliases: &[String]) -> String {
+fn with_aliases(answer: &str, aliases: &[String]) -> String {
     match aliases.last() {
-        None => words.to_owned(),
-        Some(last) => shorten(&format!("{words} (CNAME to {last})")),
+        None => answer.to_owned(),
+        Some(last) => shorten(&format!("{answer} (CNAME to {last})")),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
-use super::text::{path, reason, status_of, words};
+use super::text::{path, reason, status_of, human_duration};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::organization_domain::{CheckVerdict, Strategy};
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
     let outcome = timeout(arguments.timeout.unsigned_abs(), outcome(access, arguments)).await;
-    let outcome = outcome.map_err(|_| Failure::NoOutcome(words(arguments.timeout)))?;
+    let outcome = outcome.map_err(|_| Failure::NoOutcome(human_duration(arguments.timeout)))?;
     tell(&outcome?)
 }
 
