@@ -31,7 +31,7 @@ use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::challenge::Token;
-use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
+use crate::model::lifecycle::{self, Decision, HeldBy, HoldingAction, Snapshot};
 use crate::model::{recall, schedule};
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
@@ -261,10 +261,10 @@ impl DomainReconciler {
             holding.is_some_and(|holding| holding.strategy == Strategy::Manual)
         };
         match &decision.holding {
-            Holding::Take(spec) => spec.strategy == Strategy::Manual,
-            Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
-            Holding::Release => by_hand_now(),
-            Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
+            HoldingAction::Take(spec) => spec.strategy == Strategy::Manual,
+            HoldingAction::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
+            HoldingAction::Release => by_hand_now(),
+            HoldingAction::Keep | HoldingAction::HandOver(_) | HoldingAction::ReleasePredecessor => false,
         }
     }
 

@@ -6,17 +6,17 @@ mod notices;
 mod overdue;
 mod settled;
 pub mod snapshot;
-mod step;
+mod transition;
 
 use jiff::Timestamp;
 
-pub use self::decision::{About, Decision, Holding, JudgedHolder, Judgement, Notice};
+pub use self::decision::{About, Decision, HoldingAction, JudgedHolder, Judgement, Notice};
 pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
 pub use self::settled::{Settled, same_but_for_texts};
 use self::snapshot::pause;
 pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
-use self::step::Step;
+use self::transition::Transition;
 use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
 use super::message::MessageContext;
@@ -145,16 +145,16 @@ pub fn decide(
     fresh_token: impl FnOnce() -> Token,
 ) -> Decision {
     let accepted = accept(snapshot, settings);
-    let mut step = step(now, settings, snapshot, &accepted);
-    let before = step.facts.clone();
-    step.run(judgement, fresh_token);
-    step.conclude(&before, next_check)
+    let mut transition = transition(now, settings, snapshot, &accepted);
+    let before = transition.facts.clone();
+    transition.run(judgement, fresh_token);
+    transition.conclude(&before, next_check)
 }
 
 /// What became so a moment ago, as the status says. Whoever wrote it may have ended before it told.
 #[must_use]
 pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
-    notices::recent(&step(now, settings, snapshot, &accept(snapshot, settings)))
+    notices::recent(&transition(now, settings, snapshot, &accept(snapshot, settings)))
 }
 
 /// What became so since these were the facts, in however many steps and whoever wrote them.
@@ -166,17 +166,17 @@ pub fn untold(
     told: &Facts,
 ) -> Vec<Notice> {
     let accepted = accept(snapshot, settings);
-    notices::untold(&step(now, settings, snapshot, &accepted), told)
+    notices::untold(&transition(now, settings, snapshot, &accepted), told)
 }
 
-fn step<'a>(
+fn transition<'a>(
     now: Timestamp,
     settings: &'a Settings,
     snapshot: &'a Snapshot<'a>,
     accepted: &'a Result<DomainName, String>,
-) -> Step<'a> {
+) -> Transition<'a> {
     let facts = read(now, snapshot);
-    Step {
+    Transition {
         clock: now,
         now: whole_second(now),
         settings,
@@ -189,7 +189,7 @@ fn step<'a>(
             refusal: accepted.as_ref().err().map(String::as_str),
         },
         asked: is_new_request(snapshot, &facts),
-        holding: Holding::Keep,
+        holding: HoldingAction::Keep,
         check_holder: false,
         restarted: false,
         repeat: None,

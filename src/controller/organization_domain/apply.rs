@@ -16,7 +16,7 @@ use crate::controller::checks::Checked;
 use crate::controller::mirror::Mirror;
 use crate::controller::orphan;
 use crate::controller::taking::{Names, Obstacle};
-use crate::model::lifecycle::{self, Decision, Holding};
+use crate::model::lifecycle::{self, Decision, HoldingAction};
 
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
@@ -50,20 +50,20 @@ impl Apply {
         // Until when what was found is as good as new.
         let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
         let obstacle = match &decision.holding {
-            Holding::Keep => None,
-            Holding::Release => self.not_yet_missing(domain).await?,
-            Holding::ReleasePredecessor => match cluster.stores.holding_of(domain) {
+            HoldingAction::Keep => None,
+            HoldingAction::Release => self.not_yet_missing(domain).await?,
+            HoldingAction::ReleasePredecessor => match cluster.stores.holding_of(domain) {
                 Some(holding) if orphan::release_if_gone(&self.mirror, &holding).await? => {
                     Some(Obstacle::Changed)
                 }
                 _ => None,
             },
-            Holding::Take(spec) if spec.strategy == Strategy::Manual => {
+            HoldingAction::Take(spec) if spec.strategy == Strategy::Manual => {
                 self.names.take(domain, spec, None).await?
             }
-            Holding::Take(spec) => self.names.take(domain, spec, Some(until)).await?,
-            Holding::Rewrite(spec) => self.names.rewrite(domain, spec).await?,
-            Holding::HandOver(spec) => {
+            HoldingAction::Take(spec) => self.names.take(domain, spec, Some(until)).await?,
+            HoldingAction::Rewrite(spec) => self.names.rewrite(domain, spec).await?,
+            HoldingAction::HandOver(spec) => {
                 let judged = checked.and_then(|checked| checked.holding.as_deref());
                 self.names.hand_over(domain, spec, judged, until).await?
             }
@@ -104,7 +104,7 @@ impl Apply {
         }
         // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
         self.announcer.publish(domain, decision.notices.clone());
-        if decision.holding == Holding::Release
+        if decision.holding == HoldingAction::Release
             && let Some(holding) = cluster.stores.held_by(domain)
         {
             match self.mirror.delete_holding(&holding).await {

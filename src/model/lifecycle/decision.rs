@@ -35,7 +35,7 @@ pub struct JudgedHolder {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub status: OrganizationDomainStatus,
-    pub holding: Holding,
+    pub holding: HoldingAction,
     pub notices: Vec<Notice>,
     /// Whether the holder should be checked at once: its record is missing.
     pub check_holder: bool,
@@ -47,7 +47,7 @@ pub struct Decision {
 
 /// What happens to the `VerifiedDomain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum HoldingAction {
     Keep,
     /// Create it before the status says so.
     Take(VerifiedDomainSpec),

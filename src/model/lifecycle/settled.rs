@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{HeldBy, Holding, Snapshot, decide, read};
+use super::{HeldBy, HoldingAction, Snapshot, decide, read};
 use crate::api::organization_domain::{OrganizationDomainStatus, State, Strategy};
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
@@ -61,7 +61,7 @@ impl Settled {
         let token = settled.token.clone();
         let decision =
             plain.then(|| decide(now, settings, &held, next_check, None, move || token))?;
-        (decision.holding == Holding::Keep
+        (decision.holding == HoldingAction::Keep
             && decision.notices.is_empty()
             && same_but_for_texts(&decision.status, snapshot.status))
         .then_some(settled)

@@ -278,15 +278,15 @@ impl Subject {
             self.tokens += 1;
         }
         self.held_by = match decision.holding {
-            Holding::Keep => self.held_by,
-            Holding::Take(ref spec) | Holding::Rewrite(ref spec) | Holding::HandOver(ref spec) => {
+            HoldingAction::Keep => self.held_by,
+            HoldingAction::Take(ref spec) | HoldingAction::Rewrite(ref spec) | HoldingAction::HandOver(ref spec) => {
                 HeldBy::Us {
                     since: self.now,
                     strategy: spec.strategy,
                     token_known: true,
                 }
             }
-            Holding::Release | Holding::ReleasePredecessor => HeldBy::Nobody,
+            HoldingAction::Release | HoldingAction::ReleasePredecessor => HeldBy::Nobody,
         };
     }
 

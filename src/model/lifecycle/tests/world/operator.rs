@@ -322,21 +322,21 @@ impl World {
     /// In the order in which a crash between two writes loses nothing.
     fn apply(&mut self, who: Who, seen: &Seen, decision: &Decision) -> Result<(), Obstacle> {
         match &decision.holding {
-            Holding::Keep => {}
-            Holding::Release => {
+            HoldingAction::Keep => {}
+            HoldingAction::Release => {
                 if !seen.organization && self.api.organizations[seen.object.n] {
                     self.refresh(who, Kind::Organizations);
                     return Err(Obstacle::Changed);
                 }
             }
-            Holding::ReleasePredecessor => {
+            HoldingAction::ReleasePredecessor => {
                 if let Some(held) = &seen.held
                     && self.release_if_gone(who, held)?
                 {
                     return Err(Obstacle::Changed);
                 }
             }
-            Holding::Take(spec) => {
+            HoldingAction::Take(spec) => {
                 // What the second one reads is as old as its view.
                 if who == Who::Leader {
                     self.look_again(who, seen)?;
@@ -351,7 +351,7 @@ impl World {
                     &self.dns,
                 );
             }
-            Holding::Rewrite(spec) => {
+            HoldingAction::Rewrite(spec) => {
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
                 self.same_object(who, seen)?;
                 self.write(who)?;
@@ -360,7 +360,7 @@ impl World {
                 self.watcher
                     .rewritten(held, seen.approved_until.is_some(), &self.api, &self.dns);
             }
-            Holding::HandOver(spec) => {
+            HoldingAction::HandOver(spec) => {
                 self.look_again(who, seen)?;
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
                 self.live_holder(held).ok_or(Obstacle::Changed)?;
@@ -377,7 +377,7 @@ impl World {
             }
         }
         self.apply_status(who, seen, &decision.status)?;
-        if decision.holding == Holding::Release
+        if decision.holding == HoldingAction::Release
             && let Some(held) = &seen.held
             && seen.object.uid == *held.spec.holder.uid
         {
@@ -498,10 +498,10 @@ fn by_hand(seen: &Seen, decision: &Decision) -> bool {
     let held = seen.held.as_ref();
     let by_hand_now = held.is_some_and(|held| held.spec.strategy == Strategy::Manual);
     match &decision.holding {
-        Holding::Take(spec) => spec.strategy == Strategy::Manual,
-        Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now,
-        Holding::Release => by_hand_now,
-        Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
+        HoldingAction::Take(spec) => spec.strategy == Strategy::Manual,
+        HoldingAction::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now,
+        HoldingAction::Release => by_hand_now,
+        HoldingAction::Keep | HoldingAction::HandOver(_) | HoldingAction::ReleasePredecessor => false,
     }
 }
 

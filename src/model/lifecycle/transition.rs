@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::counting;
-use super::decision::{Decision, Holding, Judgement};
+use super::decision::{Decision, HoldingAction, Judgement};
 use super::snapshot::{HeldBy, Snapshot, bounded, pause};
 use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
 use crate::api::reason::Reason;
@@ -22,7 +22,7 @@ const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);
 
 // Each is a fact of its own; together they make no state.
 #[allow(clippy::struct_excessive_bools)]
-pub(super) struct Step<'a> {
+pub(super) struct Transition<'a> {
     /// The time, and what a status says of it.
     pub clock: Timestamp,
     pub now: Timestamp,
@@ -32,7 +32,7 @@ pub(super) struct Step<'a> {
     /// Whether a request waits for its answer.
     pub asked: bool,
     pub facts: Facts,
-    pub holding: Holding,
+    pub holding: HoldingAction,
     pub check_holder: bool,
     /// Whether checks begin anew, at once.
     pub restarted: bool,
@@ -50,7 +50,7 @@ pub(super) enum Repeat {
     Unconfirmed,
 }
 
-impl Step<'_> {
+impl Transition<'_> {
     pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         let held_by = self.snapshot.held_by;
         let made = judgement;
@@ -73,7 +73,7 @@ impl Step<'_> {
                 strategy: Strategy::Dns,
                 ..
             } if self.lost_and_not_released() && self.snapshot.approved_until.is_none() => {
-                self.holding = Holding::Release;
+                self.holding = HoldingAction::Release;
             }
             HeldBy::Us {
                 since, strategy, ..
@@ -94,7 +94,7 @@ impl Step<'_> {
                     self.facts.last_proven = self.facts.last_proven.max(proven);
                     self.restarted = true;
                 }
-                self.holding = Holding::Rewrite(self.holding_of(strategy));
+                self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
             }
             HeldBy::Nobody if self.snapshot.approved_until.is_some() => {
                 if self.facts.challenge.is_none() {
@@ -102,7 +102,7 @@ impl Step<'_> {
                 }
                 self.handle_request();
                 self.become_verified(self.now, Strategy::Manual);
-                self.holding = Holding::Take(self.holding_of(Strategy::Manual));
+                self.holding = HoldingAction::Take(self.holding_of(Strategy::Manual));
             }
             HeldBy::Nobody | HeldBy::Predecessor | HeldBy::Another { .. } => {
                 self.unverified(judgement, fresh_token);
@@ -184,7 +184,7 @@ impl Step<'_> {
         judgement: Option<&Judgement>,
     ) {
         if self.lost_and_not_released() {
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
             return;
         }
         if reason == Reason::Deleting {
@@ -196,7 +196,7 @@ impl Step<'_> {
         let over = self.now >= schedule::add(paused, self.settings.grace);
         let given_up = self.facts.state == State::Pending && self.facts.reason == reason;
         if over && given_up {
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
             return;
         }
         if self.facts.state != State::Verified {
@@ -214,7 +214,7 @@ impl Step<'_> {
         self.facts.reason = reason;
         if over {
             self.become_pending(reason);
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
         } else if strategy == Strategy::Dns {
             self.judge_age(since);
         }
@@ -266,7 +266,7 @@ impl Step<'_> {
                     self.facts.reason = Reason::HeldByAnother;
                 }
                 if held_by == HeldBy::Predecessor {
-                    self.holding = Holding::ReleasePredecessor;
+                    self.holding = HoldingAction::ReleasePredecessor;
                 }
             }
         }
@@ -287,12 +287,12 @@ impl Step<'_> {
             Some(Verdict::Proven) => match self.snapshot.held_by {
                 HeldBy::Nobody => {
                     self.become_verified(self.now, Strategy::Dns);
-                    self.holding = Holding::Take(self.holding_of(Strategy::Dns));
+                    self.holding = HoldingAction::Take(self.holding_of(Strategy::Dns));
                     return;
                 }
                 HeldBy::Another { .. } if passes_on => {
                     self.become_verified(self.now, Strategy::Dns);
-                    self.holding = Holding::HandOver(self.holding_of(Strategy::Dns));
+                    self.holding = HoldingAction::HandOver(self.holding_of(Strategy::Dns));
                     return;
                 }
                 _ => Reason::HeldByAnother,
@@ -424,18 +424,18 @@ impl Step<'_> {
                 self.facts.strategy = Strategy::Dns;
                 self.facts.reason = Reason::Verified;
                 self.restarted = true;
-                self.holding = Holding::Rewrite(self.holding_of(Strategy::Dns));
+                self.holding = HoldingAction::Rewrite(self.holding_of(Strategy::Dns));
             }
             (Strategy::Manual, false) => {
                 self.become_pending(Reason::ApprovalEnded);
-                self.holding = Holding::Release;
+                self.holding = HoldingAction::Release;
                 return;
             }
             (Strategy::Dns, true) => {
                 let proven = self.facts.last_proven;
                 self.become_verified(since, Strategy::Manual);
                 self.facts.last_proven = proven;
-                self.holding = Holding::Rewrite(self.holding_of(Strategy::Manual));
+                self.holding = HoldingAction::Rewrite(self.holding_of(Strategy::Manual));
             }
             (Strategy::Manual, true)
                 if self.facts.state != State::Verified
@@ -494,7 +494,7 @@ impl Step<'_> {
                 self.facts.reason = Reason::Verified;
                 if lost {
                     self.fail(Reason::RecordLost);
-                    self.holding = Holding::Release;
+                    self.holding = HoldingAction::Release;
                 }
             }
             // While the record is missing, checks are close as it is.
@@ -526,7 +526,7 @@ impl Step<'_> {
     /// stands under a new one, and the record must change.
     fn replace_token(&mut self, strategy: Strategy, token: Token) {
         self.facts.challenge = Some(self.issued(token));
-        self.holding = Holding::Rewrite(self.holding_of(strategy));
+        self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
     }
 
     fn issued(&self, token: Token) -> Issued {
