@@ -72,7 +72,7 @@ impl Reconciler for DomainReconciler {
         }
         let again = outcome?;
         let cluster = &self.observer.mirror.cluster;
-        cluster.stores.domains_mut().forget_told(key);
+        cluster.stores.domains_mut().clear_announced(key);
         let again = self.give_back(key, again);
         let counts = cluster.stores.domains().counts();
         cluster.client.metrics.domains(counts);
@@ -99,8 +99,8 @@ impl DomainReconciler {
         // A request that meets a check costs no other one.
         let met = checked.is_some() || self.checks.is_asked(key);
         let mut throttle = Throttle::new(&self.limits, met);
-        if mirror.cluster.stores.domains().may_be_untold(key) {
-            // The look before this one failed: its write may be in the object and not yet in the store.
+        if mirror.cluster.stores.domains().may_be_unannounced(key) {
+            // The reconcile before this one failed: its write may be in the object and not yet in the store.
             whole = mirror.refresh(key).await?;
         }
         for _ in 0..ATTEMPTS {
@@ -137,7 +137,7 @@ impl DomainReconciler {
         }
         let now = mirror.cluster.clock.now();
         let mut snapshot = self.observer.snapshot(&domain, status, held_by, now);
-        self.announcer.publish_untold(&domain, now, &snapshot);
+        self.announcer.publish_unannounced(&domain, now, &snapshot);
         // What was found of an object that is gone says nothing of the one in its place.
         checked.take_if(|checked| checked.uid != domain.uid);
         let restored;

@@ -151,7 +151,7 @@ pub fn decide(
     transition.conclude(&before, next_check)
 }
 
-/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it told.
+/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it announced it.
 #[must_use]
 pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
     notices::recent(&transition(now, settings, snapshot, &accept(snapshot, settings)))
@@ -159,14 +159,14 @@ pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> V
 
 /// What became so since these were the facts, in however many steps and whoever wrote them.
 #[must_use]
-pub fn untold(
+pub fn unannounced(
     now: Timestamp,
     settings: &Settings,
     snapshot: &Snapshot<'_>,
-    told: &Facts,
+    announced: &Facts,
 ) -> Vec<Notice> {
     let accepted = accept(snapshot, settings);
-    notices::untold(&transition(now, settings, snapshot, &accepted), told)
+    notices::unannounced(&transition(now, settings, snapshot, &accepted), announced)
 }
 
 fn transition<'a>(

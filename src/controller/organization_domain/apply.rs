@@ -84,7 +84,7 @@ impl Apply {
                     let ours = cluster.scope.takes(written.metadata());
                     let organization = domain.organization.name();
                     let written = Domain::project_with(*written, &domain.stated, organization);
-                    cluster.stores.domains_mut().forget_told(&domain.key);
+                    cluster.stores.domains_mut().clear_announced(&domain.key);
                     self.mirror.update(written, ours);
                 }
                 Ok(Written::Nothing(applied)) => return Ok(applied),
@@ -102,7 +102,7 @@ impl Apply {
                 Err(error) => return Err(error),
             }
         }
-        // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
+        // Before the release: once the loss is in the status, a second try finds nothing new to announce.
         self.announcer.publish(domain, decision.notices.clone());
         if decision.holding == HoldingAction::Release
             && let Some(holding) = cluster.stores.held_by(domain)

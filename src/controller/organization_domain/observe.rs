@@ -24,7 +24,7 @@ pub struct Observer {
     pub plan: Plan,
 }
 
-/// What a first look at an object shows.
+/// What is observed of an object.
 pub enum Observed {
     Gone,
     /// Nothing is to be done for so long.
@@ -70,8 +70,8 @@ impl Observer {
         {
             let domains = stores.domains();
             let inherited = domains.is_inherited(&domain.key);
-            // Its Event may not have been told.
-            if domains.may_be_untold(&domain.key)
+            // Its Event may not have been published.
+            if domains.may_be_unannounced(&domain.key)
                 || inherited && settled.verified_within(lifecycle::RECENT, now)
             {
                 return None;

@@ -96,9 +96,9 @@ pub(super) fn recent(transition: &Transition<'_>) -> Vec<Notice> {
 }
 
 /// What became so since these were the facts.
-pub(super) fn untold(transition: &Transition<'_>, told: &Facts) -> Vec<Notice> {
+pub(super) fn unannounced(transition: &Transition<'_>, announced: &Facts) -> Vec<Notice> {
     let facts = &transition.facts;
-    let token_is_lost = facts.challenge.is_none() && told.challenge.is_some();
+    let token_is_lost = facts.challenge.is_none() && announced.challenge.is_some();
     let is_edited = match facts.state {
         State::Verified => token_is_lost || !is_held(transition),
         State::Pending => token_is_lost,
@@ -108,12 +108,12 @@ pub(super) fn untold(transition: &Transition<'_>, told: &Facts) -> Vec<Notice> {
         // No operator left it so; what becomes of it is decided next.
         return Vec::new();
     }
-    let had_nothing = told.state == State::Pending && told.challenge.is_none();
+    let had_nothing = announced.state == State::Pending && announced.challenge.is_none();
     if had_nothing && !is_a_beginning(facts.reason) {
         // Imported with all that it says, most of it old.
         return recent(transition);
     }
-    of(transition, facts, told)
+    of(transition, facts, announced)
 }
 
 /// Whether one decision can lead there from nothing.

@@ -505,11 +505,11 @@ impl Transition<'_> {
         }
     }
 
-    /// A proof soon after another is not told.
+    /// A proof soon after another is not written.
     fn is_recently_proven(&self) -> bool {
-        let soon = self.settings.untold_proofs();
-        let told = self.facts.last_proven;
-        told.is_some_and(|told| told <= self.now && self.now < schedule::add(told, soon))
+        let soon = self.settings.proof_write_interval();
+        let proven = self.facts.last_proven;
+        proven.is_some_and(|proven| proven <= self.now && self.now < schedule::add(proven, soon))
     }
 
     fn judge_age(&mut self, since: Timestamp) {
