@@ -36,7 +36,7 @@ pub enum ExportError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
     /// It does not fit the definitions of this version, and no import would take it.
-    Unreadable {
+    Invalid {
         kind: Kind,
         name: String,
         why: String,
@@ -190,10 +190,10 @@ where
         let typed = decode::<K>(object, Extent::Needed).0.map(|_| ());
         match typed.and_then(|()| decode::<DynamicObject>(object, Extent::Whole).0) {
             Ok(object) => see(object)?,
-            Err(unreadable) => left_out.push(LeftOut::Unreadable {
+            Err(invalid) => left_out.push(LeftOut::Invalid {
                 kind,
-                name: path_of(&unreadable.metadata),
-                why: unreadable.why,
+                name: path_of(&invalid.metadata),
+                why: invalid.why,
             }),
         }
         Ok(())

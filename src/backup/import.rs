@@ -27,7 +27,7 @@ use super::{Backup, Kind};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
 };
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::objects::Objects;
 
 /// Objects written at once.
@@ -399,7 +399,7 @@ fn bare(metadata: ObjectMeta) -> ObjectMeta {
     }
 }
 
-fn read<K>(found: Option<Decoded<K>>) -> Result<Option<K>, Box<Unreadable>> {
+fn read<K>(found: Option<Decoded<K>>) -> Result<Option<K>, Box<InvalidObject>> {
     found.map(|found| found.0).transpose()
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::read::path_of;
 use super::{Kind, describe};
 use crate::api::SUSPENDED;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::model::terminal::{self, line};
 
 /// As many as a person reads.
@@ -41,7 +41,7 @@ pub enum ImportError {
         path_of(&.0.metadata),
         .0.why
     )]
-    Unreadable(#[from] Box<Unreadable>),
+    Invalid(#[from] Box<InvalidObject>),
 }
 
 /// An import that did not end, and what it did until then.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::access::Access;
-use super::decode::{Decoded, Unreadable};
+use super::decode::{Decoded, InvalidObject};
 use super::error::ApiError;
 use super::events::Events;
 use super::gap::{Cause, Gap};
@@ -46,7 +46,7 @@ pub trait Handler: Send + Sync + 'static {
     fn applied(&self, object: Self::Kind, listed: bool);
 
     /// The object with this key exists and cannot be read as a whole.
-    fn invalid(&self, _key: Key, _object: &Unreadable) {}
+    fn invalid(&self, _key: Key, _object: &InvalidObject) {}
 
     /// The object with this key and, where it is known, this uid is gone.
     fn deleted(&self, key: &Key, uid: Option<&Uid>);
@@ -160,7 +160,7 @@ async fn run<H: Handler>(
         if invalid.len() != counted {
             watching
                 .metrics
-                .unreadable_objects(&kind, counted, invalid.len());
+                .invalid_objects(&kind, counted, invalid.len());
             counted = invalid.len();
         }
     }
@@ -210,10 +210,10 @@ fn apply<H: Handler>(
             invalid.remove(&key);
             handler.applied(object, listed);
         }
-        Err(unreadable) => {
+        Err(object) => {
             invalid.insert(key.clone());
-            handler.invalid(key, &unreadable);
-            invalid::report::<H::Kind>(&watching.events, *unreadable);
+            handler.invalid(key, &object);
+            invalid::report::<H::Kind>(&watching.events, *object);
         }
     }
 }

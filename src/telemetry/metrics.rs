@@ -151,7 +151,7 @@ pub struct Metrics {
     checks: Family<CheckLabels, Counter>,
     notices: Family<ReasonLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
-    unreadable: Family<KindLabel, Gauge>,
+    invalid: Family<KindLabel, Gauge>,
     unwritten: Gauge,
     domains: Family<StateLabel, Gauge>,
     leading: Family<LeaseLabel, Gauge>,
@@ -179,7 +179,7 @@ impl Metrics {
             checks: Family::default(),
             notices: Family::default(),
             watch_errors: Family::default(),
-            unreadable: Family::default(),
+            invalid: Family::default(),
             unwritten: Gauge::default(),
             domains: Family::default(),
             leading: Family::default(),
@@ -282,7 +282,7 @@ impl Metrics {
         registry.register(
             "freehold_unreadable_objects",
             "Objects that are there and cannot be read",
-            self.unreadable.clone(),
+            self.invalid.clone(),
         );
         registry.register(
             "freehold_unwritten_statuses",
@@ -430,9 +430,9 @@ impl Metrics {
     }
 
     /// How many objects one watch of a kind cannot read, after so many.
-    pub fn unreadable_objects(&self, kind: &str, before: usize, now: usize) {
+    pub fn invalid_objects(&self, kind: &str, before: usize, now: usize) {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        self.unreadable
+        self.invalid
             .get_or_create(&KindLabel {
                 kind: kind.to_owned(),
             })

@@ -12,7 +12,7 @@ use crate::api::organization_domain::{
     CheckVerdict, OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
 use crate::model::approval::Candidate;
@@ -72,18 +72,18 @@ impl Domain {
         stated: &str,
         organization: &str,
     ) -> Self {
-        let unreadable = match object.0 {
+        let invalid = match object.0 {
             Ok(object) => return Self::project(object),
-            Err(unreadable) => unreadable,
+            Err(invalid) => invalid,
         };
-        let Unreadable { metadata, .. } = &*unreadable;
-        let domain = unreadable.text(&["spec", "domain"]);
-        let reference = unreadable.text(&["spec", "organizationRef", "name"]);
+        let InvalidObject { metadata, .. } = &*invalid;
+        let domain = invalid.text(&["spec", "domain"]);
+        let reference = invalid.text(&["spec", "organizationRef", "name"]);
         Self::of(
             metadata,
             domain.as_deref().unwrap_or(stated),
             reference.as_deref().unwrap_or(organization),
-            unreadable.status(),
+            invalid.status(),
         )
     }
 
@@ -380,9 +380,9 @@ mod tests {
             let again = Domain::project_with(decoded(&object), "other.example", "other");
             prop_assert_eq!(&again, &before);
             *object.pointer_mut(field).unwrap() = odd;
-            let unreadable = decoded(&object);
-            prop_assert!(unreadable.0.is_err());
-            let after = Domain::project_with(unreadable, &before.stated, before.organization.name());
+            let invalid = decoded(&object);
+            prop_assert!(invalid.0.is_err());
+            let after = Domain::project_with(invalid, &before.stated, before.organization.name());
             prop_assert_eq!(after, before);
         }
     }

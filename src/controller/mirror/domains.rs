@@ -7,7 +7,7 @@ use kube::api::{GetParams, ListParams};
 
 use super::Mirror;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
@@ -44,7 +44,7 @@ impl watch::Handler for Handler {
         self.0.remember(domain, listed);
     }
 
-    fn invalid(&self, key: Key, object: &Unreadable) {
+    fn invalid(&self, key: Key, object: &InvalidObject) {
         let Some(known) = self.0.cluster.stores.domains().get(&key) else {
             return;
         };

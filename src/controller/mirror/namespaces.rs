@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::core::ObjectMeta;
 
 use super::Mirror;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
 use crate::cluster::watch;
@@ -35,7 +35,7 @@ impl watch::Handler for Handler {
         self.0.remember_namespace(&object.metadata);
     }
 
-    fn invalid(&self, _: Key, object: &Unreadable) {
+    fn invalid(&self, _: Key, object: &InvalidObject) {
         self.0.remember_namespace(&object.metadata);
     }
 

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::Mirror;
 use crate::api::organization::Organization;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
@@ -41,12 +41,12 @@ impl watch::Handler for Handler {
         self.0.enqueue_domains_of(key);
     }
 
-    fn invalid(&self, key: Key, _: &Unreadable) {
+    fn invalid(&self, key: Key, _: &InvalidObject) {
         self.0
             .cluster
             .stores
             .organizations_mut()
-            .insert_unreadable(key);
+            .insert_invalid(key);
     }
 
     fn listed(&self) {

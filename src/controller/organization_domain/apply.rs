@@ -154,7 +154,7 @@ impl Apply {
         cluster
             .stores
             .organizations_mut()
-            .insert_unreadable(organization);
+            .insert_invalid(organization);
         Ok(Some(Obstacle::Changed))
     }
 }
