@@ -66,7 +66,7 @@ impl Access {
     }
 
     /// Counts a refusal; any other answer of the API server ends the count.
-    pub fn heard<T>(&self, result: &Result<T, ApiError>) {
+    pub fn record<T>(&self, result: &Result<T, ApiError>) {
         match result {
             Err(error @ ApiError::Untrusted(_)) => self.refused(error),
             Err(error @ ApiError::Forbidden(_)) if self.purpose == Purpose::Lease => {
@@ -75,12 +75,12 @@ impl Access {
             Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => self.lock().last = None,
             // Nothing was sent.
             Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}
-            _ => self.let_in(),
+            _ => self.accepted(),
         }
     }
 
     /// The API server let this process in.
-    pub fn let_in(&self) {
+    pub fn accepted(&self) {
         let before = std::mem::take(&mut *self.lock());
         if before.time >= UNREADY_AFTER {
             tracing::info!("the API server lets this process in again");
@@ -152,10 +152,10 @@ mod tests {
     /// A call every two seconds, for so long.
     async fn hear(access: &Access, result: &Result<(), ApiError>, time: Duration) {
         for _ in 0..time.as_secs() / 2 {
-            access.heard(result);
+            access.record(result);
             advance(Duration::from_secs(2)).await;
         }
-        access.heard(result);
+        access.record(result);
     }
 
     async fn is_cut_off(access: &Access) -> bool {
@@ -196,7 +196,7 @@ mod tests {
             for _ in 0..3 {
                 hear(&access, &answer(401), 250 * SECOND).await;
                 assert!(!is_ready(&access));
-                access.heard(&answered);
+                access.record(&answered);
                 assert!(is_ready(&access));
             }
             assert!(!is_cut_off(&access).await, "{answered:?}");
@@ -225,7 +225,7 @@ mod tests {
     async fn refusals_far_apart_are_not_the_time_between_them() {
         let access = access(Purpose::Work);
         for _ in 0..4 {
-            access.heard(&answer(401));
+            access.record(&answer(401));
             advance(Duration::from_hours(1)).await;
         }
         assert!(!is_cut_off(&access).await);

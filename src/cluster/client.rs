@@ -59,7 +59,7 @@ impl Client {
             Err(_) => (Err(ApiError::TimedOut(self.deadline)), CallResult::Timeout),
         };
         self.metrics.api_calls(counted);
-        self.access.heard(&result);
+        self.access.record(&result);
         result
     }
 }

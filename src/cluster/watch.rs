@@ -125,7 +125,7 @@ async fn run<H: Handler>(
                     invalid.remove(&key);
                     handler.deleted(&key, None);
                 }
-                watching.access.let_in();
+                watching.access.accepted();
                 gap.ended();
                 handler.listed();
                 if let Some(synced) = synced.take() {
@@ -149,7 +149,7 @@ async fn run<H: Handler>(
                     tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
                 }
                 if let Some(error) = refusal(error) {
-                    watching.access.heard(&Err::<(), _>(error));
+                    watching.access.record(&Err::<(), _>(error));
                 }
                 if let Some(pause) = gap.goes_on(cause) {
                     tokio::time::sleep(pause).await;
