@@ -6,7 +6,7 @@ mod export;
 mod import;
 mod outcome;
 mod read;
-mod there;
+mod existing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
