@@ -79,9 +79,9 @@ impl Sight {
 }
 
 /// Why a Lease was not renewed.
-enum Obstacle {
+enum RenewalError {
     /// It is another's by now.
-    Taken,
+    Lost,
     Failed(ApiError),
 }
 
@@ -246,8 +246,8 @@ impl LeaderElector {
                 Ok(Ok(sent)) => {
                     self.until.send_replace(sent + RENEW_DEADLINE);
                 }
-                Ok(Err(Obstacle::Taken)) | Err(_) => return,
-                Ok(Err(Obstacle::Failed(error))) => {
+                Ok(Err(RenewalError::Lost)) | Err(_) => return,
+                Ok(Err(RenewalError::Failed(error))) => {
                     tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet");
                 }
             }
@@ -255,7 +255,7 @@ impl LeaderElector {
     }
 
     /// Returns when the renewal was sent.
-    async fn renew(&self, lease: &mut Lease) -> Result<Instant, Obstacle> {
+    async fn renew(&self, lease: &mut Lease) -> Result<Instant, RenewalError> {
         loop {
             let sent = Instant::now();
             let mut renewed = lease.clone();
@@ -269,27 +269,27 @@ impl LeaderElector {
                 // Our own, where a renewal was written and its answer lost, or something beside the
                 // holder changed.
                 Err(ApiError::Conflict) => *lease = self.own().await?,
-                Err(ApiError::NotFound) => return Err(Obstacle::Taken),
-                Err(error) => return Err(Obstacle::Failed(error)),
+                Err(ApiError::NotFound) => return Err(RenewalError::Lost),
+                Err(error) => return Err(RenewalError::Failed(error)),
             }
         }
     }
 
     /// The Lease as it is, if it is ours.
-    async fn own(&self) -> Result<Lease, Obstacle> {
+    async fn own(&self) -> Result<Lease, RenewalError> {
         match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => {
-                let lease = lease.0.map_err(|error| Obstacle::Failed(error.into()))?;
+                let lease = lease.0.map_err(|error| RenewalError::Failed(error.into()))?;
                 let spec = lease.spec.as_ref();
                 let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
                 if holder == Some(&self.identity) {
                     Ok(lease)
                 } else {
-                    Err(Obstacle::Taken)
+                    Err(RenewalError::Lost)
                 }
             }
-            Err(ApiError::NotFound) => Err(Obstacle::Taken),
-            Err(error) => Err(Obstacle::Failed(error)),
+            Err(ApiError::NotFound) => Err(RenewalError::Lost),
+            Err(error) => Err(RenewalError::Failed(error)),
         }
     }
 

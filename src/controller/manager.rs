@@ -20,7 +20,7 @@ use super::organization::OrganizationReconciler;
 use super::organization_domain::{Apply, Checker, DomainReconciler, Limits, Observer, Plan};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
-use super::taking::Names;
+use super::holding_writer::HoldingWriter;
 use crate::cluster::Cluster;
 use crate::cluster::access::{Access, CutOff, Purpose};
 use crate::cluster::client::Client;
@@ -201,7 +201,7 @@ impl Operator {
             plan,
         };
         let checks = Arc::new(Checks::new(Arc::clone(&queues)));
-        let names = Arc::new(Names::new(Arc::clone(&mirror)));
+        let holding_writer = Arc::new(HoldingWriter::new(Arc::clone(&mirror)));
         let announcer = Arc::new(Announcer {
             cluster: Arc::clone(&cluster),
             events,
@@ -215,16 +215,16 @@ impl Operator {
                 limits: Limits::new(config.max_pending),
                 apply: Apply {
                     mirror: Arc::clone(&mirror),
-                    names: Arc::clone(&names),
+                    holding_writer: Arc::clone(&holding_writer),
                     announcer: Arc::clone(&announcer),
                 },
                 announcer,
-                names: Arc::clone(&names),
+                holding_writer: Arc::clone(&holding_writer),
             }),
             checker: Arc::new(Checker {
                 observer,
                 checks,
-                names,
+                holding_writer,
                 gatherer: config.gatherer,
             }),
             organizations: Arc::new(OrganizationReconciler {

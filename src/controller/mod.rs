@@ -12,7 +12,7 @@ mod organization;
 mod organization_domain;
 mod orphan;
 mod queues;
-mod taking;
+mod holding_writer;
 
 pub use gatherer::ThreadedGatherer;
 pub use manager::{Config, Operator, OperatorError};

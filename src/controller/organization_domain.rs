@@ -24,7 +24,7 @@ use self::throttle::Throttle;
 use self::token::fresh_token;
 use super::announcer::Announcer;
 use super::checks::{Checked, Checks, RecalledToken};
-use super::taking::Names;
+use super::holding_writer::HoldingWriter;
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::error::ApiError;
@@ -51,7 +51,7 @@ pub struct DomainReconciler {
     pub limits: Limits,
     pub apply: Apply,
     pub announcer: Arc<Announcer>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
 }
 
 impl Reconciler for DomainReconciler {
@@ -302,7 +302,7 @@ impl DomainReconciler {
             self.observer.plan.due_now(&holder.key, &holder.uid);
             mirror.queues.domains.add(holder.key.clone());
         } else if !cluster.scope.shard.is_whole() && cluster.scope.watches(holder.key.namespace()) {
-            match self.names.live_holder(&holding).await {
+            match self.holding_writer.live_holder(&holding).await {
                 Ok(Some(live)) => mirror.borrow(live, now),
                 Ok(None) => {}
                 // Its own check comes.

@@ -15,7 +15,7 @@ use crate::controller::announcer::Announcer;
 use crate::controller::checks::Checked;
 use crate::controller::mirror::Mirror;
 use crate::controller::orphan;
-use crate::controller::taking::{Names, Obstacle};
+use crate::controller::holding_writer::{HoldingWriter, Obstacle};
 use crate::model::lifecycle::{self, Decision, HoldingAction};
 
 /// A name is taken on evidence no older than this.
@@ -32,7 +32,7 @@ pub enum Applied {
 /// Carries decisions out.
 pub struct Apply {
     pub mirror: Arc<Mirror>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
     pub announcer: Arc<Announcer>,
 }
 
@@ -59,13 +59,13 @@ impl Apply {
                 _ => None,
             },
             HoldingAction::Take(spec) if spec.strategy == Strategy::Manual => {
-                self.names.take(domain, spec, None).await?
+                self.holding_writer.take(domain, spec, None).await?
             }
-            HoldingAction::Take(spec) => self.names.take(domain, spec, Some(until)).await?,
-            HoldingAction::Rewrite(spec) => self.names.rewrite(domain, spec).await?,
+            HoldingAction::Take(spec) => self.holding_writer.take(domain, spec, Some(until)).await?,
+            HoldingAction::Rewrite(spec) => self.holding_writer.rewrite(domain, spec).await?,
             HoldingAction::HandOver(spec) => {
                 let judged = checked.and_then(|checked| checked.holding.as_deref());
-                self.names.hand_over(domain, spec, judged, until).await?
+                self.holding_writer.hand_over(domain, spec, judged, until).await?
             }
         };
         match obstacle {

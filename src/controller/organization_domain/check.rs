@@ -14,7 +14,7 @@ use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::checks::{Checked, Checks};
 use crate::controller::gatherer::ThreadedGatherer;
-use crate::controller::taking::Names;
+use crate::controller::holding_writer::HoldingWriter;
 use crate::dns::Asker;
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
@@ -29,7 +29,7 @@ use crate::workqueue::worker::back;
 pub struct Checker {
     pub observer: Observer,
     pub checks: Arc<Checks>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
     pub gatherer: ThreadedGatherer,
 }
 
@@ -222,7 +222,7 @@ impl Checker {
         challenge: &Challenge,
         evidence: &Evidence,
     ) -> Result<Option<JudgedHolder>, ApiError> {
-        let Some(holder) = self.names.live_holder(holding).await? else {
+        let Some(holder) = self.holding_writer.live_holder(holding).await? else {
             return Ok(None);
         };
         let (Some(token), StatusView::Whole(status)) = (holder.token(), &holder.status) else {
