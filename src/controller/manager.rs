@@ -17,7 +17,7 @@ use super::domain_approval::ApprovalReconciler;
 use super::gatherer::ThreadedGatherer;
 use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{Apply, Checker, DomainReconciler, Limits, Observer, Plan};
+use super::organization_domain::{Apply, Checker, DomainReconciler, TenantLimits, Observer, Plan};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
 use super::holding_writer::HoldingWriter;
@@ -212,7 +212,7 @@ impl Operator {
             domains: Arc::new(DomainReconciler {
                 observer: observer.clone(),
                 checks: Arc::clone(&checks),
-                limits: Limits::new(config.max_pending),
+                limits: TenantLimits::new(config.max_pending),
                 apply: Apply {
                     mirror: Arc::clone(&mirror),
                     holding_writer: Arc::clone(&holding_writer),

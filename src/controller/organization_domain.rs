@@ -19,11 +19,11 @@ pub use self::check::Checker;
 pub use self::next_check::Plan;
 pub use self::observe::Observer;
 use self::observe::{Observed, seen_with};
-pub use self::throttle::Limits;
+pub use self::throttle::TenantLimits;
 use self::throttle::Throttle;
 use self::token::fresh_token;
 use super::announcer::Announcer;
-use super::checks::{Checked, Checks, RecalledToken};
+use super::checks::{Checked, Checks, RecoveryResult};
 use super::holding_writer::HoldingWriter;
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
@@ -32,7 +32,7 @@ use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, Decision, HeldBy, HoldingAction, Snapshot};
-use crate::model::{recall, schedule};
+use crate::model::{token_recovery, schedule};
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
 use crate::workqueue::worker::Reconciler;
@@ -48,7 +48,7 @@ const ORDER: SignedDuration = SignedDuration::from_secs(3);
 pub struct DomainReconciler {
     pub observer: Observer,
     pub checks: Arc<Checks>,
-    pub limits: Limits,
+    pub limits: TenantLimits,
     pub apply: Apply,
     pub announcer: Arc<Announcer>,
     pub holding_writer: Arc<HoldingWriter>,
@@ -96,9 +96,9 @@ impl DomainReconciler {
         let mirror = &self.observer.mirror;
         // As the check read it. What changed since is read again.
         let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
-        // A request that meets a check costs no other one.
-        let met = checked.is_some() || self.checks.is_asked(key);
-        let mut throttle = Throttle::new(&self.limits, met);
+        // A request that a check already answers costs no other one.
+        let is_answered = checked.is_some() || self.checks.is_asked(key);
+        let mut throttle = Throttle::new(&self.limits, is_answered);
         if mirror.cluster.stores.domains().may_be_unannounced(key) {
             // The reconcile before this one failed: its write may be in the object and not yet in the store.
             whole = mirror.refresh(key).await?;
@@ -141,11 +141,11 @@ impl DomainReconciler {
         // What was found of an object that is gone says nothing of the one in its place.
         checked.take_if(|checked| checked.uid != domain.uid);
         let restored;
-        match self.recall(&domain, &snapshot, checked) {
-            Recall::NotLost => {}
-            Recall::Ask => return Ok(self.ask_for_token(&domain)),
-            Recall::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
-            Recall::Restored(status, held_by) => {
+        match self.recover_token(&domain, &snapshot, checked) {
+            TokenRecovery::NotLost => {}
+            TokenRecovery::Ask => return Ok(self.ask_for_token(&domain)),
+            TokenRecovery::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
+            TokenRecovery::Restored(status, held_by) => {
                 restored = status;
                 snapshot = Snapshot {
                     status: &restored,
@@ -154,7 +154,7 @@ impl DomainReconciler {
                 };
             }
         }
-        mirror.forget_recall(key);
+        mirror.forget_token_recovery(key);
         if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Attempt::Done(Some(Duration::from_secs(1))));
         }
@@ -178,7 +178,7 @@ impl DomainReconciler {
             &snapshot,
             next_check,
             checked.as_ref().map(|checked| &checked.judgement),
-            issue(recalled(checked.as_ref()))?,
+            issue(recovery_of(checked.as_ref()))?,
         );
         if self.by_hand(&domain, &decision)
             && mirror.approved_until_live(&domain, now).await? != snapshot.approved_until
@@ -212,11 +212,11 @@ impl DomainReconciler {
         Attempt::Done(again)
     }
 
-    /// Asks for a look at the DNS for a token that was lost, or says how long that waits: until the DNS may
+    /// Asks for a check of the DNS for a token that was lost, or says how long that waits: until the DNS may
     /// know more, and until a token could be issued in its place.
     fn ask_for_token(&self, domain: &Domain) -> Attempt {
         let stores = &self.observer.mirror.cluster.stores;
-        let after_failure = stores.recalls().wait(&domain.key, &domain.uid);
+        let after_failure = stores.token_recoveries().wait(&domain.key, &domain.uid);
         match after_failure.or_else(|| self.limits.wait_for_token(domain)) {
             None => self.ask_for_check(&domain.key, None),
             wait => Attempt::Done(wait),
@@ -224,24 +224,24 @@ impl DomainReconciler {
     }
 
     /// Where the status of a holder lost its token: whether its record has it still.
-    fn recall(
+    fn recover_token(
         &self,
         domain: &Domain,
         snapshot: &Snapshot<'_>,
         checked: &mut Option<Checked>,
-    ) -> Recall {
+    ) -> TokenRecovery {
         let Some((holding, _)) = self.observer.lost_token(domain, snapshot) else {
-            return Recall::NotLost;
+            return TokenRecovery::NotLost;
         };
-        match recalled(checked.as_ref()) {
-            None => Recall::Ask,
-            Some(RecalledToken::Unknown) => {
+        match recovery_of(checked.as_ref()) {
+            None => TokenRecovery::Ask,
+            Some(RecoveryResult::Unknown) => {
                 *checked = None;
-                let mut recalls = self.observer.mirror.cluster.stores.recalls_mut();
-                Recall::Wait(recalls.failed(&domain.key, &domain.uid))
+                let mut token_recoveries = self.observer.mirror.cluster.stores.token_recoveries_mut();
+                TokenRecovery::Wait(token_recoveries.failed(&domain.key, &domain.uid))
             }
-            Some(RecalledToken::Published(token)) => Recall::Restored(
-                Box::new(recall::restored(
+            Some(RecoveryResult::Published(token)) => TokenRecovery::Restored(
+                Box::new(token_recovery::restored(
                     snapshot.status,
                     token,
                     domain.identity(),
@@ -250,7 +250,7 @@ impl DomainReconciler {
                 seen_with(domain, &holding, Some(token)),
             ),
             // A new one is issued.
-            Some(RecalledToken::Replaced(_)) => Recall::NotLost,
+            Some(RecoveryResult::Replaced(_)) => TokenRecovery::NotLost,
         }
     }
 
@@ -268,7 +268,7 @@ impl DomainReconciler {
         }
     }
 
-    /// After a decision was written: when to look again.
+    /// After a decision was written: when to requeue.
     async fn conclude(
         &self,
         domain: &Domain,
@@ -338,7 +338,7 @@ impl DomainReconciler {
 }
 
 /// What became of a token that the status lost.
-enum Recall {
+enum TokenRecovery {
     NotLost,
     /// It is to be looked for.
     Ask,
@@ -348,8 +348,8 @@ enum Recall {
     Restored(Box<OrganizationDomainStatus>, HeldBy),
 }
 
-fn recalled(checked: Option<&Checked>) -> Option<&RecalledToken> {
-    checked?.recalled.as_ref()
+fn recovery_of(checked: Option<&Checked>) -> Option<&RecoveryResult> {
+    checked?.recovery.as_ref()
 }
 
 /// Whether the object's request was made after the check was asked for.
@@ -364,10 +364,10 @@ fn may_come(domain: &Domain, now: Timestamp) -> bool {
 }
 
 /// The token to issue where one is issued: that which was looked for already, or one in reserve.
-fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, ApiError> {
-    let token = match recalled {
-        Some(RecalledToken::Replaced(token)) => token.clone(),
-        Some(RecalledToken::Published(_) | RecalledToken::Unknown) | None => fresh_token()?,
+fn issue(recovery: Option<&RecoveryResult>) -> Result<impl FnOnce() -> Token, ApiError> {
+    let token = match recovery {
+        Some(RecoveryResult::Replaced(token)) => token.clone(),
+        Some(RecoveryResult::Published(_) | RecoveryResult::Unknown) | None => fresh_token()?,
     };
     Ok(move || token)
 }

@@ -12,7 +12,7 @@ pub mod message;
 pub mod name;
 pub mod policy;
 pub mod provider;
-pub mod recall;
+pub mod token_recovery;
 pub mod report;
 pub mod schedule;
 pub mod service;

@@ -205,13 +205,13 @@ impl Mirror {
     /// What is kept of an object beside the store.
     fn forget_kept(&self, key: &Key) {
         self.forget_unwritten(key);
-        self.forget_recall(key);
+        self.forget_token_recovery(key);
     }
 
     /// The token was found or replaced, or the object is gone.
-    pub fn forget_recall(&self, key: &Key) {
-        if self.cluster.stores.recalls().has(key) {
-            self.cluster.stores.recalls_mut().forget(key);
+    pub fn forget_token_recovery(&self, key: &Key) {
+        if self.cluster.stores.token_recoveries().has(key) {
+            self.cluster.stores.token_recoveries_mut().forget(key);
         }
     }
 

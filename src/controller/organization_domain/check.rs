@@ -21,7 +21,7 @@ use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
 use crate::model::verdict::Verdict;
-use crate::model::{provider, recall, report, verdict};
+use crate::model::{provider, token_recovery, report, verdict};
 use crate::telemetry::metrics::{Controller, ReconcileResult};
 use crate::workqueue::worker::back;
 
@@ -120,7 +120,7 @@ impl Checker {
         }
         let snapshot = self.observer.snapshot(&domain, status, held_by, now);
         if let Some((holding, name)) = self.observer.lost_token(&domain, &snapshot) {
-            return self.recall_token(&domain, name, &holding).await.map(Some);
+            return self.recover_token(&domain, name, &holding).await.map(Some);
         }
         // It was due when it was asked for.
         let due = lifecycle::due(now, &self.observer.mirror.settings, &snapshot, Some(now));
@@ -152,7 +152,7 @@ impl Checker {
     }
 
     /// Looks for the token that the holding has the hash of.
-    async fn recall_token(
+    async fn recover_token(
         &self,
         domain: &Arc<Domain>,
         name: DomainName,
@@ -166,12 +166,12 @@ impl Checker {
         };
         let evidence = self.gather(domain, &challenge).await;
         let holder = holding.spec().holder;
-        let published = recall::token(&challenge.service, &evidence, &holder);
+        let published = token_recovery::token(&challenge.service, &evidence, &holder);
         if let Some(token) = &published {
             challenge.token = token.clone();
         }
         let checked = self.judge(domain, &challenge, evidence, begun).await?;
-        Ok(checked.recalling(published))
+        Ok(checked.with_recovery(published))
     }
 
     async fn judge(
@@ -202,7 +202,7 @@ impl Checker {
             requested: domain.requested.clone(),
             begun,
             holding,
-            recalled: None,
+            recovery: None,
             judgement: Judgement {
                 verdict: judged.verdict,
                 weight: judged.weight,

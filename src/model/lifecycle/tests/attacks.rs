@@ -5,7 +5,7 @@ use crate::model::challenge::{FORMS, RecordForm};
 use crate::model::evidence::{
     Evidence, Lookup, Outcome, Security, ServerAnswer, Source, Step as Asked,
 };
-use crate::model::recall;
+use crate::model::token_recovery;
 
 fn negative(weight: Weight) -> JudgedHolder {
     JudgedHolder {
@@ -264,11 +264,11 @@ fn a_removed_status_gets_its_token_back_from_the_record() {
         assert_eq!(name, DomainName::parse("acme.com").ok());
         let value = challenge_of(token(1)).value(form);
         let found = published(&["token=other".into(), value]);
-        let found = recall::token(&subject.settings.service, &found, &holder).unwrap();
+        let found = token_recovery::token(&subject.settings.service, &found, &holder).unwrap();
         assert_eq!(found, token(1));
         let identity = subject.snapshot().identity;
         let issued_for = identity.issued_for();
-        subject.status = recall::restored(&subject.status, &found, identity, start());
+        subject.status = token_recovery::restored(&subject.status, &found, identity, start());
         let restored = subject.status.challenge.as_ref().unwrap();
         assert_eq!(restored.issued_for, issued_for);
         subject.held_by = us(start());
@@ -299,7 +299,7 @@ fn no_record_makes_a_token_of_its_own() {
         // Another install's word.
         vec![apex.replacen("freehold", "other", 1)],
     ] {
-        let found = recall::token(&service, &published(&values), &holder);
+        let found = token_recovery::token(&service, &published(&values), &holder);
         assert_eq!(found, None, "{values:?}");
     }
     // Each form at its own name alone, and never what a wildcard answers.
@@ -311,7 +311,7 @@ fn no_record_makes_a_token_of_its_own() {
         values: vec![underscore.into(), apex.into()],
     });
     for evidence in [evidence_of_apex, wildcard] {
-        assert_eq!(recall::token(&service, &evidence, &holder), None);
+        assert_eq!(token_recovery::token(&service, &evidence, &holder), None);
     }
 }
 
