@@ -39,8 +39,8 @@ pub enum InFlightLimit {
 /// Keys that are due.
 #[derive(Debug)]
 pub struct FairQueue<K> {
-    pending: Namespaces<K>,
-    held: Namespaces<K>,
+    pending: NamespaceFlows<K>,
+    held: NamespaceFlows<K>,
     turn: u64,
     in_flight: HashMap<Arc<str>, usize>,
     total_in_flight: usize,
@@ -51,8 +51,8 @@ impl<K> FairQueue<K> {
     #[must_use]
     pub fn new(limit: InFlightLimit) -> Self {
         Self {
-            pending: Namespaces::default(),
-            held: Namespaces::default(),
+            pending: NamespaceFlows::default(),
+            held: NamespaceFlows::default(),
             turn: 0,
             in_flight: HashMap::new(),
             total_in_flight: 0,
@@ -119,20 +119,20 @@ impl<K> FairQueue<K> {
 
 /// Namespaces by turns.
 #[derive(Debug)]
-struct Namespaces<K> {
+struct NamespaceFlows<K> {
     ring: VecDeque<Arc<str>>,
-    organizations: HashMap<Arc<str>, Organizations<K>>,
+    organizations: HashMap<Arc<str>, OrganizationFlows<K>>,
     len: usize,
 }
 
 /// Organizations by turns.
 #[derive(Debug)]
-struct Organizations<K> {
+struct OrganizationFlows<K> {
     ring: VecDeque<Arc<str>>,
     queues: HashMap<Arc<str>, VecDeque<K>>,
 }
 
-impl<K> Default for Namespaces<K> {
+impl<K> Default for NamespaceFlows<K> {
     fn default() -> Self {
         Self {
             ring: VecDeque::new(),
@@ -142,7 +142,7 @@ impl<K> Default for Namespaces<K> {
     }
 }
 
-impl<K> Namespaces<K> {
+impl<K> NamespaceFlows<K> {
     fn push(&mut self, key: K, flow: Flow) {
         self.len += 1;
         let organizations = self
@@ -150,7 +150,7 @@ impl<K> Namespaces<K> {
             .entry(Arc::clone(&flow.namespace))
             .or_insert_with(|| {
                 self.ring.push_back(flow.namespace);
-                Organizations {
+                OrganizationFlows {
                     ring: VecDeque::new(),
                     queues: HashMap::new(),
                 }
@@ -181,7 +181,7 @@ impl<K> Namespaces<K> {
     }
 }
 
-impl<K> Organizations<K> {
+impl<K> OrganizationFlows<K> {
     fn pop(&mut self) -> Option<K> {
         let organization = self.ring.pop_front()?;
         let queue = self.queues.get_mut(&organization)?;
