@@ -382,7 +382,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::RecordForm;
-    use crate::model::evidence::{Place, Security, ServerAnswer, Source, Stray};
+    use crate::model::evidence::{Misplacement, Security, ServerAnswer, Source, Stray};
 
     fn step(outcomes: &[Outcome]) -> Step {
         Step {
@@ -427,7 +427,7 @@ mod tests {
         let whole = || evidence(&[found()]);
         let mut stray = whole();
         stray.strays.push(Stray {
-            place: Place::ParentDomain(RecordForm::Apex),
+            place: Misplacement::ParentDomain(RecordForm::Apex),
             step: step(&[failed()]),
         });
         let mut stopped = whole();

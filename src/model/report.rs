@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Outcome, Place, Security, Step};
+use super::evidence::{Evidence, Outcome, Misplacement, Security, Step};
 use super::hint;
 use super::legible;
 use super::name::MAX_NAME_OCTETS;
@@ -87,7 +87,7 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
         sections.push(steps.flat_map(|step| listed(lookup.form, step)).collect());
     }
     let strays = evidence.strays.iter().flat_map(|stray| {
-        let (Place::ZoneAppended(form) | Place::ParentDomain(form)) = stray.place;
+        let (Misplacement::ZoneAppended(form) | Misplacement::ParentDomain(form)) = stray.place;
         listed(form, &stray.step)
     });
     sections.push(strays.collect());
@@ -333,8 +333,8 @@ mod tests {
             ),
         ];
         evidence.strays = vec![
-            stray(Place::ZoneAppended(RecordForm::Underscore), "b.b"),
-            stray(Place::ParentDomain(RecordForm::Apex), "a"),
+            stray(Misplacement::ZoneAppended(RecordForm::Underscore), "b.b"),
+            stray(Misplacement::ParentDomain(RecordForm::Apex), "a"),
         ];
         evidence.unreached = Some(Unreached {
             zone: ".".to_owned(),
