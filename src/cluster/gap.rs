@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::runtime::watcher;
 use tokio::time::Instant;
 
-use super::access::UNREADY_AFTER;
+use super::access_monitor::UNREADY_AFTER;
 use crate::api::OrganizationDomain;
 use crate::telemetry::readiness::{NotReady, Readiness};
 

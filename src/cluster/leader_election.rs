@@ -17,7 +17,7 @@ use rand::RngExt;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
-use super::access::{Access, CutOff, Purpose};
+use super::access_monitor::{AccessMonitor, CutOff, Purpose};
 use super::client::Client;
 use super::error::ApiError;
 use super::leadership::Leadership;
@@ -106,7 +106,7 @@ impl LeaderElector {
                 metrics,
                 deadline: CALL_DEADLINE,
                 leadership: None,
-                access: Arc::new(Access::new(Purpose::Lease, readiness)),
+                access_monitor: Arc::new(AccessMonitor::new(Purpose::Lease, readiness)),
             },
             name,
             until: Sender::new(Instant::now()),
@@ -131,7 +131,7 @@ impl LeaderElector {
         self.client.metrics.leads(&self.name, false);
         let mut lease = tokio::select! {
             taken = self.take() => taken,
-            why = self.client.access.cut_off() => return Err(ElectionError::from(why).into()),
+            why = self.client.access_monitor.cut_off() => return Err(ElectionError::from(why).into()),
             _ = stop.wait_for(|stop| *stop) => {
                 self.release().await;
                 return Ok(());
@@ -342,7 +342,7 @@ mod tests {
         let ended = timeout(Duration::from_mins(20), async {
             tokio::select! {
                 _ = elector.take() => panic!("nobody gave it the Lease"),
-                why = elector.client.access.cut_off() => why.0,
+                why = elector.client.access_monitor.cut_off() => why.0,
             }
         });
         (ended.await.ok(), readiness.reasons())

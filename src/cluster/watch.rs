@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::access::Access;
+use super::access_monitor::AccessMonitor;
 use super::decode::{Decoded, InvalidObject};
 use super::error::ApiError;
 use super::events::Events;
@@ -65,7 +65,7 @@ pub struct Watching {
     pub client: kube::Client,
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
-    pub access: Arc<Access>,
+    pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
     pub definitions: Arc<Definitions>,
 }
@@ -125,7 +125,7 @@ async fn run<H: Handler>(
                     invalid.remove(&key);
                     handler.deleted(&key, None);
                 }
-                watching.access.accepted();
+                watching.access_monitor.accepted();
                 gap.ended();
                 handler.listed();
                 if let Some(synced) = synced.take() {
@@ -149,7 +149,7 @@ async fn run<H: Handler>(
                     tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
                 }
                 if let Some(error) = refusal(error) {
-                    watching.access.record(&Err::<(), _>(error));
+                    watching.access_monitor.record(&Err::<(), _>(error));
                 }
                 if let Some(pause) = gap.goes_on(cause) {
                     tokio::time::sleep(pause).await;

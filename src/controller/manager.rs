@@ -17,12 +17,12 @@ use super::domain_approval::ApprovalReconciler;
 use super::gatherer::ThreadedGatherer;
 use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{Apply, Checker, DomainReconciler, TenantLimits, Observer, Plan};
+use super::organization_domain::{Applier, Checker, DomainReconciler, TenantLimits, Observer, Plan};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
 use super::holding_writer::HoldingWriter;
 use crate::cluster::Cluster;
-use crate::cluster::access::{Access, CutOff, Purpose};
+use crate::cluster::access_monitor::{AccessMonitor, CutOff, Purpose};
 use crate::cluster::client::Client;
 use crate::cluster::clock::{self, Clock};
 use crate::cluster::events::Events;
@@ -94,14 +94,14 @@ impl Operator {
     /// Where a loop ends by itself, the Lease is lost, or the API server refuses this process for minutes.
     pub async fn run(mut config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let election = config.election.take();
-        let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
+        let access_monitor = Arc::new(AccessMonitor::new(Purpose::Work, Arc::clone(&config.readiness)));
         let readiness = Arc::clone(&config.readiness);
         let client = Client {
             api: config.client.clone(),
             metrics: Arc::clone(&config.metrics),
             deadline: config.api_timeout,
             leadership: election.as_ref().map(LeaderElector::leadership),
-            access: Arc::clone(&access),
+            access_monitor: Arc::clone(&access_monitor),
         };
         let (events, publisher) = Events::new(client.clone(), config.instance.clone());
         let events = Arc::new(events);
@@ -109,7 +109,7 @@ impl Operator {
             client: config.watch_client.clone(),
             metrics: Arc::clone(&config.metrics),
             readiness: Arc::clone(&readiness),
-            access: Arc::clone(&access),
+            access_monitor: Arc::clone(&access_monitor),
             events: Arc::clone(&events),
             definitions: Arc::default(),
         };
@@ -128,7 +128,7 @@ impl Operator {
             () = &mut synced => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = watches.join_next() => return Err(ended_early(ended)),
-            why = access.cut_off() => return Err(why.into()),
+            why = access_monitor.cut_off() => return Err(why.into()),
         }
         readiness.clear(&NotReady::Phase);
         tracing::info!("all stores are filled");
@@ -143,7 +143,7 @@ impl Operator {
         let outcome = tokio::select! {
             outcome = working => outcome,
             Some(ended) = watches.join_next() => Err(ended_early(ended)),
-            why = access.cut_off() => Err(why.into()),
+            why = access_monitor.cut_off() => Err(why.into()),
         };
         watches.shutdown().await;
         // With the last sender gone the publisher ends after what it has.
@@ -213,7 +213,7 @@ impl Operator {
                 observer: observer.clone(),
                 checks: Arc::clone(&checks),
                 limits: TenantLimits::new(config.max_pending),
-                apply: Apply {
+                applier: Applier {
                     mirror: Arc::clone(&mirror),
                     holding_writer: Arc::clone(&holding_writer),
                     announcer: Arc::clone(&announcer),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use self::apply::Applied;
-pub use self::apply::Apply;
+pub use self::apply::Applier;
 pub use self::check::Checker;
 pub use self::next_check::Plan;
 pub use self::observe::Observer;
@@ -49,7 +49,7 @@ pub struct DomainReconciler {
     pub observer: Observer,
     pub checks: Arc<Checks>,
     pub limits: TenantLimits,
-    pub apply: Apply,
+    pub applier: Applier,
     pub announcer: Arc<Announcer>,
     pub holding_writer: Arc<HoldingWriter>,
 }
@@ -186,7 +186,7 @@ impl DomainReconciler {
             return Ok(Attempt::Again);
         }
         let applied = self
-            .apply
+            .applier
             .apply(&domain, status, &decision, checked.as_ref());
         match applied.await? {
             Applied::Done => {

@@ -128,7 +128,7 @@ impl Mirror {
 
     /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
     /// told of it yet.
-    pub fn keep_unwritten(
+    pub fn record_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,

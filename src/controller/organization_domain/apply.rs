@@ -30,13 +30,13 @@ pub enum Applied {
 }
 
 /// Carries decisions out.
-pub struct Apply {
+pub struct Applier {
     pub mirror: Arc<Mirror>,
     pub holding_writer: Arc<HoldingWriter>,
     pub announcer: Arc<Announcer>,
 }
 
-impl Apply {
+impl Applier {
     /// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
     /// taken before the status tells of it, and released after.
     pub async fn apply(
@@ -93,7 +93,7 @@ impl Apply {
                     let notice = lifecycle::no_room(&decision.status);
                     let is_new =
                         self.mirror
-                            .keep_unwritten(domain, status, &decision.status, &notice.fact);
+                            .record_unwritten(domain, status, &decision.status, &notice.fact);
                     if is_new {
                         tracing::warn!(key = %domain.key, %error, "the status cannot be written");
                         self.announcer.publish(domain, vec![notice]);
