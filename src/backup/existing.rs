@@ -202,7 +202,11 @@ mod tests {
             ("a..b", "a...b", false),
         ] {
             let comparison = compare(&stated(existing), &stated(wanted));
-            assert_eq!(matches!(comparison, Comparison::Bare), same, "{existing} {wanted}");
+            assert_eq!(
+                matches!(comparison, Comparison::Bare),
+                same,
+                "{existing} {wanted}"
+            );
         }
     }
 }

@@ -20,9 +20,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::existing::{Comparison, Existing, OTHER_HOLDER, compare, same_holder};
 use super::outcome::{Conflict, Counts, EndedEarly, ImportError, Imported};
 use super::read::path;
-use super::existing::{OTHER_HOLDER, Comparison, Existing, same_holder, compare};
 use super::{Backup, Kind};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
@@ -200,7 +200,7 @@ impl Import<'_> {
             Some(existing) if same_holder(&existing, &holding) => {
                 self.count(Kind::VerifiedDomain, |counts| counts.there_already += 1);
             }
-            _ => self.tell(Kind::VerifiedDomain, name, OTHER_HOLDER),
+            _ => self.add_conflict(Kind::VerifiedDomain, name, OTHER_HOLDER),
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Import<'_> {
             }
         }
         let Some(mut existing) = existing else {
-            self.tell(KIND, name, "it was deleted meanwhile");
+            self.add_conflict(KIND, name, "it was deleted meanwhile");
             return Ok(());
         };
         let uid = existing.uid();
@@ -284,7 +284,7 @@ impl Import<'_> {
                     Comparison::Bare => write = true,
                     Comparison::Same => {}
                     Comparison::Other(why) => {
-                        self.tell(KIND, name, why);
+                        self.add_conflict(KIND, name, why);
                         return Ok(());
                     }
                 }
@@ -316,7 +316,7 @@ impl Import<'_> {
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
-        self.tell(KIND, name, "it changes all the time");
+        self.add_conflict(KIND, name, "it changes all the time");
         Ok(())
     }
 
@@ -346,7 +346,7 @@ impl Import<'_> {
         match api.replace(&name, &params(), &holding).await {
             Ok(_) => {}
             Err(error) if is_conflict(&error) || is_missing(&error) => {
-                self.tell(Kind::VerifiedDomain, name, "it was changed meanwhile");
+                self.add_conflict(Kind::VerifiedDomain, name, "it was changed meanwhile");
             }
             Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
         }
@@ -358,7 +358,7 @@ impl Import<'_> {
         add(imported.counts.entry(kind).or_default());
     }
 
-    fn tell(&self, kind: Kind, name: String, why: &'static str) {
+    fn add_conflict(&self, kind: Kind, name: String, why: &'static str) {
         let mut imported = self.imported.lock();
         imported.conflicts.push(Conflict { kind, name, why });
     }

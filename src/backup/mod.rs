@@ -2,11 +2,11 @@
 //!
 //! An export is one stream of YAML documents: a [`Header`], the objects, an [`End`] that counts them.
 
+mod existing;
 mod export;
 mod import;
 mod outcome;
 mod read;
-mod existing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -32,8 +32,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two renewals.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
-/// Between two looks of those who wait: what they see late, they take over late.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Between two reads of a standby: what it sees late, it takes over late.
+const POLL_PERIOD: Duration = Duration::from_secs(1);
 /// For one call; a frozen API server answers none, and the next one goes over a new connection.
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -57,12 +57,12 @@ pub enum ElectionError {
 }
 
 /// A Lease as it was first seen.
-struct Sight {
+struct ObservedLease {
     spec: LeaseSpec,
     since: Instant,
 }
 
-impl Sight {
+impl ObservedLease {
     /// How long its holder still has it, unless it renews: nothing where it gave it up.
     fn left(&self, now: Instant) -> Duration {
         let holder = self.spec.holder_identity.as_deref().unwrap_or_default();
@@ -141,7 +141,7 @@ impl LeaderElector {
         self.client.metrics.leads(&self.name, true);
         let outcome = tokio::select! {
             outcome = lead => outcome,
-            () = self.keep(&mut lease) => return Err(ElectionError::LeaseLost.into()),
+            () = self.keep_renewed(&mut lease) => return Err(ElectionError::LeaseLost.into()),
         };
         self.release().await;
         outcome
@@ -149,10 +149,10 @@ impl LeaderElector {
 
     /// Waits for the Lease.
     async fn take(&self) -> Lease {
-        let mut sight = None;
+        let mut observed = None;
         let mut said = String::new();
         loop {
-            match self.try_to_take(&mut sight).await {
+            match self.try_to_take(&mut observed).await {
                 Ok(Some((lease, until))) => {
                     self.until.send_replace(until);
                     return lease;
@@ -167,16 +167,18 @@ impl LeaderElector {
                     }
                 }
             }
-            let left = sight.as_ref().map(|seen: &Sight| seen.left(Instant::now()));
+            let left = observed
+                .as_ref()
+                .map(|seen: &ObservedLease| seen.left(Instant::now()));
             // At once where it ended meanwhile, though never without a pause.
-            let pause = left.filter(|left| !left.is_zero()).unwrap_or(LOOK_PERIOD);
-            sleep(pause.min(LOOK_PERIOD)).await;
+            let pause = left.filter(|left| !left.is_zero()).unwrap_or(POLL_PERIOD);
+            sleep(pause.min(POLL_PERIOD)).await;
         }
     }
 
     async fn try_to_take(
         &self,
-        sight: &mut Option<Sight>,
+        observed: &mut Option<ObservedLease>,
     ) -> Result<Option<(Lease, Instant)>, ApiError> {
         let found = match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => Some(lease.0?),
@@ -186,11 +188,11 @@ impl LeaderElector {
         if let Some(lease) = &found {
             let spec = lease.spec.clone().unwrap_or_default();
             let now = Instant::now();
-            let seen = match sight.take() {
+            let seen = match observed.take() {
                 Some(seen) if seen.spec == spec => seen,
-                _ => Sight { spec, since: now },
+                _ => ObservedLease { spec, since: now },
             };
-            if !sight.insert(seen).left(now).is_zero() {
+            if !observed.insert(seen).left(now).is_zero() {
                 return Ok(None);
             }
         }
@@ -234,7 +236,7 @@ impl LeaderElector {
     }
 
     /// Renews the Lease; returns when it is lost.
-    async fn keep(&self, lease: &mut Lease) {
+    async fn keep_renewed(&self, lease: &mut Lease) {
         loop {
             let end = *self.until.borrow();
             sleep_until(end.min(Instant::now() + RETRY_PERIOD).into()).await;
@@ -279,7 +281,9 @@ impl LeaderElector {
     async fn own(&self) -> Result<Lease, RenewalError> {
         match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => {
-                let lease = lease.0.map_err(|error| RenewalError::Failed(error.into()))?;
+                let lease = lease
+                    .0
+                    .map_err(|error| RenewalError::Failed(error.into()))?;
                 let spec = lease.spec.as_ref();
                 let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
                 if holder == Some(&self.identity) {
@@ -364,8 +368,8 @@ mod tests {
         }
     }
 
-    fn sight(holder: &str, seconds: Option<i32>) -> Sight {
-        Sight {
+    fn observed(holder: &str, seconds: Option<i32>) -> ObservedLease {
+        ObservedLease {
             spec: LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
                 lease_duration_seconds: seconds,
@@ -388,7 +392,7 @@ mod tests {
             ("other", Some(-1), 14, false),
             ("", Some(15), 0, true),
         ] {
-            let seen = sight(holder, promised);
+            let seen = observed(holder, promised);
             let now = seen.since + Duration::from_secs(seconds);
             assert_eq!(
                 seen.left(now).is_zero(),

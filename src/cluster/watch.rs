@@ -151,7 +151,7 @@ async fn run<H: Handler>(
                 if let Some(error) = refusal(error) {
                     watching.access_monitor.record(&Err::<(), _>(error));
                 }
-                if let Some(pause) = gap.goes_on(cause) {
+                if let Some(pause) = gap.restart_after(cause) {
                     tokio::time::sleep(pause).await;
                     events = start();
                 }

@@ -71,8 +71,8 @@ pub struct Checks {
     queues: Arc<Queues>,
     /// What was found and nobody has decided on yet; its check keeps its place until then.
     found: Mutex<HashMap<Key, Checked>>,
-    /// Something found was taken.
-    taken: Notify,
+    /// Something found was collected.
+    collected: Notify,
 }
 
 impl Checks {
@@ -81,7 +81,7 @@ impl Checks {
         Self {
             queues,
             found: Mutex::default(),
-            taken: Notify::new(),
+            collected: Notify::new(),
         }
     }
 
@@ -109,20 +109,20 @@ impl Checks {
     pub fn take(&self, key: &Key) -> Option<Checked> {
         let checked = self.lock().remove(key)?;
         self.queues.checks.done(key, None);
-        self.taken.notify_waiters();
+        self.collected.notify_waiters();
         Some(checked)
     }
 
     /// Waits until a decision took everything that was found.
     pub async fn decided(&self) {
         loop {
-            let mut taken = pin!(self.taken.notified());
-            // Before the look: what is taken after it wakes us.
-            taken.as_mut().enable();
+            let mut collected = pin!(self.collected.notified());
+            // Before the test: what is collected after it wakes us.
+            collected.as_mut().enable();
             if self.lock().is_empty() {
                 return;
             }
-            taken.await;
+            collected.await;
         }
     }
 

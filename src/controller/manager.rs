@@ -15,12 +15,14 @@ use super::announcer::Announcer;
 use super::checks::Checks;
 use super::domain_approval::ApprovalReconciler;
 use super::gatherer::ThreadedGatherer;
+use super::holding_writer::HoldingWriter;
 use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{Applier, Checker, DomainReconciler, TenantLimits, Observer, Plan};
+use super::organization_domain::{
+    Applier, Checker, DomainReconciler, Observer, Plan, TenantLimits,
+};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
-use super::holding_writer::HoldingWriter;
 use crate::cluster::Cluster;
 use crate::cluster::access_monitor::{AccessMonitor, CutOff, Purpose};
 use crate::cluster::client::Client;
@@ -94,7 +96,10 @@ impl Operator {
     /// Where a loop ends by itself, the Lease is lost, or the API server refuses this process for minutes.
     pub async fn run(mut config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let election = config.election.take();
-        let access_monitor = Arc::new(AccessMonitor::new(Purpose::Work, Arc::clone(&config.readiness)));
+        let access_monitor = Arc::new(AccessMonitor::new(
+            Purpose::Work,
+            Arc::clone(&config.readiness),
+        ));
         let readiness = Arc::clone(&config.readiness);
         let client = Client {
             api: config.client.clone(),
@@ -249,13 +254,13 @@ impl Operator {
         for namespace in self.mirror.cluster.scope.watched() {
             let of = || namespace.clone();
             synced.extend([
-                watching.start(namespaces::Handler(mirror()), of(), tasks),
-                watching.start(approvals::Handler(mirror()), of(), tasks),
-                watching.start(organizations::Handler(mirror()), of(), tasks),
-                watching.start(domains::Handler(mirror()), of(), tasks),
+                watching.start(namespaces::NamespaceHandler(mirror()), of(), tasks),
+                watching.start(approvals::ApprovalHandler(mirror()), of(), tasks),
+                watching.start(organizations::OrganizationHandler(mirror()), of(), tasks),
+                watching.start(domains::DomainHandler(mirror()), of(), tasks),
             ]);
         }
-        synced.push(watching.start(holdings::Handler(mirror()), None, tasks));
+        synced.push(watching.start(holdings::HoldingHandler(mirror()), None, tasks));
         join_all(synced).map(|_| ())
     }
 

@@ -5,6 +5,7 @@ mod announcer;
 mod checks;
 mod domain_approval;
 mod gatherer;
+mod holding_writer;
 mod live_reads;
 mod manager;
 mod mirror;
@@ -12,7 +13,6 @@ mod organization;
 mod organization_domain;
 mod orphan;
 mod queues;
-mod holding_writer;
 
 pub use gatherer::ThreadedGatherer;
 pub use manager::{Config, Operator, OperatorError};

@@ -32,7 +32,7 @@ use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, Decision, HeldBy, HoldingAction, Snapshot};
-use crate::model::{token_recovery, schedule};
+use crate::model::{schedule, token_recovery};
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
 use crate::workqueue::worker::Reconciler;
@@ -132,7 +132,7 @@ impl DomainReconciler {
             return Err(ApiError::Conflict);
         };
         let held_by = self.observer.held_by(&domain).await?;
-        if self.observer.is_seen_to(&domain, held_by) {
+        if self.observer.is_handled_elsewhere(&domain, held_by) {
             return Ok(Attempt::Done(None));
         }
         let now = mirror.cluster.clock.now();
@@ -237,7 +237,8 @@ impl DomainReconciler {
             None => TokenRecovery::Ask,
             Some(RecoveryResult::Unknown) => {
                 *checked = None;
-                let mut token_recoveries = self.observer.mirror.cluster.stores.token_recoveries_mut();
+                let mut token_recoveries =
+                    self.observer.mirror.cluster.stores.token_recoveries_mut();
                 TokenRecovery::Wait(token_recoveries.failed(&domain.key, &domain.uid))
             }
             Some(RecoveryResult::Published(token)) => TokenRecovery::Restored(
@@ -264,7 +265,9 @@ impl DomainReconciler {
             HoldingAction::Take(spec) => spec.strategy == Strategy::Manual,
             HoldingAction::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
             HoldingAction::Release => by_hand_now(),
-            HoldingAction::Keep | HoldingAction::HandOver(_) | HoldingAction::ReleasePredecessor => false,
+            HoldingAction::Keep
+            | HoldingAction::HandOver(_)
+            | HoldingAction::ReleasePredecessor => false,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::api::State;
 use crate::cluster::Cluster;
 use crate::cluster::key::Key;
 use crate::telemetry::metrics::{Controller, Metrics};
-use crate::workqueue::fair::{Flow, Priority, InFlightLimit};
+use crate::workqueue::fair::{Flow, InFlightLimit, Priority};
 use crate::workqueue::queue::Queue;
 
 /// The queues of one operator.

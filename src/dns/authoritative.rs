@@ -24,7 +24,7 @@ use super::zone::{NameServer, Zone};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Misplacement, Security, ServerAnswer, Source, Step, Stray,
+    Evidence, Failure, Lookup, Misplacement, Outcome, Security, ServerAnswer, Source, Step, Stray,
     ZoneServers,
 };
 use crate::model::policy::NamePolicy;

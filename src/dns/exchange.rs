@@ -212,14 +212,21 @@ impl Exchange {
             if let Some(octets) = unframed(&received) {
                 break octets;
             }
-            if stream.read_buf(&mut received).await.map_err(|e| of_io(&e))? == 0 {
+            if stream
+                .read_buf(&mut received)
+                .await
+                .map_err(|e| of_io(&e))?
+                == 0
+            {
                 return Err(Failure::Unreachable);
             }
         };
         match sent.read(octets) {
             // The handshake has shown who answers; some servers write all names in lower case.
             Received::Answer(answer) | Received::OtherCase(answer) => Ok(answer),
-            Received::Truncated | Received::Malformed | Received::Unasked => Err(Failure::Malformed),
+            Received::Truncated | Received::Malformed | Received::Unasked => {
+                Err(Failure::Malformed)
+            }
         }
     }
 }

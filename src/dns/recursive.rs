@@ -28,7 +28,7 @@ use super::lookup::{random_label, rests_on_case};
 use super::places::Places;
 use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Misplacement, Security, ServerAnswer, Source, Step, Stray,
+    Evidence, Failure, Lookup, Misplacement, Outcome, Security, ServerAnswer, Source, Step, Stray,
 };
 use crate::model::name::MAX_NAME_OCTETS;
 use crate::model::policy::NamePolicy;

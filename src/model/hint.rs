@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::challenge::{Challenge, RecordForm, Token, ValueMatch};
-use super::evidence::{BrokenZone, Evidence, Failure, Outcome, Misplacement, Source, Stray};
+use super::evidence::{BrokenZone, Evidence, Failure, Misplacement, Outcome, Source, Stray};
 use super::spelling::{self, Slip, Spelling};
 use super::verdict::{Verdict, judge};
 
@@ -409,7 +409,9 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::TOKEN_OCTETS;
-    use crate::model::evidence::{Lookup, Misplacement, Security, ServerAnswer, Step, Stray, ZoneServers};
+    use crate::model::evidence::{
+        Lookup, Misplacement, Security, ServerAnswer, Step, Stray, ZoneServers,
+    };
     use crate::model::name::DomainName;
     use crate::model::service::ServiceName;
 

@@ -154,7 +154,12 @@ pub fn decide(
 /// What became so a moment ago, as the status says. Whoever wrote it may have ended before it announced it.
 #[must_use]
 pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
-    notices::recent(&transition(now, settings, snapshot, &accept(snapshot, settings)))
+    notices::recent(&transition(
+        now,
+        settings,
+        snapshot,
+        &accept(snapshot, settings),
+    ))
 }
 
 /// What became so since these were the facts, in however many steps and whoever wrote them.

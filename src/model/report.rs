@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Outcome, Misplacement, Security, Step};
+use super::evidence::{Evidence, Misplacement, Outcome, Security, Step};
 use super::hint;
 use super::legible;
 use super::name::MAX_NAME_OCTETS;

@@ -382,7 +382,9 @@ impl Metrics {
             CallResult::Timeout => "timeout",
         };
         self.calls
-            .get_or_create(&ResultLabel { result: LabelValue(value) })
+            .get_or_create(&ResultLabel {
+                result: LabelValue(value),
+            })
             .inc();
     }
 
@@ -393,7 +395,9 @@ impl Metrics {
             EventResult::Dropped => "dropped",
         };
         self.events
-            .get_or_create(&ResultLabel { result: LabelValue(value) })
+            .get_or_create(&ResultLabel {
+                result: LabelValue(value),
+            })
             .inc();
     }
 

@@ -265,10 +265,12 @@ mod tests {
     use crate::workqueue::fair::Priority;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(InFlightLimit::Fixed(9), QueueCounters::default(), |_| Flow {
-            priority: Priority::Pending,
-            namespace: "a".into(),
-            organization: "a".into(),
+        Queue::new(InFlightLimit::Fixed(9), QueueCounters::default(), |_| {
+            Flow {
+                priority: Priority::Pending,
+                namespace: "a".into(),
+                organization: "a".into(),
+            }
         })
     }
 

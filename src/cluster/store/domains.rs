@@ -186,7 +186,9 @@ impl Domains {
     /// complete, in however many tries.
     pub fn set_announced(&mut self, key: &Key, uid: &Uid, facts: &Facts) {
         if let Some(entry) = self.of_uid(key, uid) {
-            entry.announced.get_or_insert_with(|| Box::new(facts.clone()));
+            entry
+                .announced
+                .get_or_insert_with(|| Box::new(facts.clone()));
         }
     }
 

@@ -17,9 +17,9 @@ use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes organization domains in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct DomainHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for DomainHandler {
     type Kind = OrganizationDomain;
 
     fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
@@ -41,7 +41,7 @@ impl watch::Handler for Handler {
     fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
         let domain = self.0.as_decided(domain);
-        self.0.remember(domain, listed);
+        self.0.remember_domain(domain, listed);
     }
 
     fn invalid(&self, key: Key, object: &InvalidObject) {
@@ -53,12 +53,12 @@ impl watch::Handler for Handler {
         let gone = metadata.deletion_timestamp.is_some()
             || metadata.uid.as_deref().map(Uid::from).as_ref() != Some(&known.uid);
         if gone {
-            self.0.forget(&key, Some(&known.uid));
+            self.0.forget_domain(&key, Some(&known.uid));
         }
     }
 
     fn deleted(&self, key: &Key, uid: Option<&Uid>) {
-        self.0.forget(key, uid);
+        self.0.forget_domain(key, uid);
     }
 
     fn listed(&self) {
@@ -72,7 +72,7 @@ impl watch::Handler for Handler {
 
 impl Mirror {
     /// Takes an organization domain into the store and asks for what follows from it.
-    fn remember(&self, domain: Domain, listed: bool) {
+    fn remember_domain(&self, domain: Domain, listed: bool) {
         if self.cluster.stores.domains().knows_as_own(&domain, listed) {
             return;
         }
@@ -136,7 +136,7 @@ impl Mirror {
         fact: &str,
     ) -> bool {
         let mut unwritten = self.cluster.stores.unwritten_mut();
-        let is_new = unwritten.keep(domain, status, decided.clone(), fact);
+        let is_new = unwritten.record(domain, status, decided.clone(), fact);
         self.cluster
             .client
             .metrics
@@ -157,7 +157,7 @@ impl Mirror {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
                 // The watch will not tell of it: it is out of the store by then.
-                self.forget_kept(&gone.key);
+                self.forget_side_state(&gone.key);
                 self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
             }
@@ -185,7 +185,7 @@ impl Mirror {
     }
 
     /// Takes an organization domain that is gone out of the store.
-    fn forget(&self, key: &Key, uid: Option<&Uid>) {
+    fn forget_domain(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
             let mut domains = self.cluster.stores.domains_mut();
             match (domains.get(key), uid) {
@@ -195,15 +195,15 @@ impl Mirror {
             }
         };
         // Also of one that was borrowed, and is not in the store any more.
-        self.forget_kept(key);
+        self.forget_side_state(key);
         if let Some(gone) = gone {
             self.enqueue_orphan_check(&gone);
             self.enqueue_beside(&gone);
         }
     }
 
-    /// What is kept of an object beside the store.
-    fn forget_kept(&self, key: &Key) {
+    /// What is stored of an object beside the store of domains.
+    fn forget_side_state(&self, key: &Key) {
         self.forget_unwritten(key);
         self.forget_token_recovery(key);
     }
@@ -287,7 +287,7 @@ impl Mirror {
             Err(ApiError::NotFound) => {
                 // One made since the question was asked is another, and nobody would tell of it again.
                 if let Some(known) = known {
-                    self.forget(key, Some(&known.uid));
+                    self.forget_domain(key, Some(&known.uid));
                 }
                 Ok(None)
             }

@@ -16,9 +16,9 @@ use crate::model::schedule;
 use crate::model::uid::Uid;
 
 /// Takes holdings in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct HoldingHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for HoldingHandler {
     type Kind = VerifiedDomain;
 
     fn objects(client: &kube::Client, _: Option<&str>) -> Objects<VerifiedDomain> {

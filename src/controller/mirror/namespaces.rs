@@ -14,9 +14,9 @@ use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes namespaces in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct NamespaceHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for NamespaceHandler {
     type Kind = Namespace;
 
     fn objects(client: &kube::Client, _: Option<&str>) -> Objects<Namespace> {

@@ -15,9 +15,9 @@ use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes organizations in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct OrganizationHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for OrganizationHandler {
     type Kind = Organization;
 
     fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<Organization> {

@@ -13,9 +13,9 @@ use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::Domain;
 use crate::controller::announcer::Announcer;
 use crate::controller::checks::Checked;
+use crate::controller::holding_writer::{HoldingWriter, Obstacle};
 use crate::controller::mirror::Mirror;
 use crate::controller::orphan;
-use crate::controller::holding_writer::{HoldingWriter, Obstacle};
 use crate::model::lifecycle::{self, Decision, HoldingAction};
 
 /// A name is taken on evidence no older than this.
@@ -61,11 +61,15 @@ impl Applier {
             HoldingAction::Take(spec) if spec.strategy == Strategy::Manual => {
                 self.holding_writer.take(domain, spec, None).await?
             }
-            HoldingAction::Take(spec) => self.holding_writer.take(domain, spec, Some(until)).await?,
+            HoldingAction::Take(spec) => {
+                self.holding_writer.take(domain, spec, Some(until)).await?
+            }
             HoldingAction::Rewrite(spec) => self.holding_writer.rewrite(domain, spec).await?,
             HoldingAction::HandOver(spec) => {
                 let judged = checked.and_then(|checked| checked.holding.as_deref());
-                self.holding_writer.hand_over(domain, spec, judged, until).await?
+                self.holding_writer
+                    .hand_over(domain, spec, judged, until)
+                    .await?
             }
         };
         match obstacle {
@@ -91,9 +95,12 @@ impl Applier {
                 // What is owed to others goes on all the same.
                 Err(error @ ApiError::TooLarge(_)) => {
                     let notice = lifecycle::no_room(&decision.status);
-                    let is_new =
-                        self.mirror
-                            .record_unwritten(domain, status, &decision.status, &notice.fact);
+                    let is_new = self.mirror.record_unwritten(
+                        domain,
+                        status,
+                        &decision.status,
+                        &notice.fact,
+                    );
                     if is_new {
                         tracing::warn!(key = %domain.key, %error, "the status cannot be written");
                         self.announcer.publish(domain, vec![notice]);

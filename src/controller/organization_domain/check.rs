@@ -21,7 +21,7 @@ use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
 use crate::model::verdict::Verdict;
-use crate::model::{provider, token_recovery, report, verdict};
+use crate::model::{provider, report, token_recovery, verdict};
 use crate::telemetry::metrics::{Controller, ReconcileResult};
 use crate::workqueue::worker::back;
 
@@ -113,7 +113,7 @@ impl Checker {
         };
         let held_by = self.observer.held_by(&domain).await?;
         let now = mirror.cluster.clock.now();
-        if self.observer.is_seen_to(&domain, held_by) {
+        if self.observer.is_handled_elsewhere(&domain, held_by) {
             // Until what it waits for comes, it is not asked for at once again.
             self.observer.plan.put_off(&domain, now);
             return Ok(None);

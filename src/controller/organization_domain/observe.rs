@@ -150,10 +150,10 @@ impl Observer {
         Some((holding, name))
     }
 
-    /// Whether others see to the object: an import that holds the name for it and has yet to write its
-    /// status, after which the holding changes; or, of what is deleted, whoever looks for orphans.
+    /// Whether the object is handled elsewhere: by an import that holds the name for it and has yet to write its
+    /// status, after which the holding changes; or, of what is deleted, by whoever looks for orphans.
     #[must_use]
-    pub fn is_seen_to(&self, domain: &Domain, held_by: HeldBy) -> bool {
+    pub fn is_handled_elsewhere(&self, domain: &Domain, held_by: HeldBy) -> bool {
         let holding = self.mirror.cluster.stores.holding_of(domain);
         let imported =
             holding.is_some_and(|holding| holding.importing && holding.holder.key == domain.key);

@@ -138,7 +138,7 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
     let text = message::of(facts, &transition.context);
     let mut notices = Vec::new();
     let verifies = facts.state == State::Verified && before.state != State::Verified;
-    let mut tell = |reason, warning, message: &str, fact: String| {
+    let mut notify = |reason, warning, message: &str, fact: String| {
         notices.push(Notice {
             about: About::OrganizationDomain,
             reason,
@@ -152,32 +152,32 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
         && token(facts) != token(before)
         && facts.reason != Reason::Approved
     {
-        tell(Reason::ChallengeIssued, false, &text, token(facts));
+        notify(Reason::ChallengeIssued, false, &text, token(facts));
     } else if (facts.state, facts.reason) != (before.state, before.reason) {
         let moment = moment(transition, facts).to_string();
         match facts.reason {
             Reason::Verified if verifies => {
-                tell(
+                notify(
                     Reason::Verified,
                     false,
                     &text,
                     format!("{} {}", token(facts), became_verified(transition)),
                 );
             }
-            Reason::Approved => tell(facts.reason, false, &text, moment),
+            Reason::Approved => notify(facts.reason, false, &text, moment),
             Reason::HeldByAnother
             | Reason::RecordMismatch
             | Reason::RecordExpired
             | Reason::WindowExpired
             | Reason::RecordLost
-            | Reason::HandedOver => tell(facts.reason, true, &text, token(before)),
-            Reason::NameRefused => tell(facts.reason, true, &text, String::new()),
+            | Reason::HandedOver => notify(facts.reason, true, &text, token(before)),
+            Reason::NameRefused => notify(facts.reason, true, &text, String::new()),
             Reason::OrganizationMissing
             | Reason::NamespaceSuspended
             | Reason::QuotaExceeded
             | Reason::HoldingLost
             | Reason::ApprovalEnded
-            | Reason::ProofStale => tell(facts.reason, true, &text, moment),
+            | Reason::ProofStale => notify(facts.reason, true, &text, moment),
             _ => {}
         }
     }
@@ -185,11 +185,11 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
         match (&before.record_missing, &facts.record_missing) {
             (None, Some(missing)) => {
                 let since = missing.since_time.0.to_string();
-                tell(facts.missing_reason(), true, &text, since);
+                notify(facts.missing_reason(), true, &text, since);
             }
             (Some(missing), None) => {
                 let found = message::record_found(facts, &transition.context);
-                tell(
+                notify(
                     Reason::RecordFound,
                     false,
                     &found,
@@ -201,7 +201,7 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
     }
     match (&before.hand_over, &facts.hand_over) {
         (None, Some(begun)) => {
-            tell(
+            notify(
                 Reason::HandOverStarted,
                 false,
                 &text,
@@ -209,7 +209,7 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
             );
         }
         (Some(begun), None) if facts.state == State::Pending => {
-            tell(
+            notify(
                 Reason::HandOverCancelled,
                 true,
                 &text,
@@ -218,8 +218,10 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
         }
         _ => {}
     }
-    let meets_approval = matches!(transition.snapshot.held_by, HeldBy::Another { manual: true, .. })
-        && facts.reason == Reason::HeldByAnother
+    let meets_approval = matches!(
+        transition.snapshot.held_by,
+        HeldBy::Another { manual: true, .. }
+    ) && facts.reason == Reason::HeldByAnother
         && before.reason != Reason::HeldByAnother
         && transition.snapshot.approved_until.is_none();
     if meets_approval {

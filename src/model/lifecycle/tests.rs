@@ -279,13 +279,13 @@ impl Subject {
         }
         self.held_by = match decision.holding {
             HoldingAction::Keep => self.held_by,
-            HoldingAction::Take(ref spec) | HoldingAction::Rewrite(ref spec) | HoldingAction::HandOver(ref spec) => {
-                HeldBy::Us {
-                    since: self.now,
-                    strategy: spec.strategy,
-                    token_known: true,
-                }
-            }
+            HoldingAction::Take(ref spec)
+            | HoldingAction::Rewrite(ref spec)
+            | HoldingAction::HandOver(ref spec) => HeldBy::Us {
+                since: self.now,
+                strategy: spec.strategy,
+                token_known: true,
+            },
             HoldingAction::Release | HoldingAction::ReleasePredecessor => HeldBy::Nobody,
         };
     }

@@ -54,7 +54,7 @@ impl Transition<'_> {
     pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         let held_by = self.snapshot.held_by;
         let made = judgement;
-        let judgement = self.heed(made);
+        let judgement = self.select_judgement(made);
         if self.context.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
@@ -82,7 +82,7 @@ impl Transition<'_> {
                 if self.facts.challenge.is_none() {
                     self.replace_token(strategy, fresh_token());
                     // The check that did not find the old token looked for this one too.
-                    judgement = self.heed(made);
+                    judgement = self.select_judgement(made);
                 }
                 self.verified(since, strategy, judgement);
             }
@@ -111,11 +111,11 @@ impl Transition<'_> {
     }
 
     /// A verdict about another token says nothing.
-    fn heed<'j>(&mut self, made: Option<&'j Judgement>) -> Option<&'j Judgement> {
+    fn select_judgement<'j>(&mut self, made: Option<&'j Judgement>) -> Option<&'j Judgement> {
         let issued = self.facts.challenge.as_ref();
-        let heeded = made.filter(|made| issued.is_some_and(|issued| issued.token == made.token));
-        self.checked = heeded.is_some();
-        heeded
+        let selected = made.filter(|made| issued.is_some_and(|issued| issued.token == made.token));
+        self.checked = selected.is_some();
+        selected
     }
 
     /// The loss was written and its release was not.
@@ -279,7 +279,7 @@ impl Transition<'_> {
             self.facts.reason,
             self.facts.last_check.replace(judgement.report.clone()),
         );
-        self.heed_holder(judgement);
+        self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
         self.facts.reason = match verdict {
@@ -384,7 +384,7 @@ impl Transition<'_> {
 
     /// A record of the holder that is back ends the count, whoever found it and whatever the check
     /// says of us.
-    fn heed_holder(&mut self, judgement: &Judgement) {
+    fn end_refuted_hand_over(&mut self, judgement: &Judgement) {
         let (Some(holder), Some(counted)) = (judgement.holder, &self.facts.hand_over) else {
             return;
         };

@@ -155,7 +155,10 @@ fn a_restored_holder_is_bound_whatever_else_is_missing() {
     };
     subject.organization_exists = false;
     subject.suspended = true;
-    assert!(matches!(subject.step(None).holding, HoldingAction::Rewrite(_)));
+    assert!(matches!(
+        subject.step(None).holding,
+        HoldingAction::Rewrite(_)
+    ));
     subject.step(None);
     assert_eq!(subject.reason(), Reason::OrganizationMissing);
     assert!(subject.status.paused_time.is_some());

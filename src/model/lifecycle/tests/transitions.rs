@@ -632,7 +632,10 @@ fn a_holding_that_is_gone_must_be_proved_again_at_once() {
         assert_eq!(decision.next_check, Some(subject.now));
         assert!(subject.due().is_some());
         let taken = subject.step(Some(Verdict::Proven)).holding;
-        assert_eq!(matches!(taken, HoldingAction::Take(_)), held_by == HeldBy::Nobody);
+        assert_eq!(
+            matches!(taken, HoldingAction::Take(_)),
+            held_by == HeldBy::Nobody
+        );
     }
 }
 
