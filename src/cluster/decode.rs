@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(found.as_ref(), Some(&token));
         let status: OrganizationDomainStatus = invalid.status();
         assert_eq!(status.challenge.unwrap().token, token);
-        // Nobody sees the token by looking at what is wrong.
+        // Nobody sees the token in what is wrong.
         let shown = format!("{invalid} {invalid:?}");
         assert!(!shown.contains(&token), "{shown}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// How many are kept before those that nobody else has are looked for.
+/// How many are kept before those that nobody else has are dropped.
 const SWEPT_FROM: usize = 1024;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {

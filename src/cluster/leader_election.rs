@@ -333,7 +333,7 @@ mod tests {
     /// at `/readyz` then.
     async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
         let readiness = Arc::new(Readiness::new());
-        // As after a first look that found another's Lease.
+        // As after a first read that found another's Lease.
         readiness.clear(&NotReady::Phase);
         let elector = LeaderElector::new(
             fake_api::client(move |_| (code.as_u16(), Value::Null)),

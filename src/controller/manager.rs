@@ -296,7 +296,7 @@ fn start<R: Reconciler>(
     }
 }
 
-/// Has everything looked at again whose next look may come too late.
+/// Requeues everything whose next reconcile may come too late.
 async fn watch_clock(mirror: &Mirror) {
     let set = |forward: Option<Timestamp>| {
         if let Some(now) = forward {

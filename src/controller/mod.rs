@@ -1,4 +1,4 @@
-//! The loops: watches fill the stores, queues say what to look at, reconcilers read the stores and
+//! The loops: watches fill the stores, queues say what to reconcile, reconcilers read the stores and
 //! write to the API server.
 
 mod announcer;

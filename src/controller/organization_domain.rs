@@ -41,7 +41,7 @@ use crate::workqueue::worker::Reconciler;
 const ATTEMPTS: usize = 8;
 
 /// Objects applied together arrive in any order: for so long a new domain waits for its organization
-/// before anybody is told that it is missing.
+/// before it is reported as missing.
 const ORDER: SignedDuration = SignedDuration::from_secs(3);
 
 /// Decides on organization domains, and carries it out.
@@ -292,7 +292,7 @@ impl DomainReconciler {
         [wake, limited].into_iter().flatten().min()
     }
 
-    /// The holder of the domain's name is checked at once, where its namespace is looked after here,
+    /// The holder of the domain's name is checked at once, where its namespace is watched here,
     /// whichever shard it is in.
     async fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
         let mirror = &self.observer.mirror;
@@ -317,7 +317,7 @@ impl DomainReconciler {
     }
 
     /// Lets go of what is another shard's, once it needs no check. It is not forgotten: its holding says
-    /// when to look at it again.
+    /// when to requeue it.
     fn give_back(&self, key: &Key, again: Option<Duration>) -> Option<Duration> {
         let mirror = &self.observer.mirror;
         let stores = &mirror.cluster.stores;
@@ -343,7 +343,7 @@ impl DomainReconciler {
 /// What became of a token that the status lost.
 enum TokenRecovery {
     NotLost,
-    /// It is to be looked for.
+    /// The DNS is to be asked for it.
     Ask,
     /// The DNS did not say; it is asked again after so long.
     Wait(Duration),
@@ -366,7 +366,7 @@ fn may_come(domain: &Domain, now: Timestamp) -> bool {
     domain.is_new() && now.duration_since(domain.created).abs() < ORDER
 }
 
-/// The token to issue where one is issued: that which was looked for already, or one in reserve.
+/// The token to issue where one is issued: that which a check asked for already, or one in reserve.
 fn issue(recovery: Option<&RecoveryResult>) -> Result<impl FnOnce() -> Token, ApiError> {
     let token = match recovery {
         Some(RecoveryResult::Replaced(token)) => token.clone(),

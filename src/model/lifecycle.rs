@@ -1,4 +1,4 @@
-//! The life of an organization domain: what is written next, and when to look again.
+//! The life of an organization domain: what is written next, and when to decide again.
 
 mod counting;
 mod decision;
@@ -41,7 +41,7 @@ fn accept(snapshot: &Snapshot<'_>, settings: &Settings) -> Result<DomainName, St
     }
 }
 
-/// What to look for now, or nothing: a check is due when its time has come, when somebody asked for
+/// What to check now, or nothing: a check is due when its time has come, when somebody asked for
 /// it, and when the obstacle to an earlier proof has gone.
 #[must_use]
 pub fn due(
@@ -82,7 +82,7 @@ pub fn due(
     })
 }
 
-/// The name at which to look for the token of a holder by DNS whose status lost it, before it is given
+/// The name at which to check for the token of a holder by DNS whose status lost it, before it is given
 /// another one. The holding must be that of this very object, organization and name.
 #[must_use]
 pub fn lost_token(

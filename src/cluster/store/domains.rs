@@ -91,7 +91,7 @@ impl Domains {
         self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
     }
 
-    /// The object, where this shard looks after it.
+    /// The object, where it is one of this shard.
     #[must_use]
     pub fn get_own(&self, key: &Key) -> Option<Arc<Domain>> {
         let entry = self.entries.get(key).filter(|entry| !entry.borrowed)?;
@@ -227,7 +227,7 @@ impl Domains {
         })
     }
 
-    /// As [`Self::knows`], of the objects that this shard looks after.
+    /// As [`Self::knows`], of the objects of this shard.
     #[must_use]
     pub fn knows_as_own(&self, domain: &Domain, listed: bool) -> bool {
         self.knows(domain, listed) && !self.is_borrowed(&domain.key)
@@ -243,7 +243,7 @@ impl Domains {
     }
 
     /// Takes a newer version in of an object that is here, or lets it go where it is not `ours` any
-    /// more. One that left meanwhile is not taken in: no watch would tell what becomes of it.
+    /// more. One that left meanwhile is not taken in: no watch would show what becomes of it.
     pub fn update(&mut self, domain: Arc<Domain>, ours: bool) -> Upserted {
         let Some(here) = self.entries.get(&domain.key) else {
             return Upserted::Known;

@@ -115,7 +115,7 @@ impl Organizations {
     }
 
     /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
-    /// watch would tell of its end.
+    /// watch would show its end.
     pub fn update(&mut self, organization: Arc<OrganizationView>) {
         let here = self.get(&organization.key);
         if here.is_some_and(|here| here.uid == organization.uid) {

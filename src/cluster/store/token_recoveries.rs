@@ -70,7 +70,7 @@ mod tests {
             assert_eq!(token_recoveries.wait(&key, &uid), None);
             asked += 1;
             let wait = token_recoveries.failed(&key, &uid);
-            // However often it is looked at meanwhile.
+            // However often it is reconciled meanwhile.
             assert_eq!(token_recoveries.wait(&key, &uid), Some(wait));
             tokio::time::advance(wait / 2).await;
             assert_eq!(token_recoveries.wait(&key, &uid), Some(wait / 2));

@@ -127,7 +127,7 @@ impl Mirror {
     }
 
     /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
-    /// told of it yet.
+    /// announced yet.
     pub fn record_unwritten(
         &self,
         domain: &Domain,
@@ -156,7 +156,7 @@ impl Mirror {
         let before = match upserted {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
-                // The watch will not tell of it: it is out of the store by then.
+                // The watch will not show it: it is out of the store by then.
                 self.forget_side_state(&gone.key);
                 self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
@@ -232,7 +232,7 @@ impl Mirror {
         self.queues.domains.add(key);
     }
 
-    /// The object is gone: what it held is looked at now.
+    /// The object is gone: what it held is requeued now.
     pub fn enqueue_orphan_check(&self, gone: &Domain) {
         if let Some(holding) = self.cluster.stores.held_by(gone) {
             self.queues.orphans.add(Arc::clone(&holding.name));
@@ -285,7 +285,7 @@ impl Mirror {
                 Ok(Some(Arc::new(domain)))
             }
             Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and nobody would tell of it again.
+                // One made since the question was asked is another, and no watch would show it again.
                 if let Some(known) = known {
                     self.forget_domain(key, Some(&known.uid));
                 }

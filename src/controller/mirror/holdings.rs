@@ -90,7 +90,7 @@ impl Mirror {
     }
 
     /// A holder that is not in the store is gone, or another shard's: the default shard sees to both.
-    /// The many of the other shards are looked at as after a cold start, not all at once.
+    /// The many of the other shards are requeued as after a cold start, not all at once.
     fn enqueue_orphan_check_later(&self, holding: &HoldingView) {
         let namespace = holding.holder.key.namespace();
         if !self.cluster.scope.shard.is_default()
@@ -119,7 +119,7 @@ impl Mirror {
                 Ok(Some(Arc::new(holding)))
             }
             Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and nobody would tell of it again.
+                // One made since the question was asked is another, and no watch would show it again.
                 if let Some(known) = known
                     && self
                         .cluster

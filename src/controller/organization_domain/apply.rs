@@ -38,7 +38,7 @@ pub struct Applier {
 
 impl Applier {
     /// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
-    /// taken before the status tells of it, and released after.
+    /// taken before the status says so, and released after.
     pub async fn apply(
         &self,
         domain: &Domain,

@@ -35,7 +35,7 @@ impl Plan {
             .set_next_check(key, uid, Some(soon));
     }
 
-    /// The next check comes with the next look.
+    /// The next check comes with the next reconcile.
     pub fn due_now(&self, key: &Key, uid: &Uid) {
         let now = self.cluster.clock.now();
         self.cluster

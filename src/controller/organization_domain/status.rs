@@ -91,7 +91,7 @@ pub async fn write_over(
         .await;
     match written {
         Ok(written) => Ok(Some(written)),
-        // A test that failed is told as an invalid request.
+        // A test that failed is reported as an invalid request.
         Err(ApiError::Conflict | ApiError::NotFound | ApiError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -9,12 +9,12 @@ use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::verdict::Verdict;
 
-/// A check that was made: its verdict and what the status tells of it.
+/// A check that was made: its verdict and what the status says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub weight: Weight,
-    /// The token that was looked for; a verdict about another one says nothing.
+    /// The token that was checked; a verdict about another one says nothing.
     pub token: Token,
     /// The same evidence judged for the holder, where another holds the name by DNS.
     pub holder: Option<JudgedHolder>,
@@ -53,11 +53,11 @@ pub enum HoldingAction {
     Take(VerifiedDomainSpec),
     /// Replace our own, or that of our earlier uid, before the status says so.
     Rewrite(VerifiedDomainSpec),
-    /// Replace that of the holder, after a live look at it, before the status says so.
+    /// Replace that of the holder, after a live read of it, before the status says so.
     HandOver(VerifiedDomainSpec),
     /// Delete it after the status says so.
     Release,
-    /// Delete the one of an earlier object of this name, after a live look, and decide again.
+    /// Delete the one of an earlier object of this name, after a live read, and decide again.
     ReleasePredecessor,
 }
 

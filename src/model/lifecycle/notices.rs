@@ -237,7 +237,7 @@ pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> 
     notices
 }
 
-/// When it came to the reason, as far as the status says so: whoever tells of it names the same Event.
+/// When it came to the reason, as far as the status says so: whoever announces it names the same Event.
 fn moment(transition: &Transition<'_>, facts: &Facts) -> Timestamp {
     let said = match facts.reason {
         Reason::ProofStale => facts.last_proven,

@@ -81,7 +81,7 @@ impl Transition<'_> {
                 let mut judgement = judgement;
                 if self.facts.challenge.is_none() {
                     self.replace_token(strategy, fresh_token());
-                    // The check that did not find the old token looked for this one too.
+                    // The check that did not find the old token asked for this one too.
                     judgement = self.select_judgement(made);
                 }
                 self.verified(since, strategy, judgement);
@@ -188,7 +188,7 @@ impl Transition<'_> {
             return;
         }
         if reason == Reason::Deleting {
-            // Released after a live look, by whoever looks for orphans.
+            // Released after a live read, by whoever looks for orphans.
             return;
         }
         self.handle_request();
@@ -420,7 +420,7 @@ impl Transition<'_> {
         let approved = self.snapshot.approved_until.is_some();
         match (strategy, approved) {
             (Strategy::Manual, false) if self.facts.last_proven.is_some() => {
-                // Proved before it was approved: the proof is looked at again, at once.
+                // Proved before it was approved: the proof is checked again, at once.
                 self.facts.strategy = Strategy::Dns;
                 self.facts.reason = Reason::Verified;
                 self.restarted = true;
@@ -731,7 +731,7 @@ impl Transition<'_> {
         Some((next.min(tick), pace))
     }
 
-    /// Whether a repeated check found the outage that the status tells of, and the next one comes
+    /// Whether a repeated check found the outage that the status shows, and the next one comes
     /// before that has become a period old: an outage of many domains must not become writes, and
     /// whoever looks for domains that nobody checks must see that somebody does.
     fn is_old_news(&self, before: &Facts, period: SignedDuration, next: Timestamp) -> bool {
