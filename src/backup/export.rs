@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::read::path_of;
-use super::{END, End, FORMAT, HEADER, Header, Kind, words};
+use super::{END, End, FORMAT, HEADER, Header, Kind, describe};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::cluster::decode::{Extent, decode};
 use crate::cluster::objects::Objects;
@@ -24,7 +24,7 @@ use crate::model::terminal::{self, YamlError};
 /// Why an export did not end.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    #[error("cannot read from the cluster: {}", words(.0))]
+    #[error("cannot read from the cluster: {}", describe(.0))]
     Cluster(#[from] kube::Error),
     #[error("cannot write the export: {0}")]
     Write(#[from] io::Error),
@@ -36,7 +36,7 @@ pub enum ExportError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
     /// It does not fit the definitions of this version, and no import would take it.
-    Unreadable {
+    Invalid {
         kind: Kind,
         name: String,
         why: String,
@@ -190,10 +190,10 @@ where
         let typed = decode::<K>(object, Extent::Needed).0.map(|_| ());
         match typed.and_then(|()| decode::<DynamicObject>(object, Extent::Whole).0) {
             Ok(object) => see(object)?,
-            Err(unreadable) => left_out.push(LeftOut::Unreadable {
+            Err(invalid) => left_out.push(LeftOut::Invalid {
                 kind,
-                name: path_of(&unreadable.metadata),
-                why: unreadable.why,
+                name: path_of(&invalid.metadata),
+                why: invalid.why,
             }),
         }
         Ok(())

@@ -20,14 +20,14 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::existing::{Comparison, Existing, OTHER_HOLDER, compare, same_holder};
 use super::outcome::{Conflict, Counts, EndedEarly, ImportError, Imported};
 use super::read::path;
-use super::there::{OTHER_HOLDER, Standing, There, same_holder, standing};
 use super::{Backup, Kind};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
 };
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::objects::Objects;
 
 /// Objects written at once.
@@ -43,12 +43,12 @@ const ATTEMPTS: usize = 8;
 pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, Box<EndedEarly>> {
     backup.drop_unbelieved_statuses(Timestamp::now());
     let ended_early = |imported, why| Box::new(EndedEarly { imported, why });
-    let there = look(client, &backup)
+    let existing = read_existing(client, &backup)
         .await
         .map_err(|why| ended_early(Imported::default(), why))?;
     let import = Import {
         client,
-        there,
+        existing,
         reserved: Mutex::default(),
         bound: Mutex::default(),
         imported: Mutex::default(),
@@ -61,13 +61,13 @@ pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, Box
     }
 }
 
-/// What is there; nothing may contradict the export.
-async fn look(client: &Client, backup: &Backup) -> Result<There, ImportError> {
-    look_at_namespaces(client, backup).await?;
-    let there = There::look(client, backup).await?;
-    let conflicts = there.conflicts(backup);
+/// Reads what exists; nothing may contradict the export.
+async fn read_existing(client: &Client, backup: &Backup) -> Result<Existing, ImportError> {
+    check_namespaces(client, backup).await?;
+    let existing = Existing::read(client, backup).await?;
+    let conflicts = existing.conflicts(backup);
     if conflicts.is_empty() {
-        Ok(there)
+        Ok(existing)
     } else {
         Err(ImportError::Conflicts(conflicts))
     }
@@ -100,21 +100,21 @@ fn unlocked<T>(mutex: Mutex<T>) -> T {
 
 /// The namespaces are there, and those that were suspended are: otherwise what is refused to a tenant
 /// here would be given to it there.
-async fn look_at_namespaces(client: &Client, backup: &Backup) -> Result<(), ImportError> {
-    let mut there = BTreeMap::new();
+async fn check_namespaces(client: &Client, backup: &Backup) -> Result<(), ImportError> {
+    let mut existing = BTreeMap::new();
     let api = Objects::<Namespace>::all(client.clone());
     api.each(ListParams::default(), |namespace| {
         let metadata = namespace.metadata();
         let label = metadata.labels.as_ref().and_then(|l| l.get(SUSPENDED));
         let suspended = label.is_some_and(|value| value == "true");
-        there.insert(metadata.name.clone().unwrap_or_default(), suspended);
+        existing.insert(metadata.name.clone().unwrap_or_default(), suspended);
         Ok::<_, ImportError>(())
     })
     .await?;
     let wanted = backup.namespaces();
     let missing: Vec<_> = wanted
         .iter()
-        .filter(|name| !there.contains_key(*name))
+        .filter(|name| !existing.contains_key(*name))
         .cloned()
         .collect();
     if !missing.is_empty() {
@@ -122,7 +122,7 @@ async fn look_at_namespaces(client: &Client, backup: &Backup) -> Result<(), Impo
     }
     let free: Vec<_> = wanted
         .intersection(&backup.suspended)
-        .filter(|name| there.get(*name) == Some(&false))
+        .filter(|name| existing.get(*name) == Some(&false))
         .cloned()
         .collect();
     if !free.is_empty() {
@@ -133,7 +133,7 @@ async fn look_at_namespaces(client: &Client, backup: &Backup) -> Result<(), Impo
 
 struct Import<'a> {
     client: &'a Client,
-    there: There,
+    existing: Existing,
     /// The holdings that wait for their holder, by its path.
     reserved: Mutex<BTreeMap<String, VerifiedDomain>>,
     /// The approvals that are bound to an organization domain by uid, by its path.
@@ -159,14 +159,14 @@ impl Import<'_> {
             domains,
             ..
         } = backup;
-        let there = &self.there;
+        let existing = &self.existing;
         each(holdings, |holding| self.reserve(holding)).await?;
         each(unbound, |approval| {
-            self.create(Kind::DomainApproval, &there.approvals, approval)
+            self.create(Kind::DomainApproval, &existing.approvals, approval)
         })
         .await?;
         each(organizations, |organization| {
-            self.create(Kind::Organization, &there.organizations, organization)
+            self.create(Kind::Organization, &existing.organizations, organization)
         })
         .await?;
         each(domains, |domain| self.domain(domain)).await
@@ -176,8 +176,8 @@ impl Import<'_> {
     async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
         let name = path(&holding);
         let api = Objects::<VerifiedDomain>::all(self.client.clone()).whole();
-        let mut there = self.there.holdings.get(&name).cloned();
-        if there.is_none() {
+        let mut existing = self.existing.holdings.get(&name).cloned();
+        if existing.is_none() {
             holding.metadata = bare(holding.metadata);
             holding.spec.importing = true;
             match api.create(&params(), &holding).await {
@@ -187,20 +187,20 @@ impl Import<'_> {
                     return Ok(());
                 }
                 Err(error) if is_there(&error) => {
-                    there = read(api.get_opt(&name).await?)?;
+                    existing = read(api.get_opt(&name).await?)?;
                 }
                 Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
             }
         }
-        match there {
-            Some(there) if same_holder(&there, &holding) && there.spec.importing => {
+        match existing {
+            Some(existing) if same_holder(&existing, &holding) && existing.spec.importing => {
                 self.count(Kind::VerifiedDomain, |counts| counts.completed += 1);
-                self.wait_for_holder(there);
+                self.wait_for_holder(existing);
             }
-            Some(there) if same_holder(&there, &holding) => {
+            Some(existing) if same_holder(&existing, &holding) => {
                 self.count(Kind::VerifiedDomain, |counts| counts.there_already += 1);
             }
-            _ => self.tell(Kind::VerifiedDomain, name, OTHER_HOLDER),
+            _ => self.add_conflict(Kind::VerifiedDomain, name, OTHER_HOLDER),
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Import<'_> {
     async fn create<K>(
         &self,
         kind: Kind,
-        there: &BTreeMap<String, K>,
+        existing: &BTreeMap<String, K>,
         mut object: K,
     ) -> Result<(), ImportError>
     where
@@ -227,7 +227,7 @@ impl Import<'_> {
             + DeserializeOwned,
     {
         let name = path(&object);
-        if there.contains_key(&name) {
+        if existing.contains_key(&name) {
             self.count(kind, |counts| counts.there_already += 1);
             return Ok(());
         }
@@ -251,9 +251,9 @@ impl Import<'_> {
         let namespace = wanted.namespace().unwrap_or_default();
         let api =
             Objects::<OrganizationDomain>::namespaced(self.client.clone(), &namespace).whole();
-        let mut there = self.there.domains.get(&name).cloned();
+        let mut existing = self.existing.domains.get(&name).cloned();
         let mut ours = false;
-        if there.is_none() {
+        if existing.is_none() {
             let object = OrganizationDomain {
                 metadata: bare(wanted.metadata.clone()),
                 spec: wanted.spec.clone(),
@@ -264,27 +264,27 @@ impl Import<'_> {
                     // Whatever becomes of its status.
                     self.count(KIND, |counts| counts.created += 1);
                     ours = true;
-                    there = Some(created.0?);
+                    existing = Some(created.0?);
                 }
                 Err(error) if is_there(&error) => {
-                    there = read(api.get_opt(&wanted.name_any()).await?)?;
+                    existing = read(api.get_opt(&wanted.name_any()).await?)?;
                 }
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
-        let Some(mut there) = there else {
-            self.tell(KIND, name, "it was deleted meanwhile");
+        let Some(mut existing) = existing else {
+            self.add_conflict(KIND, name, "it was deleted meanwhile");
             return Ok(());
         };
-        let uid = there.uid();
+        let uid = existing.uid();
         for _ in 0..ATTEMPTS {
             let mut write = ours;
             if !ours {
-                match standing(&there, &wanted) {
-                    Standing::Bare => write = true,
-                    Standing::Same => {}
-                    Standing::Other(why) => {
-                        self.tell(KIND, name, why);
+                match compare(&existing, &wanted) {
+                    Comparison::Bare => write = true,
+                    Comparison::Same => {}
+                    Comparison::Other(why) => {
+                        self.add_conflict(KIND, name, why);
                         return Ok(());
                     }
                 }
@@ -296,9 +296,9 @@ impl Import<'_> {
                 });
                 return self.bind(&name, uid).await;
             };
-            there.status = Some(as_of(&wanted, status, there.metadata.generation));
+            existing.status = Some(as_of(&wanted, status, existing.metadata.generation));
             match api
-                .replace_status(&there.name_any(), &params(), &there)
+                .replace_status(&existing.name_any(), &params(), &existing)
                 .await
             {
                 Ok(_) => {
@@ -307,16 +307,16 @@ impl Import<'_> {
                 }
                 // An operator saw the object before its status came.
                 Err(error) if is_conflict(&error) => {
-                    let live = read(api.get_opt(&there.name_any()).await?)?;
+                    let live = read(api.get_opt(&existing.name_any()).await?)?;
                     match live.filter(|live| live.uid() == uid) {
-                        Some(live) => there = live,
+                        Some(live) => existing = live,
                         None => break,
                     }
                 }
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
-        self.tell(KIND, name, "it changes all the time");
+        self.add_conflict(KIND, name, "it changes all the time");
         Ok(())
     }
 
@@ -329,7 +329,7 @@ impl Import<'_> {
         // Before the name: a holder by approval is nothing without it.
         for mut approval in bound.unwrap_or_default() {
             approval.spec.organization_domain_ref.uid.clone_from(&uid);
-            self.create(Kind::DomainApproval, &self.there.approvals, approval)
+            self.create(Kind::DomainApproval, &self.existing.approvals, approval)
                 .await?;
         }
         let reserved = {
@@ -346,7 +346,7 @@ impl Import<'_> {
         match api.replace(&name, &params(), &holding).await {
             Ok(_) => {}
             Err(error) if is_conflict(&error) || is_missing(&error) => {
-                self.tell(Kind::VerifiedDomain, name, "it was changed meanwhile");
+                self.add_conflict(Kind::VerifiedDomain, name, "it was changed meanwhile");
             }
             Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
         }
@@ -358,7 +358,7 @@ impl Import<'_> {
         add(imported.counts.entry(kind).or_default());
     }
 
-    fn tell(&self, kind: Kind, name: String, why: &'static str) {
+    fn add_conflict(&self, kind: Kind, name: String, why: &'static str) {
         let mut imported = self.imported.lock();
         imported.conflicts.push(Conflict { kind, name, why });
     }
@@ -399,7 +399,7 @@ fn bare(metadata: ObjectMeta) -> ObjectMeta {
     }
 }
 
-fn read<K>(found: Option<Decoded<K>>) -> Result<Option<K>, Box<Unreadable>> {
+fn read<K>(found: Option<Decoded<K>>) -> Result<Option<K>, Box<InvalidObject>> {
     found.map(|found| found.0).transpose()
 }
 

@@ -2,11 +2,11 @@
 //!
 //! An export is one stream of YAML documents: a [`Header`], the objects, an [`End`] that counts them.
 
+mod existing;
 mod export;
 mod import;
 mod outcome;
 mod read;
-mod there;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -81,7 +81,7 @@ struct End {
 }
 
 /// What went wrong, in the API server's own words where it gave some.
-fn words(error: &kube::Error) -> String {
+fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),

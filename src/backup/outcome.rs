@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::read::path_of;
-use super::{Kind, words};
+use super::{Kind, describe};
 use crate::api::SUSPENDED;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::model::terminal::{self, line};
 
 /// As many as a person reads.
-const TOLD: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// Why an import did not end. It can be run again: it goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -27,21 +27,21 @@ pub enum ImportError {
     Conflicts(Vec<Conflict>),
     #[error(
         "{kind} {name} could not be written; run the import again: {}",
-        words(error)
+        describe(error)
     )]
     Write {
         kind: Kind,
         name: String,
         error: kube::Error,
     },
-    #[error("cannot read from the cluster: {}", words(.0))]
+    #[error("cannot read from the cluster: {}", describe(.0))]
     Cluster(#[from] kube::Error),
     #[error(
         "{} is in the cluster and cannot be read: {}. Correct it, and run the import again",
         path_of(&.0.metadata),
         .0.why
     )]
-    Unreadable(#[from] Box<Unreadable>),
+    Invalid(#[from] Box<InvalidObject>),
 }
 
 /// An import that did not end, and what it did until then.
@@ -102,23 +102,23 @@ impl fmt::Display for Conflict {
 }
 
 fn list(names: &[String]) -> String {
-    told(names.iter().map(|name| terminal::line(name)), ", ")
+    join_first(names.iter().map(|name| terminal::line(name)), ", ")
 }
 
 /// One a line.
 #[must_use]
 pub fn lines(conflicts: &[Conflict]) -> String {
-    told(
+    join_first(
         conflicts.iter().map(|conflict| format!("  {conflict}")),
         "\n",
     )
 }
 
-fn told(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
-    let more = items.len().saturating_sub(TOLD);
-    let mut told: Vec<String> = items.take(TOLD).collect();
+fn join_first(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String {
+    let more = items.len().saturating_sub(MAX_LISTED);
+    let mut listed: Vec<String> = items.take(MAX_LISTED).collect();
     if more > 0 {
-        told.push(format!("and {more} more"));
+        listed.push(format!("and {more} more"));
     }
-    told.join(separator)
+    listed.join(separator)
 }

@@ -133,7 +133,7 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     let mut report = if asks_for_token {
         Report::of_check(&challenge, &evidence, judged, &names)
     } else {
-        Report::of_look(&challenge, &evidence, judged, &names)
+        Report::of_lookup(&challenge, &evidence, judged, &names)
     };
     // Where signatures are at fault the servers were reached, and the report's hint says more.
     if let Some(unreached) = &evidence.unreached
@@ -206,7 +206,7 @@ impl Report {
     }
 
     /// Without a token nothing is wanted, so nothing is missing or wrong either.
-    fn of_look(
+    fn of_lookup(
         challenge: &Challenge,
         evidence: &Evidence,
         judged: Judged,
@@ -382,7 +382,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::RecordForm;
-    use crate::model::evidence::{Place, Security, ServerAnswer, Source, Stray};
+    use crate::model::evidence::{Misplacement, Security, ServerAnswer, Source, Stray};
 
     fn step(outcomes: &[Outcome]) -> Step {
         Step {
@@ -427,7 +427,7 @@ mod tests {
         let whole = || evidence(&[found()]);
         let mut stray = whole();
         stray.strays.push(Stray {
-            place: Place::ParentDomain(RecordForm::Apex),
+            place: Misplacement::ParentDomain(RecordForm::Apex),
             step: step(&[failed()]),
         });
         let mut stopped = whole();

@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
     for left_out in left_out {
         match left_out {
-            LeftOut::Unreadable { kind, name, why } => {
+            LeftOut::Invalid { kind, name, why } => {
                 eprintln!(
                     "freehold: {kind} {} is left out: it cannot be read: {}. Correct or delete it, and export again",
                     terminal::line(&name),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kube::Resource;
 
-use super::access::Access;
+use super::access_monitor::AccessMonitor;
 use super::error::ApiError;
 use super::leadership::Leadership;
 use super::objects::Objects;
@@ -22,7 +22,7 @@ pub struct Client {
     /// Calls are made only while it lasts; none where no other replica could lead.
     pub leadership: Option<Leadership>,
     /// Records how the calls ended.
-    pub access: Arc<Access>,
+    pub access_monitor: Arc<AccessMonitor>,
 }
 
 impl Client {
@@ -59,7 +59,7 @@ impl Client {
             Err(_) => (Err(ApiError::TimedOut(self.deadline)), CallResult::Timeout),
         };
         self.metrics.api_calls(counted);
-        self.access.heard(&result);
+        self.access_monitor.record(&result);
         result
     }
 }

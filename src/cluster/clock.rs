@@ -1,5 +1,5 @@
 //! The wall clock may be set while the process runs. Times are compared by it, waits go by the
-//! monotonic clock, which also stands still while a machine sleeps: a look that was put off by another
+//! monotonic clock, which also stands still while a machine sleeps: a requeue that was put off by another
 //! clock would come too late.
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -25,12 +25,12 @@ const NOTHING: &str = "{}";
 
 /// An object, or what is wrong with it.
 #[derive(Clone, Debug)]
-pub struct Decoded<K>(pub Result<K, Box<Unreadable>>);
+pub struct Decoded<K>(pub Result<K, Box<InvalidObject>>);
 
 /// An object that its type cannot hold, and what can be read of it all the same.
 #[derive(Clone, thiserror::Error)]
 #[error("the object cannot be read: {why}")]
-pub struct Unreadable {
+pub struct InvalidObject {
     pub metadata: ObjectMeta,
     pub why: String,
     /// Tokens are in it: it is shown to nobody.
@@ -51,12 +51,12 @@ impl<K: Resource> Decoded<K> {
     pub fn metadata(&self) -> &ObjectMeta {
         match &self.0 {
             Ok(object) => object.meta(),
-            Err(unreadable) => &unreadable.metadata,
+            Err(invalid) => &invalid.metadata,
         }
     }
 }
 
-impl Unreadable {
+impl InvalidObject {
     /// A text of the object by the names on the way to it, if it is there and can be read.
     #[must_use]
     pub fn text(&self, path: &[&str]) -> Option<String> {
@@ -92,10 +92,10 @@ impl Unreadable {
     }
 }
 
-impl fmt::Debug for Unreadable {
+impl fmt::Debug for InvalidObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, namespace) = (&self.metadata.name, &self.metadata.namespace);
-        write!(f, "Unreadable({namespace:?}, {name:?}, {:?})", self.why)
+        write!(f, "InvalidObject({namespace:?}, {name:?}, {:?})", self.why)
     }
 }
 
@@ -123,7 +123,7 @@ where
             *object.meta_mut() = metadata;
             Ok(object)
         }
-        Err(error) => Err(Box::new(Unreadable {
+        Err(error) => Err(Box::new(InvalidObject {
             metadata,
             why: why(&error),
             object: object.to_owned(),
@@ -368,20 +368,20 @@ mod tests {
                 r#","spec":{{"organizationRef":{{"name":"acme"}},"domain":17}},"status":{{"state":"Verified","challenge":{{"token":"{token}","issuedTime":"2026-01-01T00:00:00Z","issuedFor":"1","records":[]}},"other":{deep},"lastCheck":{deep}}}"#
             ),
         );
-        let unreadable = read(&object, Extent::Needed).0.unwrap_err();
-        assert_eq!(unreadable.metadata.name.as_deref(), Some("main"));
-        assert_eq!(unreadable.metadata.uid.as_deref(), Some("1"));
+        let invalid = read(&object, Extent::Needed).0.unwrap_err();
+        assert_eq!(invalid.metadata.name.as_deref(), Some("main"));
+        assert_eq!(invalid.metadata.uid.as_deref(), Some("1"));
         let why = "invalid type: integer `17`, expected a string";
-        assert_eq!(unreadable.why, why);
-        assert_eq!(unreadable.text(&["spec", "domain"]), None);
-        let reference = unreadable.text(&["spec", "organizationRef", "name"]);
+        assert_eq!(invalid.why, why);
+        assert_eq!(invalid.text(&["spec", "domain"]), None);
+        let reference = invalid.text(&["spec", "organizationRef", "name"]);
         assert_eq!(reference.as_deref(), Some("acme"));
-        let found = unreadable.text(&["status", "challenge", "token"]);
+        let found = invalid.text(&["status", "challenge", "token"]);
         assert_eq!(found.as_ref(), Some(&token));
-        let status: OrganizationDomainStatus = unreadable.status();
+        let status: OrganizationDomainStatus = invalid.status();
         assert_eq!(status.challenge.unwrap().token, token);
-        // Nobody sees the token by looking at what is wrong.
-        let shown = format!("{unreadable} {unreadable:?}");
+        // Nobody sees the token in what is wrong.
+        let shown = format!("{invalid} {invalid:?}");
         assert!(!shown.contains(&token), "{shown}");
     }
 
@@ -397,8 +397,8 @@ mod tests {
     #[test]
     fn what_is_no_object_is_none() {
         for object in ["null", "7", "[]", r#""text""#, "{}", r#"{"metadata":null}"#] {
-            let unreadable = read(object, Extent::Needed).0.unwrap_err();
-            assert_eq!(unreadable.metadata, ObjectMeta::default(), "{object}");
+            let invalid = read(object, Extent::Needed).0.unwrap_err();
+            assert_eq!(invalid.metadata, ObjectMeta::default(), "{object}");
         }
     }
 
@@ -481,10 +481,10 @@ mod tests {
             let object = text("", &format!(r#","spec":{spec},"status":{status}"#));
             let decoded = read(&object, Extent::Needed);
             prop_assert_eq!(decoded.metadata().uid.as_deref(), Some("1"));
-            if let Err(unreadable) = decoded.0 {
-                let _ = unreadable.text(&["spec", "domain"]);
-                let _: OrganizationDomainStatus = unreadable.status();
-                prop_assert!(unreadable.why.chars().count() <= MAX_WHY + 16);
+            if let Err(invalid) = decoded.0 {
+                let _ = invalid.text(&["spec", "domain"]);
+                let _: OrganizationDomainStatus = invalid.status();
+                prop_assert!(invalid.why.chars().count() <= MAX_WHY + 16);
             }
         }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::core::Status;
 use rustls::AlertDescription as Alert;
 
-use super::decode::Unreadable;
+use super::decode::InvalidObject;
 
 /// What a caller can decide on.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub enum ApiError {
     NotLeading,
     /// Asking again gives the same object.
     #[error(transparent)]
-    Unreadable(#[from] Box<Unreadable>),
+    Invalid(#[from] Box<InvalidObject>),
     #[error("the operating system gave no random octets: {0}")]
     NoRandomness(String),
 }
@@ -56,7 +56,7 @@ impl ApiError {
     /// Whether waiting may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::Unreadable(_))
+        !matches!(self, Self::Refused(_) | Self::Invalid(_))
     }
 }
 

@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::api::reason::Reason;
-    use crate::cluster::access::{Access, Purpose};
+    use crate::cluster::access_monitor::{AccessMonitor, Purpose};
     use crate::cluster::fake_api::{self, Answer, failure};
     use crate::model::lifecycle::About;
     use crate::telemetry::metrics::Metrics;
@@ -249,7 +249,7 @@ mod tests {
             metrics: Arc::new(Metrics::new()),
             deadline: Duration::from_secs(10),
             leadership: None,
-            access: Arc::new(Access::new(Purpose::Work, Arc::default())),
+            access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
         };
         Events::new(client, "pod".into())
     }

@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::runtime::watcher;
 use tokio::time::Instant;
 
-use super::access::UNREADY_AFTER;
+use super::access_monitor::UNREADY_AFTER;
 use crate::api::OrganizationDomain;
 use crate::telemetry::readiness::{NotReady, Readiness};
 
@@ -62,7 +62,7 @@ impl Gap {
     }
 
     /// After how long the watch is to begin anew with a list, where nothing else would show its end.
-    pub fn goes_on(&mut self, cause: Cause) -> Option<Duration> {
+    pub fn restart_after(&mut self, cause: Cause) -> Option<Duration> {
         let sentence = match cause {
             Cause::Other => return None,
             Cause::Undefined => format!(
@@ -120,12 +120,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_missing_definition_is_said_until_a_list_comes() {
         let mut gap = gap();
-        assert_eq!(gap.goes_on(Cause::Undefined), Some(RETRY_PERIOD));
+        assert_eq!(gap.restart_after(Cause::Undefined), Some(RETRY_PERIOD));
         let said = gap.readiness.reasons().unwrap();
         assert!(said.contains("serves no OrganizationDomain"), "{said}");
         // The port is open to everybody.
         assert!(!said.contains("tenant"), "{said}");
-        assert_eq!(gap.goes_on(Cause::Other), None);
+        assert_eq!(gap.restart_after(Cause::Other), None);
         assert!(gap.readiness.reasons().is_some());
         gap.ended();
         assert_eq!(gap.readiness.reasons(), None);
@@ -135,16 +135,16 @@ mod tests {
     async fn a_refusal_is_said_once_it_lasted() {
         let mut gap = gap();
         for _ in 0..10 {
-            assert_eq!(gap.goes_on(Cause::Forbidden), None);
+            assert_eq!(gap.restart_after(Cause::Forbidden), None);
             assert_eq!(gap.readiness.reasons(), None);
             // The watch went on, and said nothing.
             advance(LONGEST_STEP).await;
         }
         for _ in 0..3 {
-            assert_eq!(gap.goes_on(Cause::Forbidden), None);
+            assert_eq!(gap.restart_after(Cause::Forbidden), None);
             advance(UNREADY_AFTER / 3).await;
         }
-        assert_eq!(gap.goes_on(Cause::Forbidden), Some(RETRY_PERIOD));
+        assert_eq!(gap.restart_after(Cause::Forbidden), Some(RETRY_PERIOD));
         assert!(gap.readiness.reasons().unwrap().contains("roles"));
     }
 }

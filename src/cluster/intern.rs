@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// How many are kept before those that nobody else has are looked for.
+/// How many are kept before those that nobody else has are dropped.
 const SWEPT_FROM: usize = 1024;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool {
@@ -21,11 +21,11 @@ struct Pool {
 /// The one copy of this text.
 pub fn intern(text: &str) -> Arc<str> {
     let mut pool = POOL.lock();
-    pool.share(text)
+    pool.intern(text)
 }
 
 impl Pool {
-    fn share(&mut self, text: &str) -> Arc<str> {
+    fn intern(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
@@ -49,10 +49,10 @@ mod tests {
             texts: BTreeSet::new(),
             sweep_at: 2,
         };
-        let kept = pool.share("kept");
-        assert!(Arc::ptr_eq(&kept, &pool.share("kept")));
-        pool.share("gone");
-        let new = pool.share("new");
+        let kept = pool.intern("kept");
+        assert!(Arc::ptr_eq(&kept, &pool.intern("kept")));
+        pool.intern("gone");
+        let new = pool.intern("new");
         assert_eq!(pool.texts.iter().collect::<Vec<_>>(), [&kept, &new]);
     }
 }

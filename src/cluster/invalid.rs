@@ -1,16 +1,16 @@
 //! Objects that the type no longer parses, for instance ones that an older definition let through.
-//! They are told of and left as they are.
+//! They are reported and left as they are.
 
 use kube::Resource;
 
-use super::decode::Unreadable;
+use super::decode::InvalidObject;
 use super::events::{Events, Subject};
 use crate::api::reason::Reason;
 use crate::model::lifecycle::{About, Notice};
 
-/// Tells of an unreadable object, by log and Event. What the store has of it stays: it is
+/// Reports an invalid object, by log and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
-pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: Unreadable) {
+pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObject) {
     let kind = K::kind(&());
     let metadata = object.metadata;
     let subject = Subject {

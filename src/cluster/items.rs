@@ -69,7 +69,7 @@ impl Items {
                 0
             };
             if taken > 0 {
-                self.keep(&octets[..taken])?;
+                self.append(&octets[..taken])?;
                 octets = &octets[taken..];
             } else {
                 self.step(octet, ready)?;
@@ -86,7 +86,7 @@ impl Items {
                 (Text::Inside, b'\\') => Text::Escaped,
                 _ => Text::Inside,
             };
-            return self.keep(&[octet]);
+            return self.append(&[octet]);
         }
         let among_items = self.inside && self.depth == 2;
         match octet {
@@ -105,7 +105,7 @@ impl Items {
             }
             b' ' | b'\n' | b'\r' | b'\t' if among_items => return Ok(()),
             b'[' if self.depth == 1 && self.named => {
-                self.keep(&[octet])?;
+                self.append(&[octet])?;
                 self.depth = 2;
                 self.inside = true;
                 return Ok(());
@@ -119,10 +119,10 @@ impl Items {
             b']' | b'}' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
-        self.keep(&[octet])
+        self.append(&[octet])
     }
 
-    fn keep(&mut self, octets: &[u8]) -> Result<(), NotAList> {
+    fn append(&mut self, octets: &[u8]) -> Result<(), NotAList> {
         if self.inside {
             self.item.extend_from_slice(octets);
             return Ok(());

@@ -17,7 +17,7 @@ use rand::RngExt;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
 
-use super::access::{Access, CutOff, Purpose};
+use super::access_monitor::{AccessMonitor, CutOff, Purpose};
 use super::client::Client;
 use super::error::ApiError;
 use super::leadership::Leadership;
@@ -32,8 +32,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two renewals.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
-/// Between two looks of those who wait: what they see late, they take over late.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Between two reads of a standby: what it sees late, it takes over late.
+const POLL_PERIOD: Duration = Duration::from_secs(1);
 /// For one call; a frozen API server answers none, and the next one goes over a new connection.
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -57,12 +57,12 @@ pub enum ElectionError {
 }
 
 /// A Lease as it was first seen.
-struct Sight {
+struct ObservedLease {
     spec: LeaseSpec,
     since: Instant,
 }
 
-impl Sight {
+impl ObservedLease {
     /// How long its holder still has it, unless it renews: nothing where it gave it up.
     fn left(&self, now: Instant) -> Duration {
         let holder = self.spec.holder_identity.as_deref().unwrap_or_default();
@@ -79,9 +79,9 @@ impl Sight {
 }
 
 /// Why a Lease was not renewed.
-enum Obstacle {
+enum RenewalError {
     /// It is another's by now.
-    Taken,
+    Lost,
     Failed(ApiError),
 }
 
@@ -106,7 +106,7 @@ impl LeaderElector {
                 metrics,
                 deadline: CALL_DEADLINE,
                 leadership: None,
-                access: Arc::new(Access::new(Purpose::Lease, readiness)),
+                access_monitor: Arc::new(AccessMonitor::new(Purpose::Lease, readiness)),
             },
             name,
             until: Sender::new(Instant::now()),
@@ -131,7 +131,7 @@ impl LeaderElector {
         self.client.metrics.leads(&self.name, false);
         let mut lease = tokio::select! {
             taken = self.take() => taken,
-            why = self.client.access.cut_off() => return Err(ElectionError::from(why).into()),
+            why = self.client.access_monitor.cut_off() => return Err(ElectionError::from(why).into()),
             _ = stop.wait_for(|stop| *stop) => {
                 self.release().await;
                 return Ok(());
@@ -141,7 +141,7 @@ impl LeaderElector {
         self.client.metrics.leads(&self.name, true);
         let outcome = tokio::select! {
             outcome = lead => outcome,
-            () = self.keep(&mut lease) => return Err(ElectionError::LeaseLost.into()),
+            () = self.keep_renewed(&mut lease) => return Err(ElectionError::LeaseLost.into()),
         };
         self.release().await;
         outcome
@@ -149,10 +149,10 @@ impl LeaderElector {
 
     /// Waits for the Lease.
     async fn take(&self) -> Lease {
-        let mut sight = None;
+        let mut observed = None;
         let mut said = String::new();
         loop {
-            match self.try_to_take(&mut sight).await {
+            match self.try_to_take(&mut observed).await {
                 Ok(Some((lease, until))) => {
                     self.until.send_replace(until);
                     return lease;
@@ -167,16 +167,18 @@ impl LeaderElector {
                     }
                 }
             }
-            let left = sight.as_ref().map(|seen: &Sight| seen.left(Instant::now()));
+            let left = observed
+                .as_ref()
+                .map(|seen: &ObservedLease| seen.left(Instant::now()));
             // At once where it ended meanwhile, though never without a pause.
-            let pause = left.filter(|left| !left.is_zero()).unwrap_or(LOOK_PERIOD);
-            sleep(pause.min(LOOK_PERIOD)).await;
+            let pause = left.filter(|left| !left.is_zero()).unwrap_or(POLL_PERIOD);
+            sleep(pause.min(POLL_PERIOD)).await;
         }
     }
 
     async fn try_to_take(
         &self,
-        sight: &mut Option<Sight>,
+        observed: &mut Option<ObservedLease>,
     ) -> Result<Option<(Lease, Instant)>, ApiError> {
         let found = match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => Some(lease.0?),
@@ -186,11 +188,11 @@ impl LeaderElector {
         if let Some(lease) = &found {
             let spec = lease.spec.clone().unwrap_or_default();
             let now = Instant::now();
-            let seen = match sight.take() {
+            let seen = match observed.take() {
                 Some(seen) if seen.spec == spec => seen,
-                _ => Sight { spec, since: now },
+                _ => ObservedLease { spec, since: now },
             };
-            if !sight.insert(seen).left(now).is_zero() {
+            if !observed.insert(seen).left(now).is_zero() {
                 return Ok(None);
             }
         }
@@ -234,7 +236,7 @@ impl LeaderElector {
     }
 
     /// Renews the Lease; returns when it is lost.
-    async fn keep(&self, lease: &mut Lease) {
+    async fn keep_renewed(&self, lease: &mut Lease) {
         loop {
             let end = *self.until.borrow();
             sleep_until(end.min(Instant::now() + RETRY_PERIOD).into()).await;
@@ -246,8 +248,8 @@ impl LeaderElector {
                 Ok(Ok(sent)) => {
                     self.until.send_replace(sent + RENEW_DEADLINE);
                 }
-                Ok(Err(Obstacle::Taken)) | Err(_) => return,
-                Ok(Err(Obstacle::Failed(error))) => {
+                Ok(Err(RenewalError::Lost)) | Err(_) => return,
+                Ok(Err(RenewalError::Failed(error))) => {
                     tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet");
                 }
             }
@@ -255,7 +257,7 @@ impl LeaderElector {
     }
 
     /// Returns when the renewal was sent.
-    async fn renew(&self, lease: &mut Lease) -> Result<Instant, Obstacle> {
+    async fn renew(&self, lease: &mut Lease) -> Result<Instant, RenewalError> {
         loop {
             let sent = Instant::now();
             let mut renewed = lease.clone();
@@ -269,27 +271,29 @@ impl LeaderElector {
                 // Our own, where a renewal was written and its answer lost, or something beside the
                 // holder changed.
                 Err(ApiError::Conflict) => *lease = self.own().await?,
-                Err(ApiError::NotFound) => return Err(Obstacle::Taken),
-                Err(error) => return Err(Obstacle::Failed(error)),
+                Err(ApiError::NotFound) => return Err(RenewalError::Lost),
+                Err(error) => return Err(RenewalError::Failed(error)),
             }
         }
     }
 
     /// The Lease as it is, if it is ours.
-    async fn own(&self) -> Result<Lease, Obstacle> {
+    async fn own(&self) -> Result<Lease, RenewalError> {
         match self.client.call(self.leases.get(&self.name)).await {
             Ok(lease) => {
-                let lease = lease.0.map_err(|error| Obstacle::Failed(error.into()))?;
+                let lease = lease
+                    .0
+                    .map_err(|error| RenewalError::Failed(error.into()))?;
                 let spec = lease.spec.as_ref();
                 let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
                 if holder == Some(&self.identity) {
                     Ok(lease)
                 } else {
-                    Err(Obstacle::Taken)
+                    Err(RenewalError::Lost)
                 }
             }
-            Err(ApiError::NotFound) => Err(Obstacle::Taken),
-            Err(error) => Err(Obstacle::Failed(error)),
+            Err(ApiError::NotFound) => Err(RenewalError::Lost),
+            Err(error) => Err(RenewalError::Failed(error)),
         }
     }
 
@@ -329,7 +333,7 @@ mod tests {
     /// at `/readyz` then.
     async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
         let readiness = Arc::new(Readiness::new());
-        // As after a first look that found another's Lease.
+        // As after a first read that found another's Lease.
         readiness.clear(&NotReady::Phase);
         let elector = LeaderElector::new(
             fake_api::client(move |_| (code.as_u16(), Value::Null)),
@@ -342,7 +346,7 @@ mod tests {
         let ended = timeout(Duration::from_mins(20), async {
             tokio::select! {
                 _ = elector.take() => panic!("nobody gave it the Lease"),
-                why = elector.client.access.cut_off() => why.0,
+                why = elector.client.access_monitor.cut_off() => why.0,
             }
         });
         (ended.await.ok(), readiness.reasons())
@@ -364,8 +368,8 @@ mod tests {
         }
     }
 
-    fn sight(holder: &str, seconds: Option<i32>) -> Sight {
-        Sight {
+    fn observed(holder: &str, seconds: Option<i32>) -> ObservedLease {
+        ObservedLease {
             spec: LeaseSpec {
                 holder_identity: Some(holder.to_owned()),
                 lease_duration_seconds: seconds,
@@ -388,7 +392,7 @@ mod tests {
             ("other", Some(-1), 14, false),
             ("", Some(15), 0, true),
         ] {
-            let seen = sight(holder, promised);
+            let seen = observed(holder, promised);
             let now = seen.since + Duration::from_secs(seconds);
             assert_eq!(
                 seen.left(now).is_zero(),

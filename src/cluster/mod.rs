@@ -1,6 +1,6 @@
 //! Talks to an API server and decides nothing.
 
-pub mod access;
+pub mod access_monitor;
 pub mod client;
 pub mod clock;
 pub mod config;

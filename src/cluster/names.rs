@@ -2,7 +2,7 @@
 
 /// Why a text is no name of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub enum ObjectNameError {
     #[error(
         "invalid namespace name: use at most 63 of a-z, 0-9 and '-', starting and ending with a letter or digit"
     )]
@@ -17,9 +17,9 @@ pub enum NameError {
 ///
 /// # Errors
 /// Where the API server takes no such name.
-pub fn parse_namespace(text: &str) -> Result<String, NameError> {
+pub fn parse_namespace(text: &str) -> Result<String, ObjectNameError> {
     if text.len() > 63 || !is_label(text) {
-        return Err(NameError::Namespace);
+        return Err(ObjectNameError::Namespace);
     }
     Ok(text.to_owned())
 }
@@ -28,9 +28,9 @@ pub fn parse_namespace(text: &str) -> Result<String, NameError> {
 ///
 /// # Errors
 /// Where the API server takes no such name.
-pub fn parse_object(text: &str) -> Result<String, NameError> {
+pub fn parse_object(text: &str) -> Result<String, ObjectNameError> {
     if text.len() > 253 || !text.split('.').all(is_label) {
-        return Err(NameError::Object);
+        return Err(ObjectNameError::Object);
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What this process looks after.
+//! What this process is responsible for.
 
 use kube::core::ObjectMeta;
 
@@ -13,7 +13,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether this process looks after the namespace.
+    /// Whether this process watches the namespace.
     #[must_use]
     pub fn watches(&self, namespace: &str) -> bool {
         self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)

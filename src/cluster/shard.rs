@@ -1,4 +1,4 @@
-//! Which organization domains this process looks after, by their labels.
+//! Which organization domains this process reconciles, by their labels.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::access::Access;
-use super::decode::{Decoded, Unreadable};
+use super::access_monitor::AccessMonitor;
+use super::decode::{Decoded, InvalidObject};
 use super::error::ApiError;
 use super::events::Events;
 use super::gap::{Cause, Gap};
@@ -46,7 +46,7 @@ pub trait Handler: Send + Sync + 'static {
     fn applied(&self, object: Self::Kind, listed: bool);
 
     /// The object with this key exists and cannot be read as a whole.
-    fn invalid(&self, _key: Key, _object: &Unreadable) {}
+    fn invalid(&self, _key: Key, _object: &InvalidObject) {}
 
     /// The object with this key and, where it is known, this uid is gone.
     fn deleted(&self, key: &Key, uid: Option<&Uid>);
@@ -65,7 +65,7 @@ pub struct Watching {
     pub client: kube::Client,
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
-    pub access: Arc<Access>,
+    pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
     pub definitions: Arc<Definitions>,
 }
@@ -125,7 +125,7 @@ async fn run<H: Handler>(
                     invalid.remove(&key);
                     handler.deleted(&key, None);
                 }
-                watching.access.let_in();
+                watching.access_monitor.accepted();
                 gap.ended();
                 handler.listed();
                 if let Some(synced) = synced.take() {
@@ -149,9 +149,9 @@ async fn run<H: Handler>(
                     tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
                 }
                 if let Some(error) = refusal(error) {
-                    watching.access.heard(&Err::<(), _>(error));
+                    watching.access_monitor.record(&Err::<(), _>(error));
                 }
-                if let Some(pause) = gap.goes_on(cause) {
+                if let Some(pause) = gap.restart_after(cause) {
                     tokio::time::sleep(pause).await;
                     events = start();
                 }
@@ -160,7 +160,7 @@ async fn run<H: Handler>(
         if invalid.len() != counted {
             watching
                 .metrics
-                .unreadable_objects(&kind, counted, invalid.len());
+                .invalid_objects(&kind, counted, invalid.len());
             counted = invalid.len();
         }
     }
@@ -210,10 +210,10 @@ fn apply<H: Handler>(
             invalid.remove(&key);
             handler.applied(object, listed);
         }
-        Err(unreadable) => {
+        Err(object) => {
             invalid.insert(key.clone());
-            handler.invalid(key, &unreadable);
-            invalid::report::<H::Kind>(&watching.events, *unreadable);
+            handler.invalid(key, &object);
+            invalid::report::<H::Kind>(&watching.events, *object);
         }
     }
 }

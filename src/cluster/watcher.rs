@@ -1,4 +1,4 @@
-//! A list and what changes after it, as kube's `watcher` tells of it. That one reads a whole page of
+//! A list and what changes after it, as kube's `watcher` delivers it. That one reads a whole page of
 //! objects into memory before it hands out the first.
 
 use std::mem;

@@ -1,4 +1,4 @@
-//! What there is to tell of an organization domain, as Events about it, its holding and the holder above.
+//! Announces the transitions of an organization domain, as Events about it, its holding and the holder above.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// Publishes what the object says that nobody may have told of: what came into it while a look was under way
-    /// or failed, by a write whose answer was lost or by another replica's; and at the first look what is a
-    /// few minutes old.
-    pub fn publish_untold(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
+    /// Publishes what the object says that may not have been announced: what came into it while a reconcile was
+    /// under way or failed, by a write whose answer was lost or by another replica's; and at the first reconcile
+    /// what is a few minutes old.
+    pub fn publish_unannounced(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
         let facts = lifecycle::read(now, snapshot);
-        let (told, inherited) = {
+        let (announced, inherited) = {
             let mut domains = self.cluster.stores.domains_mut();
-            let told = domains.take_told(&domain.key, &domain.uid, &facts);
-            domains.keep_told(&domain.key, &domain.uid, &facts);
-            (told, domains.take_inherited(&domain.key, &domain.uid))
+            let announced = domains.take_announced(&domain.key, &domain.uid, &facts);
+            domains.set_announced(&domain.key, &domain.uid, &facts);
+            (announced, domains.take_inherited(&domain.key, &domain.uid))
         };
-        if let Some(told) = told {
-            let untold = lifecycle::untold(now, &self.settings, snapshot, &told);
-            self.publish(domain, untold);
+        if let Some(announced) = announced {
+            let unannounced = lifecycle::unannounced(now, &self.settings, snapshot, &announced);
+            self.publish(domain, unannounced);
         }
         if inherited {
             let recent = lifecycle::recent(now, &self.settings, snapshot);
@@ -44,11 +44,11 @@ impl Announcer {
 
     pub fn publish(&self, domain: &Domain, notices: Vec<Notice>) {
         for notice in notices {
-            // With the domain's own, which is told once more where an answer or the process was lost.
+            // With the domain's own, which is announced again where an answer or the process was lost.
             if notice.becomes_verified
                 && let Some(holding) = self.cluster.stores.held_by(domain)
             {
-                self.tell_parent(&holding);
+                self.notify_parent(&holding);
             }
             self.cluster.client.metrics.notice(notice.reason);
             let subject = match notice.about {
@@ -72,8 +72,8 @@ impl Announcer {
         }
     }
 
-    /// The holder of the nearest name above hears that another organization proved a name below it.
-    fn tell_parent(&self, of: &HoldingView) {
+    /// Tells the holder of the nearest name above that another organization proved a name below it.
+    fn notify_parent(&self, of: &HoldingView) {
         let Some((_, above)) = of.name.split_once('.') else {
             return;
         };

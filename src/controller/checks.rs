@@ -33,12 +33,12 @@ pub struct Checked {
     /// The holding whose holder was judged too.
     pub holding: Option<Arc<HoldingView>>,
     /// Where the object's status lacked the token of its holding.
-    pub recalled: Option<RecalledToken>,
+    pub recovery: Option<RecoveryResult>,
 }
 
 /// What became of the token that a holder's status lost.
 #[derive(Debug, PartialEq, Eq)]
-pub enum RecalledToken {
+pub enum RecoveryResult {
     /// The record shows it.
     Published(Token),
     /// No record shows it, nor this one, which is issued in its place.
@@ -51,16 +51,16 @@ impl Checked {
     /// Says what became of the token that the status lost. What was judged is the one that is published,
     /// or else a new one.
     #[must_use]
-    pub fn recalling(self, published: Option<Token>) -> Self {
-        let recalled = match published {
-            Some(token) => RecalledToken::Published(token),
+    pub fn with_recovery(self, published: Option<Token>) -> Self {
+        let recovery = match published {
+            Some(token) => RecoveryResult::Published(token),
             None if self.judgement.verdict.is_negative() => {
-                RecalledToken::Replaced(self.judgement.token.clone())
+                RecoveryResult::Replaced(self.judgement.token.clone())
             }
-            None => RecalledToken::Unknown,
+            None => RecoveryResult::Unknown,
         };
         Self {
-            recalled: Some(recalled),
+            recovery: Some(recovery),
             ..self
         }
     }
@@ -71,8 +71,8 @@ pub struct Checks {
     queues: Arc<Queues>,
     /// What was found and nobody has decided on yet; its check keeps its place until then.
     found: Mutex<HashMap<Key, Checked>>,
-    /// Something found was taken.
-    taken: Notify,
+    /// Something found was collected.
+    collected: Notify,
 }
 
 impl Checks {
@@ -81,7 +81,7 @@ impl Checks {
         Self {
             queues,
             found: Mutex::default(),
-            taken: Notify::new(),
+            collected: Notify::new(),
         }
     }
 
@@ -109,20 +109,20 @@ impl Checks {
     pub fn take(&self, key: &Key) -> Option<Checked> {
         let checked = self.lock().remove(key)?;
         self.queues.checks.done(key, None);
-        self.taken.notify_waiters();
+        self.collected.notify_waiters();
         Some(checked)
     }
 
     /// Waits until a decision took everything that was found.
     pub async fn decided(&self) {
         loop {
-            let mut taken = pin!(self.taken.notified());
-            // Before the look: what is taken after it wakes us.
-            taken.as_mut().enable();
+            let mut collected = pin!(self.collected.notified());
+            // Before the test: what is collected after it wakes us.
+            collected.as_mut().enable();
             if self.lock().is_empty() {
                 return;
             }
-            taken.await;
+            collected.await;
         }
     }
 
@@ -146,21 +146,21 @@ mod tests {
         let token = |n| Token::from_random([n; TOKEN_OCTETS]);
         let (old, new) = (token(1), token(2));
         let inconclusive = Verdict::Inconclusive(Failure::ServFail);
-        for (published, verdict, recalled) in [
+        for (published, verdict, recovery) in [
             (
                 Some(&old),
                 Verdict::Proven,
-                RecalledToken::Published(old.clone()),
+                RecoveryResult::Published(old.clone()),
             ),
             // Where not every server shows it, it is the token all the same.
             (
                 Some(&old),
                 Verdict::Disagreement,
-                RecalledToken::Published(old.clone()),
+                RecoveryResult::Published(old.clone()),
             ),
-            (None, Verdict::Absent, RecalledToken::Replaced(new.clone())),
-            (None, Verdict::Disagreement, RecalledToken::Unknown),
-            (None, inconclusive, RecalledToken::Unknown),
+            (None, Verdict::Absent, RecoveryResult::Replaced(new.clone())),
+            (None, Verdict::Disagreement, RecoveryResult::Unknown),
+            (None, inconclusive, RecoveryResult::Unknown),
         ] {
             let checked = Checked {
                 uid: "1".into(),
@@ -176,12 +176,12 @@ mod tests {
                 },
                 begun: Instant::now(),
                 holding: None,
-                recalled: None,
+                recovery: None,
             };
-            let checked = checked.recalling(published.cloned());
+            let checked = checked.with_recovery(published.cloned());
             assert_eq!(
-                checked.recalled,
-                Some(recalled),
+                checked.recovery,
+                Some(recovery),
                 "{published:?} {verdict:?}"
             );
         }

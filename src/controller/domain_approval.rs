@@ -95,7 +95,7 @@ async fn reconcile(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, Api
         .await
     {
         Ok(written) => {
-            // The watch tells of one that cannot be read.
+            // The watch reports one that cannot be read.
             if let Ok(written) = written.0 {
                 let written = Arc::new(Approval::project(written));
                 cluster.stores.approvals_mut().update(written);

@@ -77,7 +77,7 @@ impl LiveReads {
         suspended
     }
 
-    /// Few were read within the last second, so all are looked through.
+    /// Few were read within the last second, so all are tested.
     fn forget_what_stands_no_longer(&self) {
         self.lock().retain(|_, turn| {
             // The table's own, where nobody waits. One whose future was dropped leaves it to the next.

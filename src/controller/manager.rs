@@ -15,14 +15,16 @@ use super::announcer::Announcer;
 use super::checks::Checks;
 use super::domain_approval::ApprovalReconciler;
 use super::gatherer::ThreadedGatherer;
+use super::holding_writer::HoldingWriter;
 use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{Apply, Checker, DomainReconciler, Limits, Observer, Plan};
+use super::organization_domain::{
+    Applier, Checker, DomainReconciler, Observer, Plan, TenantLimits,
+};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
-use super::taking::Names;
 use crate::cluster::Cluster;
-use crate::cluster::access::{Access, CutOff, Purpose};
+use crate::cluster::access_monitor::{AccessMonitor, CutOff, Purpose};
 use crate::cluster::client::Client;
 use crate::cluster::clock::{self, Clock};
 use crate::cluster::events::Events;
@@ -94,14 +96,17 @@ impl Operator {
     /// Where a loop ends by itself, the Lease is lost, or the API server refuses this process for minutes.
     pub async fn run(mut config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let election = config.election.take();
-        let access = Arc::new(Access::new(Purpose::Work, Arc::clone(&config.readiness)));
+        let access_monitor = Arc::new(AccessMonitor::new(
+            Purpose::Work,
+            Arc::clone(&config.readiness),
+        ));
         let readiness = Arc::clone(&config.readiness);
         let client = Client {
             api: config.client.clone(),
             metrics: Arc::clone(&config.metrics),
             deadline: config.api_timeout,
             leadership: election.as_ref().map(LeaderElector::leadership),
-            access: Arc::clone(&access),
+            access_monitor: Arc::clone(&access_monitor),
         };
         let (events, publisher) = Events::new(client.clone(), config.instance.clone());
         let events = Arc::new(events);
@@ -109,7 +114,7 @@ impl Operator {
             client: config.watch_client.clone(),
             metrics: Arc::clone(&config.metrics),
             readiness: Arc::clone(&readiness),
-            access: Arc::clone(&access),
+            access_monitor: Arc::clone(&access_monitor),
             events: Arc::clone(&events),
             definitions: Arc::default(),
         };
@@ -128,7 +133,7 @@ impl Operator {
             () = &mut synced => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = watches.join_next() => return Err(ended_early(ended)),
-            why = access.cut_off() => return Err(why.into()),
+            why = access_monitor.cut_off() => return Err(why.into()),
         }
         readiness.clear(&NotReady::Phase);
         tracing::info!("all stores are filled");
@@ -143,7 +148,7 @@ impl Operator {
         let outcome = tokio::select! {
             outcome = working => outcome,
             Some(ended) = watches.join_next() => Err(ended_early(ended)),
-            why = access.cut_off() => Err(why.into()),
+            why = access_monitor.cut_off() => Err(why.into()),
         };
         watches.shutdown().await;
         // With the last sender gone the publisher ends after what it has.
@@ -201,7 +206,7 @@ impl Operator {
             plan,
         };
         let checks = Arc::new(Checks::new(Arc::clone(&queues)));
-        let names = Arc::new(Names::new(Arc::clone(&mirror)));
+        let holding_writer = Arc::new(HoldingWriter::new(Arc::clone(&mirror)));
         let announcer = Arc::new(Announcer {
             cluster: Arc::clone(&cluster),
             events,
@@ -212,19 +217,19 @@ impl Operator {
             domains: Arc::new(DomainReconciler {
                 observer: observer.clone(),
                 checks: Arc::clone(&checks),
-                limits: Limits::new(config.max_pending),
-                apply: Apply {
+                limits: TenantLimits::new(config.max_pending),
+                applier: Applier {
                     mirror: Arc::clone(&mirror),
-                    names: Arc::clone(&names),
+                    holding_writer: Arc::clone(&holding_writer),
                     announcer: Arc::clone(&announcer),
                 },
                 announcer,
-                names: Arc::clone(&names),
+                holding_writer: Arc::clone(&holding_writer),
             }),
             checker: Arc::new(Checker {
                 observer,
                 checks,
-                names,
+                holding_writer,
                 gatherer: config.gatherer,
             }),
             organizations: Arc::new(OrganizationReconciler {
@@ -249,13 +254,13 @@ impl Operator {
         for namespace in self.mirror.cluster.scope.watched() {
             let of = || namespace.clone();
             synced.extend([
-                watching.start(namespaces::Handler(mirror()), of(), tasks),
-                watching.start(approvals::Handler(mirror()), of(), tasks),
-                watching.start(organizations::Handler(mirror()), of(), tasks),
-                watching.start(domains::Handler(mirror()), of(), tasks),
+                watching.start(namespaces::NamespaceHandler(mirror()), of(), tasks),
+                watching.start(approvals::ApprovalHandler(mirror()), of(), tasks),
+                watching.start(organizations::OrganizationHandler(mirror()), of(), tasks),
+                watching.start(domains::DomainHandler(mirror()), of(), tasks),
             ]);
         }
-        synced.push(watching.start(holdings::Handler(mirror()), None, tasks));
+        synced.push(watching.start(holdings::HoldingHandler(mirror()), None, tasks));
         join_all(synced).map(|_| ())
     }
 
@@ -291,7 +296,7 @@ fn start<R: Reconciler>(
     }
 }
 
-/// Has everything looked at again whose next look may come too late.
+/// Requeues everything whose next reconcile may come too late.
 async fn watch_clock(mirror: &Mirror) {
     let set = |forward: Option<Timestamp>| {
         if let Some(now) = forward {

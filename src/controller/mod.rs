@@ -1,10 +1,11 @@
-//! The loops: watches fill the stores, queues say what to look at, reconcilers read the stores and
+//! The loops: watches fill the stores, queues say what to reconcile, reconcilers read the stores and
 //! write to the API server.
 
 mod announcer;
 mod checks;
 mod domain_approval;
 mod gatherer;
+mod holding_writer;
 mod live_reads;
 mod manager;
 mod mirror;
@@ -12,7 +13,6 @@ mod organization;
 mod organization_domain;
 mod orphan;
 mod queues;
-mod taking;
 
 pub use gatherer::ThreadedGatherer;
 pub use manager::{Config, Operator, OperatorError};

@@ -87,7 +87,7 @@ async fn reconcile(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, Api
     {
         Ok(written) => {
             let mut organizations = cluster.stores.organizations_mut();
-            // The watch tells of one that cannot be read.
+            // The watch reports one that cannot be read.
             if let Ok(written) = written.0 {
                 let written = OrganizationView::project(written, organization.ours);
                 organizations.update(Arc::new(written));

@@ -14,25 +14,25 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use self::apply::Applied;
-pub use self::apply::Apply;
+pub use self::apply::Applier;
 pub use self::check::Checker;
 pub use self::next_check::Plan;
 pub use self::observe::Observer;
 use self::observe::{Observed, seen_with};
-pub use self::throttle::Limits;
+pub use self::throttle::TenantLimits;
 use self::throttle::Throttle;
 use self::token::fresh_token;
 use super::announcer::Announcer;
-use super::checks::{Checked, Checks, RecalledToken};
-use super::taking::Names;
+use super::checks::{Checked, Checks, RecoveryResult};
+use super::holding_writer::HoldingWriter;
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::challenge::Token;
-use crate::model::lifecycle::{self, Decision, HeldBy, Holding, Snapshot};
-use crate::model::{recall, schedule};
+use crate::model::lifecycle::{self, Decision, HeldBy, HoldingAction, Snapshot};
+use crate::model::{schedule, token_recovery};
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
 use crate::workqueue::worker::Reconciler;
@@ -41,17 +41,17 @@ use crate::workqueue::worker::Reconciler;
 const ATTEMPTS: usize = 8;
 
 /// Objects applied together arrive in any order: for so long a new domain waits for its organization
-/// before anybody is told that it is missing.
+/// before it is reported as missing.
 const ORDER: SignedDuration = SignedDuration::from_secs(3);
 
 /// Decides on organization domains, and carries it out.
 pub struct DomainReconciler {
     pub observer: Observer,
     pub checks: Arc<Checks>,
-    pub limits: Limits,
-    pub apply: Apply,
+    pub limits: TenantLimits,
+    pub applier: Applier,
     pub announcer: Arc<Announcer>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
 }
 
 impl Reconciler for DomainReconciler {
@@ -72,7 +72,7 @@ impl Reconciler for DomainReconciler {
         }
         let again = outcome?;
         let cluster = &self.observer.mirror.cluster;
-        cluster.stores.domains_mut().forget_told(key);
+        cluster.stores.domains_mut().clear_announced(key);
         let again = self.give_back(key, again);
         let counts = cluster.stores.domains().counts();
         cluster.client.metrics.domains(counts);
@@ -96,11 +96,11 @@ impl DomainReconciler {
         let mirror = &self.observer.mirror;
         // As the check read it. What changed since is read again.
         let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
-        // A request that meets a check costs no other one.
-        let met = checked.is_some() || self.checks.is_asked(key);
-        let mut throttle = Throttle::new(&self.limits, met);
-        if mirror.cluster.stores.domains().may_be_untold(key) {
-            // The look before this one failed: its write may be in the object and not yet in the store.
+        // A request that a check already answers costs no other one.
+        let is_answered = checked.is_some() || self.checks.is_asked(key);
+        let mut throttle = Throttle::new(&self.limits, is_answered);
+        if mirror.cluster.stores.domains().may_be_unannounced(key) {
+            // The reconcile before this one failed: its write may be in the object and not yet in the store.
             whole = mirror.refresh(key).await?;
         }
         for _ in 0..ATTEMPTS {
@@ -123,29 +123,29 @@ impl DomainReconciler {
         let settings = &mirror.settings;
         let domain = match self.observer.observe(key, read, checked.is_some()).await? {
             Observed::Gone => return Ok(Attempt::Done(None)),
-            Observed::AtRest(wait) => return Ok(Attempt::Done(Some(wait))),
+            Observed::Settled(wait) => return Ok(Attempt::Done(Some(wait))),
             // It is read when its turn comes.
             Observed::Due => return Ok(self.ask_for_check(key, None)),
             Observed::Whole(domain) => domain,
         };
-        let Kept::Whole(status) = &domain.kept else {
+        let StatusView::Whole(status) = &domain.status else {
             return Err(ApiError::Conflict);
         };
         let held_by = self.observer.held_by(&domain).await?;
-        if self.observer.is_seen_to(&domain, held_by) {
+        if self.observer.is_handled_elsewhere(&domain, held_by) {
             return Ok(Attempt::Done(None));
         }
         let now = mirror.cluster.clock.now();
         let mut snapshot = self.observer.snapshot(&domain, status, held_by, now);
-        self.announcer.publish_untold(&domain, now, &snapshot);
+        self.announcer.publish_unannounced(&domain, now, &snapshot);
         // What was found of an object that is gone says nothing of the one in its place.
         checked.take_if(|checked| checked.uid != domain.uid);
         let restored;
-        match self.recall(&domain, &snapshot, checked) {
-            Recall::NotLost => {}
-            Recall::Ask => return Ok(self.ask_for_token(&domain)),
-            Recall::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
-            Recall::Restored(status, held_by) => {
+        match self.recover_token(&domain, &snapshot, checked) {
+            TokenRecovery::NotLost => {}
+            TokenRecovery::Ask => return Ok(self.ask_for_token(&domain)),
+            TokenRecovery::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
+            TokenRecovery::Restored(status, held_by) => {
                 restored = status;
                 snapshot = Snapshot {
                     status: &restored,
@@ -154,7 +154,7 @@ impl DomainReconciler {
                 };
             }
         }
-        mirror.forget_recall(key);
+        mirror.forget_token_recovery(key);
         if !snapshot.organization_exists && may_come(&domain, now) {
             return Ok(Attempt::Done(Some(Duration::from_secs(1))));
         }
@@ -178,7 +178,7 @@ impl DomainReconciler {
             &snapshot,
             next_check,
             checked.as_ref().map(|checked| &checked.judgement),
-            issue(recalled(checked.as_ref()))?,
+            issue(recovery_of(checked.as_ref()))?,
         );
         if self.by_hand(&domain, &decision)
             && mirror.approved_until_live(&domain, now).await? != snapshot.approved_until
@@ -186,7 +186,7 @@ impl DomainReconciler {
             return Ok(Attempt::Again);
         }
         let applied = self
-            .apply
+            .applier
             .apply(&domain, status, &decision, checked.as_ref());
         match applied.await? {
             Applied::Done => {
@@ -212,11 +212,11 @@ impl DomainReconciler {
         Attempt::Done(again)
     }
 
-    /// Asks for a look at the DNS for a token that was lost, or says how long that waits: until the DNS may
+    /// Asks for a check of the DNS for a token that was lost, or says how long that waits: until the DNS may
     /// know more, and until a token could be issued in its place.
     fn ask_for_token(&self, domain: &Domain) -> Attempt {
         let stores = &self.observer.mirror.cluster.stores;
-        let after_failure = stores.recalls().wait(&domain.key, &domain.uid);
+        let after_failure = stores.token_recoveries().wait(&domain.key, &domain.uid);
         match after_failure.or_else(|| self.limits.wait_for_token(domain)) {
             None => self.ask_for_check(&domain.key, None),
             wait => Attempt::Done(wait),
@@ -224,24 +224,25 @@ impl DomainReconciler {
     }
 
     /// Where the status of a holder lost its token: whether its record has it still.
-    fn recall(
+    fn recover_token(
         &self,
         domain: &Domain,
         snapshot: &Snapshot<'_>,
         checked: &mut Option<Checked>,
-    ) -> Recall {
+    ) -> TokenRecovery {
         let Some((holding, _)) = self.observer.lost_token(domain, snapshot) else {
-            return Recall::NotLost;
+            return TokenRecovery::NotLost;
         };
-        match recalled(checked.as_ref()) {
-            None => Recall::Ask,
-            Some(RecalledToken::Unknown) => {
+        match recovery_of(checked.as_ref()) {
+            None => TokenRecovery::Ask,
+            Some(RecoveryResult::Unknown) => {
                 *checked = None;
-                let mut recalls = self.observer.mirror.cluster.stores.recalls_mut();
-                Recall::Wait(recalls.failed(&domain.key, &domain.uid))
+                let mut token_recoveries =
+                    self.observer.mirror.cluster.stores.token_recoveries_mut();
+                TokenRecovery::Wait(token_recoveries.failed(&domain.key, &domain.uid))
             }
-            Some(RecalledToken::Published(token)) => Recall::Restored(
-                Box::new(recall::restored(
+            Some(RecoveryResult::Published(token)) => TokenRecovery::Restored(
+                Box::new(token_recovery::restored(
                     snapshot.status,
                     token,
                     domain.identity(),
@@ -250,7 +251,7 @@ impl DomainReconciler {
                 seen_with(domain, &holding, Some(token)),
             ),
             // A new one is issued.
-            Some(RecalledToken::Replaced(_)) => Recall::NotLost,
+            Some(RecoveryResult::Replaced(_)) => TokenRecovery::NotLost,
         }
     }
 
@@ -261,14 +262,16 @@ impl DomainReconciler {
             holding.is_some_and(|holding| holding.strategy == Strategy::Manual)
         };
         match &decision.holding {
-            Holding::Take(spec) => spec.strategy == Strategy::Manual,
-            Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
-            Holding::Release => by_hand_now(),
-            Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
+            HoldingAction::Take(spec) => spec.strategy == Strategy::Manual,
+            HoldingAction::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now(),
+            HoldingAction::Release => by_hand_now(),
+            HoldingAction::Keep
+            | HoldingAction::HandOver(_)
+            | HoldingAction::ReleasePredecessor => false,
         }
     }
 
-    /// After a decision was written: when to look again.
+    /// After a decision was written: when to requeue.
     async fn conclude(
         &self,
         domain: &Domain,
@@ -289,7 +292,7 @@ impl DomainReconciler {
         [wake, limited].into_iter().flatten().min()
     }
 
-    /// The holder of the domain's name is checked at once, where its namespace is looked after here,
+    /// The holder of the domain's name is checked at once, where its namespace is watched here,
     /// whichever shard it is in.
     async fn check_holder_of(&self, domain: &Domain, now: Timestamp) {
         let mirror = &self.observer.mirror;
@@ -302,7 +305,7 @@ impl DomainReconciler {
             self.observer.plan.due_now(&holder.key, &holder.uid);
             mirror.queues.domains.add(holder.key.clone());
         } else if !cluster.scope.shard.is_whole() && cluster.scope.watches(holder.key.namespace()) {
-            match self.names.live_holder(&holding).await {
+            match self.holding_writer.live_holder(&holding).await {
                 Ok(Some(live)) => mirror.borrow(live, now),
                 Ok(None) => {}
                 // Its own check comes.
@@ -314,7 +317,7 @@ impl DomainReconciler {
     }
 
     /// Lets go of what is another shard's, once it needs no check. It is not forgotten: its holding says
-    /// when to look at it again.
+    /// when to requeue it.
     fn give_back(&self, key: &Key, again: Option<Duration>) -> Option<Duration> {
         let mirror = &self.observer.mirror;
         let stores = &mirror.cluster.stores;
@@ -338,9 +341,9 @@ impl DomainReconciler {
 }
 
 /// What became of a token that the status lost.
-enum Recall {
+enum TokenRecovery {
     NotLost,
-    /// It is to be looked for.
+    /// The DNS is to be asked for it.
     Ask,
     /// The DNS did not say; it is asked again after so long.
     Wait(Duration),
@@ -348,8 +351,8 @@ enum Recall {
     Restored(Box<OrganizationDomainStatus>, HeldBy),
 }
 
-fn recalled(checked: Option<&Checked>) -> Option<&RecalledToken> {
-    checked?.recalled.as_ref()
+fn recovery_of(checked: Option<&Checked>) -> Option<&RecoveryResult> {
+    checked?.recovery.as_ref()
 }
 
 /// Whether the object's request was made after the check was asked for.
@@ -363,11 +366,11 @@ fn may_come(domain: &Domain, now: Timestamp) -> bool {
     domain.is_new() && now.duration_since(domain.created).abs() < ORDER
 }
 
-/// The token to issue where one is issued: that which was looked for already, or one in reserve.
-fn issue(recalled: Option<&RecalledToken>) -> Result<impl FnOnce() -> Token, ApiError> {
-    let token = match recalled {
-        Some(RecalledToken::Replaced(token)) => token.clone(),
-        Some(RecalledToken::Published(_) | RecalledToken::Unknown) | None => fresh_token()?,
+/// The token to issue where one is issued: that which a check asked for already, or one in reserve.
+fn issue(recovery: Option<&RecoveryResult>) -> Result<impl FnOnce() -> Token, ApiError> {
+    let token = match recovery {
+        Some(RecoveryResult::Replaced(token)) => token.clone(),
+        Some(RecoveryResult::Published(_) | RecoveryResult::Unknown) | None => fresh_token()?,
     };
     Ok(move || token)
 }

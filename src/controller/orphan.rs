@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::mirror::Mirror;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
@@ -54,7 +54,7 @@ async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiE
         );
         return Ok(Some(IMPORT_REMINDER));
     }
-    match release_unless_there(mirror, &holding).await {
+    match release_unless_exists(mirror, &holding).await {
         Err(ApiError::Conflict) => {
             mirror.refresh_holding(name).await?;
             Ok(Some(RELEASE_PAUSE))
@@ -71,7 +71,7 @@ async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiE
 /// The default shard's duty: a holder that is not in its store is another shard's, or cannot be read.
 /// Where its checks are not made, for nobody runs that shard, they are made here.
 fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> Option<Duration> {
-    let Kept::Whole(status) = &holder.kept else {
+    let StatusView::Whole(status) = &holder.status else {
         return None;
     };
     if !mirror.cluster.scope.shard.is_default() {
@@ -95,19 +95,19 @@ pub async fn release_if_gone(mirror: &Mirror, holding: &HoldingView) -> Result<b
     if holding.importing {
         return Ok(false);
     }
-    let there = release_unless_there(mirror, holding).await?;
-    Ok(there.is_none())
+    let live = release_unless_exists(mirror, holding).await?;
+    Ok(live.is_none())
 }
 
 /// The holder as the live read shows it; none where it is gone and the holding released.
-async fn release_unless_there(
+async fn release_unless_exists(
     mirror: &Mirror,
     holding: &HoldingView,
 ) -> Result<Option<Domain>, ApiError> {
     let holder = &holding.holder;
     let client = &mirror.cluster.client;
     let api = client.namespaced::<OrganizationDomain>(holder.key.namespace());
-    let there = match client.call(api.get(holder.key.name())).await {
+    let live = match client.call(api.get(holder.key.name())).await {
         Err(ApiError::NotFound) => None,
         Err(error) => return Err(error),
         Ok(object) => {
@@ -126,8 +126,8 @@ async fn release_unless_there(
             Some(live).filter(|live| !live.deleting && same && live.states(&holding.name))
         }
     };
-    if there.is_none() {
+    if live.is_none() {
         mirror.delete_holding(holding).await?;
     }
-    Ok(there)
+    Ok(live)
 }

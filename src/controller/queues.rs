@@ -6,7 +6,7 @@ use crate::api::State;
 use crate::cluster::Cluster;
 use crate::cluster::key::Key;
 use crate::telemetry::metrics::{Controller, Metrics};
-use crate::workqueue::fair::{Flow, Priority, Share};
+use crate::workqueue::fair::{Flow, InFlightLimit, Priority};
 use crate::workqueue::queue::Queue;
 
 /// The queues of one operator.
@@ -24,7 +24,7 @@ pub struct Queues {
 #[derive(Clone, Copy, Debug)]
 pub struct Workers {
     pub domains: usize,
-    /// Checks under way: one mostly waits.
+    /// Checks in flight: one mostly waits.
     pub checks: usize,
     pub organizations: usize,
 }
@@ -53,20 +53,20 @@ impl Queues {
             let cluster = Arc::clone(cluster);
             move |name: &Arc<str>| flow_of_holder(&cluster, name)
         };
-        let one = Share::UpTo(1);
+        let one = InFlightLimit::Fixed(1);
         Self {
             domains: Queue::new(
-                Share::UpTo(most_of(workers.domains)),
+                InFlightLimit::Fixed(max_in_flight(workers.domains)),
                 metrics.queue(Controller::OrganizationDomain),
                 by_domain(),
             ),
             checks: Queue::new(
-                Share::OfPlaces(workers.checks),
+                InFlightLimit::ShareOfFree(workers.checks),
                 metrics.queue(Controller::Check),
                 by_domain(),
             ),
             organizations: Queue::new(
-                Share::UpTo(most_of(workers.organizations)),
+                InFlightLimit::Fixed(max_in_flight(workers.organizations)),
                 metrics.queue(Controller::Organization),
                 by_namespace,
             ),
@@ -93,8 +93,8 @@ impl Queues {
     }
 }
 
-/// How many of these workers one namespace may have: what it cannot have leaves room for the others.
-fn most_of(workers: usize) -> usize {
+/// How many of these workers one namespace may keep busy: the others are left to other namespaces.
+fn max_in_flight(workers: usize) -> usize {
     workers - workers / 4
 }
 
@@ -104,7 +104,7 @@ fn flow_of_domain(cluster: &Cluster, key: &Key) -> Flow {
         return flow_of_namespace(key.namespace());
     };
     let held = domain.state() == Some(State::Verified) || domain.is_taking_over();
-    // A start has thousands to look at for the first time. A check that is due does not wait for them,
+    // A start has thousands to reconcile for the first time. A check that is due does not wait for them,
     // or all that came due meanwhile would be made at once.
     let planned = domains.next_check(key, &domain.uid).is_some();
     Flow {

@@ -24,7 +24,7 @@ use super::zone::{NameServer, Zone};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{Challenge, FORMS, RecordForm};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
+    Evidence, Failure, Lookup, Misplacement, Outcome, Security, ServerAnswer, Source, Step, Stray,
     ZoneServers,
 };
 use crate::model::policy::NamePolicy;
@@ -258,7 +258,7 @@ impl Check<'_> {
         ] {
             // A panel that takes names relative to the zone makes this of a full one.
             if let Ok(appended) = name.clone().append_domain(&zone.name) {
-                places.push((Place::ZoneAppended(form), Arc::clone(zone), appended));
+                places.push((Misplacement::ZoneAppended(form), Arc::clone(zone), appended));
             }
         }
         let parent = apex.base_name();
@@ -268,10 +268,10 @@ impl Check<'_> {
         if let Some(zone) = of_parent {
             let label = underscore.iter().next().unwrap_or_default();
             if let Ok(name) = parent.prepend_label(label) {
-                let place = Place::ParentDomain(RecordForm::Underscore);
+                let place = Misplacement::ParentDomain(RecordForm::Underscore);
                 places.push((place, Arc::clone(zone), name));
             }
-            let place = Place::ParentDomain(RecordForm::Apex);
+            let place = Misplacement::ParentDomain(RecordForm::Apex);
             places.push((place, Arc::clone(zone), parent));
         }
         let asked = places.iter().map(async |(place, zone, name)| {

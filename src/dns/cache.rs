@@ -48,24 +48,24 @@ impl Cache {
         }
     }
 
-    pub fn keep_delegation(&self, delegation: &Arc<Delegation>, ttl: Duration) {
+    pub fn insert_delegation(&self, delegation: &Arc<Delegation>, ttl: Duration) {
         let delegations = self.delegations.lock();
         let mut delegations = delegations;
         let name = delegation.name.clone();
-        keep(&mut delegations, name, Arc::clone(delegation), ttl);
+        insert(&mut delegations, name, Arc::clone(delegation), ttl);
     }
 
     pub fn host(&self, host: &Name) -> Option<HostAddresses> {
         fresh(&self.hosts.lock(), host)
     }
 
-    pub fn keep_host(&self, host: Name, addresses: HostAddresses) {
+    pub fn insert_host(&self, host: Name, addresses: HostAddresses) {
         let age = match addresses.weight {
             Weight::Complete => MAX_AGE,
             Weight::Partial => PARTIAL_AGE,
         };
         let mut hosts = self.hosts.lock();
-        keep(&mut hosts, host, addresses, age);
+        insert(&mut hosts, host, addresses, age);
     }
 }
 
@@ -76,7 +76,7 @@ fn fresh<T: Clone>(entries: &Aged<T>, name: &Name) -> Option<T> {
         .map(|(_, entry)| entry.clone())
 }
 
-fn keep<T>(entries: &mut Aged<T>, name: Name, entry: T, ttl: Duration) {
+fn insert<T>(entries: &mut Aged<T>, name: Name, entry: T, ttl: Duration) {
     let now = Instant::now();
     if entries.len() >= MAX_ENTRIES {
         entries.retain(|_, (until, _)| now < *until);
@@ -97,15 +97,15 @@ mod tests {
     async fn entries_age_and_their_number_is_bounded() {
         let mut entries = Aged::new();
         let name = |n: usize| Name::from_ascii(format!("n{n}.example.")).unwrap();
-        keep(&mut entries, name(0), 0, Duration::from_secs(10));
-        keep(&mut entries, name(1), 1, Duration::from_secs(100_000));
+        insert(&mut entries, name(0), 0, Duration::from_secs(10));
+        insert(&mut entries, name(1), 1, Duration::from_secs(100_000));
         tokio::time::advance(Duration::from_secs(11)).await;
         assert_eq!(fresh(&entries, &name(0)), None);
         assert_eq!(fresh(&entries, &name(1)), Some(1));
         tokio::time::advance(MAX_AGE).await;
         assert_eq!(fresh(&entries, &name(1)), None);
         for n in 0..MAX_ENTRIES + 10 {
-            keep(&mut entries, name(n), n, MAX_AGE);
+            insert(&mut entries, name(n), n, MAX_AGE);
         }
         assert_eq!(entries.len(), MAX_ENTRIES);
         assert!(fresh(&entries, &name(MAX_ENTRIES + 9)).is_some());

@@ -132,7 +132,7 @@ impl Walk<'_> {
             way: Vec::new(),
         };
         let delegation = Arc::new(Delegation::of_root(Arc::new(zone)));
-        self.walker.cache.keep_delegation(&delegation, MAX_AGE);
+        self.walker.cache.insert_delegation(&delegation, MAX_AGE);
         Ok(delegation)
     }
 
@@ -167,7 +167,7 @@ impl Walk<'_> {
         let registry = self.walker.policy.is_registry(&shown(&referral.cut));
         let child = Arc::new(Delegation::new(referral, registry, trust, Vec::new()));
         if lasts {
-            self.walker.cache.keep_delegation(&child, ttl);
+            self.walker.cache.insert_delegation(&child, ttl);
         }
         Ok(Some(child))
     }

@@ -173,7 +173,7 @@ impl Exchange {
         deadline: Instant,
     ) -> Result<Option<Answer>, Failure> {
         let socket = self.guard.udp(server).await;
-        let socket = socket.map_err(|e| self.no_way(server, &e))?;
+        let socket = socket.map_err(|e| self.unreachable(server, &e))?;
         let start = Instant::now();
         for sends in 1..=UDP_SENDS {
             socket.send(&sent.octets).await.map_err(|e| of_io(&e))?;
@@ -193,7 +193,7 @@ impl Exchange {
         Err(Failure::Timeout)
     }
 
-    fn no_way(&self, server: SocketAddr, error: &io::Error) -> Failure {
+    fn unreachable(&self, server: SocketAddr, error: &io::Error) -> Failure {
         if server.is_ipv4() && error.kind() == io::ErrorKind::NetworkUnreachable {
             self.without_v4.store(true, Ordering::Relaxed);
         }
@@ -202,31 +202,38 @@ impl Exchange {
 
     async fn ask_tcp(&self, server: SocketAddr, sent: &Sent) -> Result<Answer, Failure> {
         let stream = self.guard.tcp(server).await;
-        let mut stream = stream.map_err(|e| self.no_way(server, &e))?;
+        let mut stream = stream.map_err(|e| self.unreachable(server, &e))?;
         let length = u16::try_from(sent.octets.len()).map_err(|_| Failure::Malformed)?;
         let framed = [&length.to_be_bytes(), &sent.octets[..]].concat();
         stream.write_all(&framed).await.map_err(|e| of_io(&e))?;
         // Most answers come in one piece.
-        let mut heard = Vec::with_capacity(usize::from(EDNS_PAYLOAD));
+        let mut received = Vec::with_capacity(usize::from(EDNS_PAYLOAD));
         let octets = loop {
-            if let Some(octets) = unframed(&heard) {
+            if let Some(octets) = unframed(&received) {
                 break octets;
             }
-            if stream.read_buf(&mut heard).await.map_err(|e| of_io(&e))? == 0 {
+            if stream
+                .read_buf(&mut received)
+                .await
+                .map_err(|e| of_io(&e))?
+                == 0
+            {
                 return Err(Failure::Unreachable);
             }
         };
         match sent.read(octets) {
             // The handshake has shown who answers; some servers write all names in lower case.
-            Heard::Answer(answer) | Heard::OtherCase(answer) => Ok(answer),
-            Heard::Truncated | Heard::Malformed | Heard::Unasked => Err(Failure::Malformed),
+            Received::Answer(answer) | Received::OtherCase(answer) => Ok(answer),
+            Received::Truncated | Received::Malformed | Received::Unasked => {
+                Err(Failure::Malformed)
+            }
         }
     }
 }
 
 /// The message behind its length, once all of it is there (RFC 1035 section 4.2.2).
-fn unframed(heard: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = heard.split_first_chunk()?;
+fn unframed(octets: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = octets.split_first_chunk()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
@@ -235,12 +242,12 @@ async fn receive(socket: &UdpSocket, sent: &Sent) -> Result<Option<Answer>, Fail
     loop {
         socket.readable().await.map_err(|e| of_io(&e))?;
         match received(socket, sent) {
-            Ok(Heard::Answer(answer)) => return Ok(Some(answer)),
-            Ok(Heard::Truncated) => return Ok(None),
-            Ok(Heard::Malformed) => return Err(Failure::Malformed),
+            Ok(Received::Answer(answer)) => return Ok(Some(answer)),
+            Ok(Received::Truncated) => return Ok(None),
+            Ok(Received::Malformed) => return Err(Failure::Malformed),
             // Over TCP the case does not matter.
-            Ok(Heard::OtherCase(_)) => return Err(Failure::Unreachable),
-            Ok(Heard::Unasked) => {}
+            Ok(Received::OtherCase(_)) => return Err(Failure::Unreachable),
+            Ok(Received::Unasked) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(of_io(&error)),
         }
@@ -253,7 +260,7 @@ thread_local! {
 }
 
 /// The datagram that is there.
-fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Heard> {
+fn received(socket: &UdpSocket, sent: &Sent) -> io::Result<Received> {
     DATAGRAM.with_borrow_mut(|datagram| {
         let length = socket.try_recv(datagram)?;
         Ok(sent.read(&datagram[..length]))
@@ -282,7 +289,7 @@ struct Sent {
 }
 
 /// What came in answer to a question.
-enum Heard {
+enum Received {
     Answer(Answer),
     /// The beginning of an answer. What there is of it may end inside a record.
     Truncated,
@@ -366,50 +373,50 @@ impl Question {
 }
 
 impl Sent {
-    fn read(&self, octets: &[u8]) -> Heard {
+    fn read(&self, octets: &[u8]) -> Received {
         // Before anything is parsed: whoever floods us with guesses costs little.
         if octets.first_chunk::<2>() != self.octets.first_chunk() {
-            return Heard::Unasked;
+            return Received::Unasked;
         }
         let Some(header) = octets.first_chunk::<HEADER_OCTETS>() else {
-            return Heard::Malformed;
+            return Received::Malformed;
         };
         // QR and opcode (RFC 1035 section 4.1.1): a response to a query.
         if header[2] & 0xf8 != 0x80 {
-            return Heard::Unasked;
+            return Received::Unasked;
         }
         let is_cut = header[2] & 0x02 != 0;
         let Ok(message) = Message::from_vec(octets) else {
             return if is_cut {
-                Heard::Truncated
+                Received::Truncated
             } else {
-                code_alone(header).map_or(Heard::Malformed, Heard::Answer)
+                code_alone(header).map_or(Received::Malformed, Received::Answer)
             };
         };
         // An error may come without the question (RFC 1035 section 4.1.1 leaves that open).
         if message.queries.is_empty()
             && let Some(answer) = code_alone(header)
         {
-            return Heard::Answer(answer);
+            return Received::Answer(answer);
         }
         if !is_response(&message) {
-            return Heard::Unasked;
+            return Received::Unasked;
         }
         let (asked, repeated) = (question_of(&self.octets), question_of(octets));
         if !repeated.eq_ignore_ascii_case(asked) {
-            return Heard::Unasked;
+            return Received::Unasked;
         }
         if is_cut {
-            return Heard::Truncated;
+            return Received::Truncated;
         }
         let answer = Answer {
             message,
             wire: without_randomness(octets),
         };
         if repeated == asked {
-            Heard::Answer(answer)
+            Received::Answer(answer)
         } else {
-            Heard::OtherCase(answer)
+            Received::OtherCase(answer)
         }
     }
 }
@@ -584,10 +591,10 @@ mod tests {
         let four = "198.41.0.4:53".parse().unwrap();
         let six = "[2001:503:ba3e::2:30]:53".parse().unwrap();
         let error = |kind| io::Error::from(kind);
-        exchange.no_way(four, &error(io::ErrorKind::ConnectionRefused));
-        exchange.no_way(six, &error(io::ErrorKind::NetworkUnreachable));
+        exchange.unreachable(four, &error(io::ErrorKind::ConnectionRefused));
+        exchange.unreachable(six, &error(io::ErrorKind::NetworkUnreachable));
         assert!(!exchange.is_without_v4());
-        exchange.no_way(four, &error(io::ErrorKind::NetworkUnreachable));
+        exchange.unreachable(four, &error(io::ErrorKind::NetworkUnreachable));
         assert!(exchange.is_without_v4());
     }
 
@@ -601,8 +608,8 @@ mod tests {
             octets
         };
         for code in [1, 2, 4, 5] {
-            let heard = question.read(&header([0x80, code]));
-            let Heard::Answer(answer) = heard else {
+            let received = question.read(&header([0x80, code]));
+            let Received::Answer(answer) = received else {
                 panic!("{code}");
             };
             assert_eq!(answer.message.metadata.response_code.low(), code);
@@ -611,69 +618,69 @@ mod tests {
         for code in [0, 3] {
             assert!(matches!(
                 question.read(&header([0x80, code])),
-                Heard::Unasked
+                Received::Unasked
             ));
         }
         let mut cut = answer(&question, |message| message.metadata.truncation = true);
         cut.extend([0xff; 7]);
         cut[7] = 1;
-        assert!(matches!(question.read(&cut), Heard::Truncated));
-        assert!(matches!(question.read(&cut[..12]), Heard::Truncated));
+        assert!(matches!(question.read(&cut), Received::Truncated));
+        assert!(matches!(question.read(&cut[..12]), Received::Truncated));
         // Somebody else's error is none.
         let mut other = header([0x80, 5]);
         other[0] ^= 1;
-        assert!(matches!(question.read(&other), Heard::Unasked));
+        assert!(matches!(question.read(&other), Received::Unasked));
     }
 
     #[test]
     fn only_the_answer_to_the_very_question_is_heard() {
         let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
         let question = sent(&name);
-        let heard = |change: fn(&mut Message)| question.read(&answer(&question, change));
-        assert!(matches!(heard(|_| ()), Heard::Answer(_)));
+        let received = |change: fn(&mut Message)| question.read(&answer(&question, change));
+        assert!(matches!(received(|_| ()), Received::Answer(_)));
         assert!(matches!(
-            heard(|message| message.metadata.id ^= 1),
-            Heard::Unasked
+            received(|message| message.metadata.id ^= 1),
+            Received::Unasked
         ));
         assert!(matches!(
-            heard(|message| message.metadata.message_type = MessageType::Query),
-            Heard::Unasked
+            received(|message| message.metadata.message_type = MessageType::Query),
+            Received::Unasked
         ));
         assert!(matches!(
-            heard(|message| message.queries.clear()),
-            Heard::Unasked
+            received(|message| message.queries.clear()),
+            Received::Unasked
         ));
         assert!(matches!(
-            heard(|message| message.queries[0].query_type = RecordType::A),
-            Heard::Unasked
+            received(|message| message.queries[0].query_type = RecordType::A),
+            Received::Unasked
         ));
         assert!(matches!(
-            heard(|message| message.queries[0].name = Name::root()),
-            Heard::Unasked
+            received(|message| message.queries[0].name = Name::root()),
+            Received::Unasked
         ));
         assert!(matches!(
             question.read(&question.octets[..1]),
-            Heard::Unasked
+            Received::Unasked
         ));
         assert!(matches!(
             question.read(&question.octets[..9]),
-            Heard::Malformed
+            Received::Malformed
         ));
     }
 
     #[test]
     fn the_same_answer_has_the_same_wire_whatever_was_random_in_the_question() {
         let name = Name::from_ascii("_freehold-challenge.acme.example.").unwrap();
-        let heard = |change: fn(&mut Message)| {
+        let received = |change: fn(&mut Message)| {
             let question = sent(&name);
             match question.read(&answer(&question, change)) {
-                Heard::Answer(answer) => answer.wire,
+                Received::Answer(answer) => answer.wire,
                 _ => panic!("not the answer"),
             }
         };
-        assert_eq!(heard(|_| ()), heard(|_| ()));
+        assert_eq!(received(|_| ()), received(|_| ()));
         let other = |message: &mut Message| message.metadata.authoritative = true;
-        assert_ne!(heard(|_| ()), heard(other));
+        assert_ne!(received(|_| ()), received(other));
     }
 
     #[test]
@@ -685,6 +692,6 @@ mod tests {
         let folded = answer(&question, |message| {
             message.queries[0].name = message.queries[0].name.to_lowercase();
         });
-        assert!(matches!(question.read(&folded), Heard::OtherCase(_)));
+        assert!(matches!(question.read(&folded), Received::OtherCase(_)));
     }
 }

@@ -195,7 +195,7 @@ impl Walk<'_> {
                 without_v6: false,
                 ..known
             };
-            self.walker.cache.keep_host(host.clone(), known);
+            self.walker.cache.insert_host(host.clone(), known);
         }
         let found = self.permitted(&ips).ok()?;
         Some(NameServer::new(&shown(host), Ok(found)))
@@ -255,7 +255,7 @@ impl Walk<'_> {
             match (&found, &mut turn) {
                 // A nested look-up may have left out servers that need the outer one.
                 (Ok(found), _) if found.weight == Weight::Complete || path.is_empty() => {
-                    self.walker.cache.keep_host(host.clone(), found.clone());
+                    self.walker.cache.insert_host(host.clone(), found.clone());
                 }
                 // What this check may not spend, the next one may.
                 (Err(failure), Some(turn)) if path.is_empty() && *failure != Failure::Budget => {

@@ -49,12 +49,12 @@ impl Asker {
 #[derive(Debug)]
 pub struct Limits {
     in_flight: Arc<Places>,
-    addresses: Mutex<HashMap<IpAddr, Arc<Address>>>,
+    addresses: Mutex<HashMap<IpAddr, Arc<AddressLimits>>>,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
-struct Address {
+struct AddressLimits {
     in_flight: Arc<Semaphore>,
     state: Mutex<State>,
     /// Something was answered, or came to nothing.
@@ -73,7 +73,7 @@ struct State {
 /// The permission to ask one question.
 #[derive(Debug)]
 pub struct Permit {
-    address: Arc<Address>,
+    address: Arc<AddressLimits>,
     zone: u64,
     asker: u64,
     /// Whether the address never answered for the zone, and whether the question still counts as one
@@ -188,7 +188,7 @@ impl Limits {
         &self,
         asker: &Asker,
         at_once: &Arc<Semaphore>,
-        address: &Address,
+        address: &AddressLimits,
     ) -> Option<Slots> {
         let mut full = Full::Check;
         loop {
@@ -232,13 +232,13 @@ impl Limits {
         address.changed.notify_waiters();
     }
 
-    fn address(&self, ip: IpAddr) -> Arc<Address> {
+    fn address(&self, ip: IpAddr) -> Arc<AddressLimits> {
         let mut addresses = self.addresses.lock();
         if addresses.len() >= MAX_ADDRESSES {
             addresses.retain(|_, address| Arc::strong_count(address) > 1);
         }
         Arc::clone(addresses.entry(ip).or_insert_with(|| {
-            Arc::new(Address {
+            Arc::new(AddressLimits {
                 in_flight: Arc::new(Semaphore::new(IN_FLIGHT_PER_ADDRESS)),
                 state: Mutex::new(State {
                     answered: HashSet::new(),
@@ -251,7 +251,7 @@ impl Limits {
     }
 }
 
-impl Address {
+impl AddressLimits {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -259,7 +259,7 @@ impl Address {
 
 /// One who may wait in line: whoever gives up does not stand there any more.
 struct Waiting<'a> {
-    address: &'a Address,
+    address: &'a AddressLimits,
     waiter: Waiter,
 }
 
@@ -272,7 +272,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Permit {
-    fn new(address: Arc<Address>, zone: u64, asker: u64, first: bool, slots: Slots) -> Self {
+    fn new(address: Arc<AddressLimits>, zone: u64, asker: u64, first: bool, slots: Slots) -> Self {
         Self {
             address,
             zone,
@@ -285,7 +285,7 @@ impl Permit {
 
     /// Says that something answered, even if nothing that counts. What a server says of a zone that
     /// it does not have is held against that zone, not against all that it has.
-    pub fn heard(&mut self) {
+    pub fn replied(&mut self) {
         if !std::mem::take(&mut self.counted) {
             return;
         }
@@ -302,7 +302,7 @@ impl Permit {
         if !self.first {
             return;
         }
-        self.heard();
+        self.replied();
         self.address.state().note_answered(self.zone);
     }
 }
@@ -584,12 +584,12 @@ mod tests {
         let asker = Asker::new("a");
         let limits = Asking(&limits, &asker);
         for _ in 0..UNANSWERED {
-            limits.ask(&lame, ip).await.unwrap().heard();
+            limits.ask(&lame, ip).await.unwrap().replied();
         }
         assert!(limits.ask(&lame, ip).await.is_none());
         for _ in 0..3 * UNANSWERED {
             let mut permit = limits.ask(&served, ip).await.unwrap();
-            permit.heard();
+            permit.replied();
             permit.answered();
         }
         tokio::time::advance(UNANSWERED_PERIOD).await;

@@ -28,7 +28,7 @@ use super::lookup::{random_label, rests_on_case};
 use super::places::Places;
 use crate::model::challenge::{Challenge, FORMS, RecordForm, ValueMatch};
 use crate::model::evidence::{
-    Evidence, Failure, Lookup, Outcome, Place, Security, ServerAnswer, Source, Step, Stray,
+    Evidence, Failure, Lookup, Misplacement, Outcome, Security, ServerAnswer, Source, Step, Stray,
 };
 use crate::model::name::MAX_NAME_OCTETS;
 use crate::model::policy::NamePolicy;
@@ -511,7 +511,7 @@ impl fmt::Debug for Recursive {
 
 /// The names at which a record stands by mistake. Which zone the domain lies in is not known here: it
 /// is the domain itself or, in nearly all cases, its registrable domain.
-fn stray_names(challenge: &Challenge) -> Vec<(Place, String)> {
+fn stray_names(challenge: &Challenge) -> Vec<(Misplacement, String)> {
     let domain = challenge.name.as_str();
     let registrable = psl::domain_str(domain).unwrap_or(domain);
     let parent = domain.split_once('.').map_or(domain, |(_, parent)| parent);
@@ -528,7 +528,7 @@ fn stray_names(challenge: &Challenge) -> Vec<(Place, String)> {
     let appended = zones.into_iter().flat_map(|zone| {
         FORMS.map(|form| {
             let name = format!("{}.{zone}", challenge.owner(form));
-            (Place::ZoneAppended(form), name)
+            (Misplacement::ZoneAppended(form), name)
         })
     });
     let above = parents.into_iter().flat_map(|parent| {
@@ -538,7 +538,7 @@ fn stray_names(challenge: &Challenge) -> Vec<(Place, String)> {
                 Some(label) => format!("{label}{parent}"),
                 None => parent.to_owned(),
             };
-            (Place::ParentDomain(form), name)
+            (Misplacement::ParentDomain(form), name)
         })
     });
     appended

@@ -49,16 +49,16 @@ pub struct Walk<'a> {
     pub walker: &'a Walker,
     asker: &'a Asker,
     pub budget: Budget,
-    silent: Mutex<HashSet<Silence>>,
+    silent: Mutex<HashSet<SilentAddress>>,
     /// Addresses that it was in vain to wait for: other questions went first.
-    taken: Mutex<HashSet<IpAddr>>,
+    busy: Mutex<HashSet<IpAddr>>,
     at_once: Arc<Semaphore>,
     broken: Mutex<Option<BrokenZone>>,
 }
 
 /// An address let a question of this check pass without an answer, and is not asked so again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Silence {
+struct SilentAddress {
     address: SocketAddr,
     over_tcp: bool,
     /// Some servers answer everything but questions for IPv6 addresses, and are witnesses of all else.
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
             asker,
             budget: Budget::new(time),
             silent: Mutex::default(),
-            taken: Mutex::default(),
+            busy: Mutex::default(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             broken: Mutex::default(),
         }
@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
     ) -> Result<(Answer, T), Failure> {
         let over_tcp = question.transport() == Transport::Tcp;
         let about_v6 = question.kind() == RecordType::AAAA;
-        let silence = |over_tcp, about_v6| Silence {
+        let silence = |over_tcp, about_v6| SilentAddress {
             address,
             over_tcp,
             about_v6,
@@ -192,7 +192,7 @@ impl<'a> Walk<'a> {
         let exchange = &self.walker.exchange;
         let deadline = self.budget.deadline();
         let answer = exchange.ask(address, question, deadline).await?;
-        permit.heard();
+        permit.replied();
         self.budget.octets(answer.wire.len())?;
         let reading = read(&answer.message)?;
         permit.answered();
@@ -201,10 +201,10 @@ impl<'a> Walk<'a> {
 
     /// Waits for the turn to ask an address that owes answers, most of the time that is left.
     async fn turn(&self, zone: &Name, ip: IpAddr) -> Result<Permit, Failure> {
-        let taken = || self.taken.lock();
+        let busy = || self.busy.lock();
         let now = Instant::now();
         let left = self.budget.deadline().saturating_duration_since(now);
-        let patience = if taken().contains(&ip) {
+        let patience = if busy().contains(&ip) {
             Duration::ZERO
         } else {
             left * 3 / 4
@@ -215,7 +215,7 @@ impl<'a> Walk<'a> {
             .turn(self.asker, &self.at_once, zone, ip, until)
             .await;
         permit.ok_or_else(|| {
-            taken().insert(ip);
+            busy().insert(ip);
             Failure::NotAsked
         })
     }
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
         noted.clone()
     }
 
-    fn silent(&self) -> MutexGuard<'_, HashSet<Silence>> {
+    fn silent(&self) -> MutexGuard<'_, HashSet<SilentAddress>> {
         self.silent.lock()
     }
 }

@@ -113,7 +113,7 @@ pub struct Seen<'a> {
     pub target: Option<Target<'a>>,
 }
 
-/// An organization domain, as far as an approval looks at it.
+/// An organization domain, as far as an approval depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     pub candidate: Candidate<'a>,

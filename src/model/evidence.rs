@@ -31,13 +31,13 @@ pub struct Evidence {
 /// A name at which the record does not belong, and what one server says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
-    pub place: Place,
+    pub place: Misplacement,
     pub step: Step,
 }
 
 /// How a record comes to stand at the wrong name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Misplacement {
     /// A panel took the full name for one relative to the zone, and appended the zone.
     ZoneAppended(RecordForm),
     /// The record is at the name for the domain's parent.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::challenge::{Challenge, RecordForm, Token, ValueMatch};
-use super::evidence::{BrokenZone, Evidence, Failure, Outcome, Place, Source, Stray};
+use super::evidence::{BrokenZone, Evidence, Failure, Misplacement, Outcome, Source, Stray};
 use super::spelling::{self, Slip, Spelling};
 use super::verdict::{Verdict, judge};
 
@@ -294,7 +294,7 @@ fn stray(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
         let name = step.name.clone();
         match place {
             _ if !found => None,
-            Place::ZoneAppended(form) => {
+            Misplacement::ZoneAppended(form) => {
                 let owner = challenge.owner(*form);
                 let zone = name.strip_prefix(&owner)?.strip_prefix('.')?.to_owned();
                 let relative = relative(&owner, &zone);
@@ -304,7 +304,7 @@ fn stray(challenge: &Challenge, evidence: &Evidence) -> Option<Hint> {
                     relative,
                 })
             }
-            Place::ParentDomain(form) => Some(Hint::AtParent {
+            Misplacement::ParentDomain(form) => Some(Hint::AtParent {
                 name,
                 wanted: challenge.owner(*form),
             }),
@@ -409,7 +409,9 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::TOKEN_OCTETS;
-    use crate::model::evidence::{Lookup, Place, Security, ServerAnswer, Step, Stray, ZoneServers};
+    use crate::model::evidence::{
+        Lookup, Misplacement, Security, ServerAnswer, Step, Stray, ZoneServers,
+    };
     use crate::model::name::DomainName;
     use crate::model::service::ServiceName;
 
@@ -682,11 +684,11 @@ mod tests {
                 let mut evidence = evidence(vec![none()], vec![none()]);
                 evidence.strays = vec![
                     stray_at(
-                        Place::ParentDomain(form),
+                        Misplacement::ParentDomain(form),
                         "example",
                         Outcome::Failed(Failure::Timeout),
                     ),
-                    stray_at(Place::ZoneAppended(form), &name, values(&[value])),
+                    stray_at(Misplacement::ZoneAppended(form), &name, values(&[value])),
                 ];
                 let hint = of(&challenge, &evidence);
                 assert_eq!(
@@ -709,7 +711,7 @@ mod tests {
             let mut evidence = evidence(vec![none()], vec![none()]);
             let stray = |value: &str| {
                 stray_at(
-                    Place::ParentDomain(form),
+                    Misplacement::ParentDomain(form),
                     "example",
                     values(&[value.to_owned()]),
                 )
@@ -725,7 +727,7 @@ mod tests {
         }
     }
 
-    fn stray_at(place: Place, name: &str, outcome: Outcome) -> Stray {
+    fn stray_at(place: Misplacement, name: &str, outcome: Outcome) -> Stray {
         Stray {
             place,
             step: step(name, vec![outcome]),
@@ -754,7 +756,7 @@ mod tests {
         let token = format!("\"{}\"", c.value(RecordForm::Underscore));
         let mut everywhere = evidence(vec![wildcard(&token)], vec![none()]);
         everywhere.strays.push(stray_at(
-            Place::ZoneAppended(RecordForm::Underscore),
+            Misplacement::ZoneAppended(RecordForm::Underscore),
             "_freehold-challenge.acme.example.acme.example",
             values(&[token]),
         ));

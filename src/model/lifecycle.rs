@@ -1,25 +1,25 @@
-//! The life of an organization domain: what is written next, and when to look again.
+//! The life of an organization domain: what is written next, and when to decide again.
 
 mod counting;
 mod decision;
 mod notices;
 mod overdue;
-mod rest;
+mod settled;
 pub mod snapshot;
-mod step;
+mod transition;
 
 use jiff::Timestamp;
 
-pub use self::decision::{About, Decision, Holding, JudgedHolder, Judgement, Notice};
+pub use self::decision::{About, Decision, HoldingAction, JudgedHolder, Judgement, Notice};
 pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
-pub use self::rest::{Rest, same_but_for_texts};
+pub use self::settled::{Settled, same_but_for_texts};
 use self::snapshot::pause;
 pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
-use self::step::Step;
+use self::transition::Transition;
 use super::challenge::{Challenge, Token};
 use super::facts::{Facts, whole_second};
-use super::message::Words;
+use super::message::MessageContext;
 use super::name::DomainName;
 use super::policy::Refusal;
 use super::settings::Settings;
@@ -41,7 +41,7 @@ fn accept(snapshot: &Snapshot<'_>, settings: &Settings) -> Result<DomainName, St
     }
 }
 
-/// What to look for now, or nothing: a check is due when its time has come, when somebody asked for
+/// What to check now, or nothing: a check is due when its time has come, when somebody asked for
 /// it, and when the obstacle to an earlier proof has gone.
 #[must_use]
 pub fn due(
@@ -82,7 +82,7 @@ pub fn due(
     })
 }
 
-/// The name at which to look for the token of a holder by DNS whose status lost it, before it is given
+/// The name at which to check for the token of a holder by DNS whose status lost it, before it is given
 /// another one. The holding must be that of this very object, organization and name.
 #[must_use]
 pub fn lost_token(
@@ -145,43 +145,48 @@ pub fn decide(
     fresh_token: impl FnOnce() -> Token,
 ) -> Decision {
     let accepted = accept(snapshot, settings);
-    let mut step = step(now, settings, snapshot, &accepted);
-    let before = step.facts.clone();
-    step.run(judgement, fresh_token);
-    step.conclude(&before, next_check)
+    let mut transition = transition(now, settings, snapshot, &accepted);
+    let before = transition.facts.clone();
+    transition.run(judgement, fresh_token);
+    transition.conclude(&before, next_check)
 }
 
-/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it told.
+/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it announced it.
 #[must_use]
 pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
-    notices::recent(&step(now, settings, snapshot, &accept(snapshot, settings)))
+    notices::recent(&transition(
+        now,
+        settings,
+        snapshot,
+        &accept(snapshot, settings),
+    ))
 }
 
 /// What became so since these were the facts, in however many steps and whoever wrote them.
 #[must_use]
-pub fn untold(
+pub fn unannounced(
     now: Timestamp,
     settings: &Settings,
     snapshot: &Snapshot<'_>,
-    told: &Facts,
+    announced: &Facts,
 ) -> Vec<Notice> {
     let accepted = accept(snapshot, settings);
-    notices::untold(&step(now, settings, snapshot, &accepted), told)
+    notices::unannounced(&transition(now, settings, snapshot, &accepted), announced)
 }
 
-fn step<'a>(
+fn transition<'a>(
     now: Timestamp,
     settings: &'a Settings,
     snapshot: &'a Snapshot<'a>,
     accepted: &'a Result<DomainName, String>,
-) -> Step<'a> {
+) -> Transition<'a> {
     let facts = read(now, snapshot);
-    Step {
+    Transition {
         clock: now,
         now: whole_second(now),
         settings,
         snapshot,
-        words: Words {
+        context: MessageContext {
             settings,
             name: accepted.as_ref().ok(),
             identity: snapshot.identity,
@@ -189,7 +194,7 @@ fn step<'a>(
             refusal: accepted.as_ref().err().map(String::as_str),
         },
         asked: is_new_request(snapshot, &facts),
-        holding: Holding::Keep,
+        holding: HoldingAction::Keep,
         check_holder: false,
         restarted: false,
         repeat: None,

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Outcome, Place, Security, Step};
+use super::evidence::{Evidence, Misplacement, Outcome, Security, Step};
 use super::hint;
 use super::legible;
 use super::name::MAX_NAME_OCTETS;
@@ -72,7 +72,7 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
             .map(|answer| AskedServer {
                 server: shorten(&answer.server),
                 name: legible::text(&step.name, MAX_NAME_OCTETS),
-                answer: words(challenge, evidence, form, &answer.outcome),
+                answer: describe(challenge, evidence, form, &answer.outcome),
             })
             .collect();
         servers.sort();
@@ -87,7 +87,7 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
         sections.push(steps.flat_map(|step| listed(lookup.form, step)).collect());
     }
     let strays = evidence.strays.iter().flat_map(|stray| {
-        let (Place::ZoneAppended(form) | Place::ParentDomain(form)) = stray.place;
+        let (Misplacement::ZoneAppended(form) | Misplacement::ParentDomain(form)) = stray.place;
         listed(form, &stray.step)
     });
     sections.push(strays.collect());
@@ -145,8 +145,8 @@ fn check_verdict(verdict: Verdict) -> CheckVerdict {
     }
 }
 
-/// What an answer says, in words.
-fn words(
+/// Describes an answer.
+fn describe(
     challenge: &Challenge,
     evidence: &Evidence,
     form: RecordForm,
@@ -174,7 +174,7 @@ fn words(
                 .iter()
                 .map(|v| challenge.matches(form, v, evidence.time))
                 .collect();
-            let words = if matches.contains(&ValueMatch::Proves) {
+            let found = if matches.contains(&ValueMatch::Proves) {
                 "the wanted value"
             } else if matches.contains(&ValueMatch::Expired) {
                 "the wanted value, expired"
@@ -183,7 +183,7 @@ fn words(
             } else {
                 "no value of ours"
             };
-            with_aliases(words, aliases)
+            with_aliases(found, aliases)
         }
     }
 }
@@ -210,10 +210,10 @@ fn others(
     }
 }
 
-fn with_aliases(words: &str, aliases: &[String]) -> String {
+fn with_aliases(answer: &str, aliases: &[String]) -> String {
     match aliases.last() {
-        None => words.to_owned(),
-        Some(last) => shorten(&format!("{words} (CNAME to {last})")),
+        None => answer.to_owned(),
+        Some(last) => shorten(&format!("{answer} (CNAME to {last})")),
     }
 }
 
@@ -333,8 +333,8 @@ mod tests {
             ),
         ];
         evidence.strays = vec![
-            stray(Place::ZoneAppended(RecordForm::Underscore), "b.b"),
-            stray(Place::ParentDomain(RecordForm::Apex), "a"),
+            stray(Misplacement::ZoneAppended(RecordForm::Underscore), "b.b"),
+            stray(Misplacement::ParentDomain(RecordForm::Apex), "a"),
         ];
         evidence.unreached = Some(Unreached {
             zone: ".".to_owned(),

@@ -30,11 +30,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A proof so soon after one that the status tells of is not told, so that checks close to each
-    /// other write nothing: within five minutes, or a tenth of the time for which a proof is relied
+    /// A proof so soon after the one in the status is not written, so that checks close to each other
+    /// write nothing: within five minutes, or a tenth of the time for which a proof is relied
     /// on, and never so long that the next one would come too late.
     #[must_use]
-    pub fn untold_proofs(&self) -> SignedDuration {
+    pub fn proof_write_interval(&self) -> SignedDuration {
         let spare = self.max_proof_age - self.recheck_period;
         WRITTEN_FROM
             .min(self.max_proof_age / 10)

@@ -8,10 +8,10 @@ use uuid::Uuid;
 /// A uid as the API server gave it. All that the API promises is a text, and what it gives is a UUID
 /// (RFC 9562), which is kept as its 16 octets: there are three for each domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uid(Kept);
+pub struct Uid(Repr);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kept {
+enum Repr {
     Uuid(Uuid),
     Text(Arc<str>),
 }
@@ -20,8 +20,8 @@ impl From<&str> for Uid {
     fn from(text: &str) -> Self {
         // A UUID can be written in several ways; the very text must come back.
         Self(match Uuid::try_parse(text) {
-            Ok(uuid) if is_written(uuid, text) => Kept::Uuid(uuid),
-            _ => Kept::Text(text.into()),
+            Ok(uuid) if is_written(uuid, text) => Repr::Uuid(uuid),
+            _ => Repr::Text(text.into()),
         })
     }
 }
@@ -34,8 +34,8 @@ fn is_written(uuid: Uuid, text: &str) -> bool {
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kept::Uuid(uuid) => uuid.hyphenated().fmt(f),
-            Kept::Text(text) => text.fmt(f),
+            Repr::Uuid(uuid) => uuid.hyphenated().fmt(f),
+            Repr::Text(text) => text.fmt(f),
         }
     }
 }
@@ -43,8 +43,8 @@ impl fmt::Display for Uid {
 impl PartialEq<str> for Uid {
     fn eq(&self, text: &str) -> bool {
         match &self.0 {
-            Kept::Uuid(uuid) => is_written(*uuid, text),
-            Kept::Text(own) => **own == *text,
+            Repr::Uuid(uuid) => is_written(*uuid, text),
+            Repr::Text(own) => **own == *text,
         }
     }
 }
@@ -67,7 +67,7 @@ mod tests {
         ] {
             let uid = Uid::from(text);
             assert_eq!(uid.to_string(), text);
-            assert_eq!(matches!(uid.0, Kept::Uuid(_)), small, "{text}");
+            assert_eq!(matches!(uid.0, Repr::Uuid(_)), small, "{text}");
             assert!(uid == *text);
             assert!(uid != *"0f8fad5b-d9cb-469f-a165-70867728950f");
         }

@@ -10,7 +10,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
 use crate::cluster::config::ClusterConfig;
 use crate::cluster::config::error::ConfigError;
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::names;
 use crate::cluster::objects::Objects;
 use crate::model::terminal;
@@ -86,7 +86,7 @@ pub(super) enum AccessError {
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
-    Unreadable(String),
+    Invalid(String),
     #[error("the cluster cannot be asked: {0}")]
     Unavailable(kube::Error),
 }
@@ -118,7 +118,7 @@ impl Access {
         let read = self.domains().get(name).await;
         read.map_err(|error| self.why(error, GET, name))?
             .0
-            .map_err(|unreadable| AccessError::of(&unreadable))
+            .map_err(|invalid| AccessError::of(&invalid))
     }
 
     /// Who holds a name, as `NAMESPACE/NAME`, if the caller may know.
@@ -161,11 +161,11 @@ impl Access {
 }
 
 impl AccessError {
-    pub fn of(unreadable: &Unreadable) -> Self {
-        let name = unreadable.metadata.name.as_deref().unwrap_or_default();
-        Self::Unreadable(format!(
+    pub fn of(invalid: &InvalidObject) -> Self {
+        let name = invalid.metadata.name.as_deref().unwrap_or_default();
+        Self::Invalid(format!(
             "{name} cannot be read: {}",
-            terminal::line(&unreadable.why)
+            terminal::line(&invalid.why)
         ))
     }
 }

@@ -83,7 +83,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             _ => access.why(error, APPROVE, name).into(),
         })?
         .0
-        .map_err(|unreadable| AccessError::of(&unreadable))?;
+        .map_err(|invalid| AccessError::of(&invalid))?;
     match arguments.output {
         Some(format) => print_as(format, &made),
         None => print(&format!(

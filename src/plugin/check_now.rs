@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
-use super::text::{path, reason, status_of, words};
+use super::text::{human_duration, path, reason, status_of};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::organization_domain::{CheckVerdict, Strategy};
@@ -39,8 +39,8 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
     let outcome = timeout(arguments.timeout.unsigned_abs(), outcome(access, arguments)).await;
-    let outcome = outcome.map_err(|_| Failure::NoOutcome(words(arguments.timeout)))?;
-    tell(&outcome?)
+    let outcome = outcome.map_err(|_| Failure::NoOutcome(human_duration(arguments.timeout)))?;
+    print_outcome(&outcome?)
 }
 
 /// The object once an operator answered the request.
@@ -70,7 +70,7 @@ async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationD
     }
 }
 
-fn tell(domain: &OrganizationDomain) -> Result<(), Failure> {
+fn print_outcome(domain: &OrganizationDomain) -> Result<(), Failure> {
     let status = status_of(domain);
     let state = status
         .state

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::access::{Access, AccessError, LIST, list};
 use crate::api::OrganizationDomain;
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::names;
 use crate::cluster::objects::Objects;
 use crate::model::terminal;
@@ -49,8 +49,8 @@ impl Selection {
 fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
     match object.0 {
         Ok(object) => Some(object),
-        Err(unreadable) => {
-            let Unreadable { metadata, why, .. } = *unreadable;
+        Err(invalid) => {
+            let InvalidObject { metadata, why, .. } = *invalid;
             eprintln!(
                 "kubectl-freehold: {}/{} cannot be read and is left out: {}",
                 terminal::line(&metadata.namespace.unwrap_or_default()),

@@ -88,8 +88,8 @@ pub(super) fn status_of(domain: &OrganizationDomain) -> OrganizationDomainStatus
     domain.status.clone().unwrap_or_default()
 }
 
-/// A duration in words.
-pub(super) fn words(duration: jiff::SignedDuration) -> String {
+/// A duration for people.
+pub(super) fn human_duration(duration: jiff::SignedDuration) -> String {
     message::duration(duration)
 }
 

@@ -69,39 +69,39 @@ pub enum EventResult {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
-    controller: Word,
-    result: Word,
+    controller: LabelValue,
+    result: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ControllerLabel {
-    controller: Word,
+    controller: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct QueueLabel {
-    name: Word,
+    name: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
-    result: Word,
+    result: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CheckLabels {
-    verdict: Word,
-    state: Word,
+    verdict: LabelValue,
+    state: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
-    reason: Word,
+    reason: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
-    state: Word,
+    state: LabelValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -123,9 +123,9 @@ struct RequestLabels {
 
 /// A label value from a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Word(&'static str);
+struct LabelValue(&'static str);
 
-impl EncodeLabelValue for Word {
+impl EncodeLabelValue for LabelValue {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&self.0, encoder)
     }
@@ -151,7 +151,7 @@ pub struct Metrics {
     checks: Family<CheckLabels, Counter>,
     notices: Family<ReasonLabel, Counter>,
     watch_errors: Family<KindLabel, Counter>,
-    unreadable: Family<KindLabel, Gauge>,
+    invalid: Family<KindLabel, Gauge>,
     unwritten: Gauge,
     domains: Family<StateLabel, Gauge>,
     leading: Family<LeaseLabel, Gauge>,
@@ -179,7 +179,7 @@ impl Metrics {
             checks: Family::default(),
             notices: Family::default(),
             watch_errors: Family::default(),
-            unreadable: Family::default(),
+            invalid: Family::default(),
             unwritten: Gauge::default(),
             domains: Family::default(),
             leading: Family::default(),
@@ -282,7 +282,7 @@ impl Metrics {
         registry.register(
             "freehold_unreadable_objects",
             "Objects that are there and cannot be read",
-            self.unreadable.clone(),
+            self.invalid.clone(),
         );
         registry.register(
             "freehold_unwritten_statuses",
@@ -316,7 +316,7 @@ impl Metrics {
     /// Counts a reconcile as under way until the timer is finished.
     pub fn reconcile_started(&self, controller: Controller) -> ReconcileTimer<'_> {
         let label = ControllerLabel {
-            controller: Word(controller.as_str()),
+            controller: LabelValue(controller.as_str()),
         };
         self.active.get_or_create(&label).inc();
         ReconcileTimer {
@@ -330,7 +330,7 @@ impl Metrics {
     #[must_use]
     pub fn queue(&self, controller: Controller) -> QueueCounters {
         let label = QueueLabel {
-            name: Word(controller.as_str()),
+            name: LabelValue(controller.as_str()),
         };
         QueueCounters {
             adds: self.adds.get_or_create(&label).clone(),
@@ -340,7 +340,7 @@ impl Metrics {
 
     pub fn queue_waited(&self, controller: Controller, waited: Duration) {
         let label = QueueLabel {
-            name: Word(controller.as_str()),
+            name: LabelValue(controller.as_str()),
         };
         self.waits
             .get_or_create(&label)
@@ -349,7 +349,7 @@ impl Metrics {
 
     pub fn workers(&self, controller: Controller, count: usize) {
         let label = ControllerLabel {
-            controller: Word(controller.as_str()),
+            controller: LabelValue(controller.as_str()),
         };
         self.workers
             .get_or_create(&label)
@@ -368,7 +368,7 @@ impl Metrics {
 
     pub fn queue_depth(&self, controller: Controller, depth: usize) {
         let label = QueueLabel {
-            name: Word(controller.as_str()),
+            name: LabelValue(controller.as_str()),
         };
         self.depth
             .get_or_create(&label)
@@ -376,30 +376,34 @@ impl Metrics {
     }
 
     pub fn api_calls(&self, result: CallResult) {
-        let word = match result {
+        let value = match result {
             CallResult::Success => "success",
             CallResult::Failure => "failure",
             CallResult::Timeout => "timeout",
         };
         self.calls
-            .get_or_create(&ResultLabel { result: Word(word) })
+            .get_or_create(&ResultLabel {
+                result: LabelValue(value),
+            })
             .inc();
     }
 
     pub fn event(&self, result: EventResult) {
-        let word = match result {
+        let value = match result {
             EventResult::Published => "published",
             EventResult::Known => "known",
             EventResult::Dropped => "dropped",
         };
         self.events
-            .get_or_create(&ResultLabel { result: Word(word) })
+            .get_or_create(&ResultLabel {
+                result: LabelValue(value),
+            })
             .inc();
     }
 
     /// A check of a domain that was in this state.
     pub fn check(&self, verdict: Verdict, state: State) {
-        let word = match verdict {
+        let value = match verdict {
             Verdict::Proven => "proven",
             Verdict::Absent => "absent",
             Verdict::Mismatch(_) => "mismatch",
@@ -407,8 +411,8 @@ impl Metrics {
         };
         self.checks
             .get_or_create(&CheckLabels {
-                verdict: Word(word),
-                state: word_of(state),
+                verdict: LabelValue(value),
+                state: state_value(state),
             })
             .inc();
     }
@@ -416,7 +420,7 @@ impl Metrics {
     pub fn notice(&self, reason: Reason) {
         self.notices
             .get_or_create(&ReasonLabel {
-                reason: Word(reason.as_str()),
+                reason: LabelValue(reason.as_str()),
             })
             .inc();
     }
@@ -430,9 +434,9 @@ impl Metrics {
     }
 
     /// How many objects one watch of a kind cannot read, after so many.
-    pub fn unreadable_objects(&self, kind: &str, before: usize, now: usize) {
+    pub fn invalid_objects(&self, kind: &str, before: usize, now: usize) {
         let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        self.unreadable
+        self.invalid
             .get_or_create(&KindLabel {
                 kind: kind.to_owned(),
             })
@@ -459,7 +463,7 @@ impl Metrics {
             (State::Verified, counts.verified),
             (State::Failed, counts.failed),
         ] {
-            let state = word_of(state);
+            let state = state_value(state);
             self.domains.get_or_create(&StateLabel { state }).set(count);
         }
     }
@@ -471,8 +475,8 @@ impl Default for Metrics {
     }
 }
 
-fn word_of(state: State) -> Word {
-    Word(match state {
+fn state_value(state: State) -> LabelValue {
+    LabelValue(match state {
         State::Pending => "Pending",
         State::Verified => "Verified",
         State::Failed => "Failed",
@@ -500,7 +504,7 @@ pub struct ReconcileTimer<'a> {
 
 impl ReconcileTimer<'_> {
     pub fn finish(self, result: ReconcileResult) {
-        let word = match result {
+        let value = match result {
             ReconcileResult::Success => "success",
             ReconcileResult::RequeueAfter => "requeue_after",
             ReconcileResult::Error | ReconcileResult::TerminalError => "error",
@@ -518,12 +522,12 @@ impl ReconcileTimer<'_> {
         if result == ReconcileResult::TerminalError {
             metrics.terminal_errors.get_or_create(&label).inc();
         }
-        if word == "error" {
+        if value == "error" {
             metrics.errors.get_or_create(&label).inc();
         }
         let labels = ReconcileLabels {
             controller: label.controller,
-            result: Word(word),
+            result: LabelValue(value),
         };
         metrics.reconciles.get_or_create(&labels).inc();
     }

@@ -1,6 +1,6 @@
 //! Who comes next among keys that are all due: by turns between namespaces, within a namespace
 //! between organizations, with a share for each priority of work, and a limit on what one namespace may
-//! have under way.
+//! have in flight.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use crate::model::share::may_have_one_more;
 
 /// Every fourth turn goes to the other priority first, if it has anything.
 const TURNS: u64 = 4;
+
 /// What a key competes as, in the words of API Priority and Fairness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
@@ -26,36 +27,36 @@ pub enum Priority {
     Held,
 }
 
-/// How many keys of one namespace may be under way.
+/// How many keys of one namespace may be in flight.
 #[derive(Clone, Copy, Debug)]
-pub enum Share {
-    /// So many; workers limit the rest.
-    UpTo(usize),
-    /// A part of those of so many places that are free, which always leaves some to others.
-    OfPlaces(usize),
+pub enum InFlightLimit {
+    /// This many; workers limit the rest.
+    Fixed(usize),
+    /// A share of the free ones of this many places, which always leaves some to others.
+    ShareOfFree(usize),
 }
 
 /// Keys that are due.
 #[derive(Debug)]
 pub struct FairQueue<K> {
-    pending: Namespaces<K>,
-    held: Namespaces<K>,
+    pending: NamespaceFlows<K>,
+    held: NamespaceFlows<K>,
     turn: u64,
-    under_way: HashMap<Arc<str>, usize>,
-    all_under_way: usize,
-    share: Share,
+    in_flight: HashMap<Arc<str>, usize>,
+    total_in_flight: usize,
+    limit: InFlightLimit,
 }
 
 impl<K> FairQueue<K> {
     #[must_use]
-    pub fn new(share: Share) -> Self {
+    pub fn new(limit: InFlightLimit) -> Self {
         Self {
-            pending: Namespaces::default(),
-            held: Namespaces::default(),
+            pending: NamespaceFlows::default(),
+            held: NamespaceFlows::default(),
             turn: 0,
-            under_way: HashMap::new(),
-            all_under_way: 0,
-            share,
+            in_flight: HashMap::new(),
+            total_in_flight: 0,
+            limit,
         }
     }
 
@@ -66,22 +67,22 @@ impl<K> FairQueue<K> {
         }
     }
 
-    /// The next key, and its namespace, of which it counts as under way until [`Self::done`].
+    /// The next key, and its namespace, of which it counts as in flight until [`Self::done`].
     pub fn pop(&mut self) -> Option<(K, Arc<str>)> {
         let Self {
             pending,
             held,
             turn,
-            under_way,
-            all_under_way,
-            share,
+            in_flight,
+            total_in_flight,
+            limit,
         } = self;
         let may_have_one_more = |namespace: &Arc<str>| {
-            let of_namespace = under_way.get(namespace).copied().unwrap_or_default();
-            match *share {
-                Share::UpTo(most) => of_namespace < most,
-                Share::OfPlaces(places) => {
-                    may_have_one_more(of_namespace, places.saturating_sub(*all_under_way))
+            let of_namespace = in_flight.get(namespace).copied().unwrap_or_default();
+            match *limit {
+                InFlightLimit::Fixed(max_in_flight) => of_namespace < max_in_flight,
+                InFlightLimit::ShareOfFree(places) => {
+                    may_have_one_more(of_namespace, places.saturating_sub(*total_in_flight))
                 }
             }
         };
@@ -94,18 +95,18 @@ impl<K> FairQueue<K> {
             .pop(may_have_one_more)
             .or_else(|| second.pop(may_have_one_more))?;
         *turn += 1;
-        *all_under_way += 1;
-        *under_way.entry(Arc::clone(&namespace)).or_default() += 1;
+        *total_in_flight += 1;
+        *in_flight.entry(Arc::clone(&namespace)).or_default() += 1;
         Some((key, namespace))
     }
 
-    /// A key of the namespace is no longer under way.
+    /// A key of the namespace is no longer in flight.
     pub fn done(&mut self, namespace: &Arc<str>) {
-        self.all_under_way -= 1;
-        if let Some(count) = self.under_way.get_mut(namespace) {
+        self.total_in_flight -= 1;
+        if let Some(count) = self.in_flight.get_mut(namespace) {
             *count -= 1;
             if *count == 0 {
-                self.under_way.remove(namespace);
+                self.in_flight.remove(namespace);
             }
         }
     }
@@ -118,44 +119,44 @@ impl<K> FairQueue<K> {
 
 /// Namespaces by turns.
 #[derive(Debug)]
-struct Namespaces<K> {
+struct NamespaceFlows<K> {
     ring: VecDeque<Arc<str>>,
-    lines: HashMap<Arc<str>, Organizations<K>>,
+    organizations: HashMap<Arc<str>, OrganizationFlows<K>>,
     len: usize,
 }
 
 /// Organizations by turns.
 #[derive(Debug)]
-struct Organizations<K> {
+struct OrganizationFlows<K> {
     ring: VecDeque<Arc<str>>,
-    lines: HashMap<Arc<str>, VecDeque<K>>,
+    queues: HashMap<Arc<str>, VecDeque<K>>,
 }
 
-impl<K> Default for Namespaces<K> {
+impl<K> Default for NamespaceFlows<K> {
     fn default() -> Self {
         Self {
             ring: VecDeque::new(),
-            lines: HashMap::new(),
+            organizations: HashMap::new(),
             len: 0,
         }
     }
 }
 
-impl<K> Namespaces<K> {
+impl<K> NamespaceFlows<K> {
     fn push(&mut self, key: K, flow: Flow) {
         self.len += 1;
         let organizations = self
-            .lines
+            .organizations
             .entry(Arc::clone(&flow.namespace))
             .or_insert_with(|| {
                 self.ring.push_back(flow.namespace);
-                Organizations {
+                OrganizationFlows {
                     ring: VecDeque::new(),
-                    lines: HashMap::new(),
+                    queues: HashMap::new(),
                 }
             });
         organizations
-            .lines
+            .queues
             .entry(Arc::clone(&flow.organization))
             .or_insert_with(|| {
                 organizations.ring.push_back(flow.organization);
@@ -164,14 +165,14 @@ impl<K> Namespaces<K> {
             .push_back(key);
     }
 
-    /// The first key of the first namespace that may have one more under way.
+    /// The first key of the first namespace that may have one more in flight.
     fn pop(&mut self, free: impl Fn(&Arc<str>) -> bool) -> Option<(K, Arc<str>)> {
         let at = self.ring.iter().position(free)?;
         let namespace = self.ring.remove(at)?;
-        let line = self.lines.get_mut(&namespace)?;
-        let key = line.pop();
-        if line.ring.is_empty() {
-            self.lines.remove(&namespace);
+        let organizations = self.organizations.get_mut(&namespace)?;
+        let key = organizations.pop();
+        if organizations.ring.is_empty() {
+            self.organizations.remove(&namespace);
         } else {
             self.ring.push_back(Arc::clone(&namespace));
         }
@@ -180,13 +181,13 @@ impl<K> Namespaces<K> {
     }
 }
 
-impl<K> Organizations<K> {
+impl<K> OrganizationFlows<K> {
     fn pop(&mut self) -> Option<K> {
         let organization = self.ring.pop_front()?;
-        let line = self.lines.get_mut(&organization)?;
-        let key = line.pop_front();
-        if line.is_empty() {
-            self.lines.remove(&organization);
+        let queue = self.queues.get_mut(&organization)?;
+        let key = queue.pop_front();
+        if queue.is_empty() {
+            self.queues.remove(&organization);
         } else {
             self.ring.push_back(organization);
         }
@@ -206,10 +207,10 @@ mod tests {
         }
     }
 
-    fn drain(line: &mut FairQueue<u32>) -> Vec<u32> {
+    fn drain(queue: &mut FairQueue<u32>) -> Vec<u32> {
         std::iter::from_fn(|| {
-            let (key, namespace) = line.pop()?;
-            line.done(&namespace);
+            let (key, namespace) = queue.pop()?;
+            queue.done(&namespace);
             Some(key)
         })
         .collect()
@@ -217,9 +218,9 @@ mod tests {
 
     #[test]
     fn namespaces_take_turns_and_organizations_within_them() {
-        let mut line = FairQueue::new(Share::UpTo(10));
+        let mut queue = FairQueue::new(InFlightLimit::Fixed(10));
         for key in 0..100 {
-            line.push(
+            queue.push(
                 key,
                 flow(
                     Priority::Pending,
@@ -228,57 +229,57 @@ mod tests {
                 ),
             );
         }
-        line.push(1000, flow(Priority::Pending, "small", "one"));
-        let order = drain(&mut line);
+        queue.push(1000, flow(Priority::Pending, "small", "one"));
+        let order = drain(&mut queue);
         assert_eq!(order[..5], [0, 1000, 90, 1, 91]);
         assert_eq!(order.len(), 101);
-        assert_eq!(line.len(), 0);
+        assert_eq!(queue.len(), 0);
     }
 
     #[test]
     fn neither_class_starves_the_other() {
-        let mut line = FairQueue::new(Share::UpTo(10));
+        let mut queue = FairQueue::new(InFlightLimit::Fixed(10));
         for key in 0..100 {
-            line.push(key, flow(Priority::Pending, "a", "a"));
-            line.push(1000 + key, flow(Priority::Held, "a", "a"));
+            queue.push(key, flow(Priority::Pending, "a", "a"));
+            queue.push(1000 + key, flow(Priority::Held, "a", "a"));
         }
-        let order = drain(&mut line);
+        let order = drain(&mut queue);
         let held = order[..40].iter().filter(|&&key| key >= 1000).count();
         assert_eq!(held, 10);
     }
 
     #[test]
     fn one_namespace_leaves_room_for_another() {
-        let mut line = FairQueue::new(Share::UpTo(2));
+        let mut queue = FairQueue::new(InFlightLimit::Fixed(2));
         for key in 0..10 {
-            line.push(key, flow(Priority::Pending, "slow", "a"));
+            queue.push(key, flow(Priority::Pending, "slow", "a"));
         }
-        let (_, slow) = line.pop().unwrap();
-        line.pop().unwrap();
-        assert!(line.pop().is_none());
-        line.push(99, flow(Priority::Pending, "other", "a"));
-        assert_eq!(line.pop().unwrap().0, 99);
-        line.done(&slow);
-        assert_eq!(line.pop().unwrap().0, 2);
+        let (_, slow) = queue.pop().unwrap();
+        queue.pop().unwrap();
+        assert!(queue.pop().is_none());
+        queue.push(99, flow(Priority::Pending, "other", "a"));
+        assert_eq!(queue.pop().unwrap().0, 99);
+        queue.done(&slow);
+        assert_eq!(queue.pop().unwrap().0, 2);
     }
 
     #[test]
     fn namespaces_that_take_all_they_get_leave_some_places_to_others() {
         let places = 1024;
-        let mut line = FairQueue::new(Share::OfPlaces(places));
+        let mut queue = FairQueue::new(InFlightLimit::ShareOfFree(places));
         for namespace in 0..512 {
             for key in 0..8 {
-                line.push(key, flow(Priority::Pending, &format!("{namespace}"), "a"));
+                queue.push(key, flow(Priority::Pending, &format!("{namespace}"), "a"));
             }
         }
-        let under_way = std::iter::from_fn(|| line.pop()).count();
-        assert!(under_way < places, "{under_way}");
+        let in_flight = std::iter::from_fn(|| queue.pop()).count();
+        assert!(in_flight < places, "{in_flight}");
         // As often as it comes.
         for _ in 0..100 {
-            line.push(99, flow(Priority::Pending, "other", "a"));
-            let (key, namespace) = line.pop().unwrap();
+            queue.push(99, flow(Priority::Pending, "other", "a"));
+            let (key, namespace) = queue.pop().unwrap();
             assert_eq!(key, 99);
-            line.done(&namespace);
+            queue.done(&namespace);
         }
     }
 }

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::fair::{FairQueue, Flow, Share};
+use super::fair::{FairQueue, Flow, InFlightLimit};
 use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
@@ -26,16 +26,16 @@ pub struct Queue<K> {
 
 struct Inner<K> {
     waiting: BTreeSet<(Instant, K)>,
-    line: FairQueue<K>,
-    places: BTreeMap<K, Place>,
+    due: FairQueue<K>,
+    states: BTreeMap<K, KeyState>,
     failures: HashMap<K, u32>,
     closed: bool,
 }
 
-/// Where a key is.
-enum Place {
+/// What becomes of a key.
+enum KeyState {
     Waiting(Instant),
-    InLine {
+    Due {
         since: Instant,
     },
     /// Boxed, because nearly all wait.
@@ -48,18 +48,18 @@ struct Running {
 }
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
-    /// One namespace has its `share` handed out at once; `flow` says of what flow a key is.
+    /// One namespace has at most `limit` keys in flight; `flow` says in which flow a key is.
     #[must_use]
     pub fn new(
-        share: Share,
+        limit: InFlightLimit,
         counters: QueueCounters,
         flow: impl Fn(&K) -> Flow + Send + Sync + 'static,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 waiting: BTreeSet::new(),
-                line: FairQueue::new(share),
-                places: BTreeMap::new(),
+                due: FairQueue::new(limit),
+                states: BTreeMap::new(),
                 failures: HashMap::new(),
                 closed: false,
             }),
@@ -94,11 +94,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
                     self.changed.notify_one();
                     return None;
                 }
-                match inner.take(Instant::now(), &self.flow) {
-                    Ok(taken) => {
+                match inner.pop(Instant::now(), &self.flow) {
+                    Ok(popped) => {
                         // Another worker may have more to do.
                         self.changed.notify_one();
-                        return Some(taken);
+                        return Some(popped);
                     }
                     Err(wait) => wait,
                 }
@@ -160,7 +160,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         let mut inner = self.lock();
         let failed: Vec<K> = inner.failures.keys().cloned().collect();
         for key in failed {
-            if matches!(inner.places.get(&key), Some(Place::Waiting(_))) {
+            if matches!(inner.states.get(&key), Some(KeyState::Waiting(_))) {
                 inner.schedule(key, Instant::now());
             }
         }
@@ -170,7 +170,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// Whether the key is asked for, or handed out.
     pub fn has(&self, key: &K) -> bool {
-        self.lock().places.contains_key(key)
+        self.lock().states.contains_key(key)
     }
 
     /// Lets workers end after what they have in hand.
@@ -181,7 +181,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// Keys that are due and wait for a worker.
     pub fn depth(&self) -> usize {
-        self.lock().line.len()
+        self.lock().due.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
@@ -197,23 +197,23 @@ impl<K: fmt::Debug> fmt::Debug for Queue<K> {
 
 impl<K: Clone + Eq + Hash + Ord> Inner<K> {
     fn schedule(&mut self, key: K, at: Instant) {
-        match self.places.get_mut(&key) {
-            Some(Place::InLine { .. }) => return,
-            Some(Place::Running(running)) => {
+        match self.states.get_mut(&key) {
+            Some(KeyState::Due { .. }) => return,
+            Some(KeyState::Running(running)) => {
                 running.again = Some(running.again.map_or(at, |before| before.min(at)));
                 return;
             }
-            Some(Place::Waiting(before)) if *before <= at => return,
-            Some(Place::Waiting(before)) => {
+            Some(KeyState::Waiting(before)) if *before <= at => return,
+            Some(KeyState::Waiting(before)) => {
                 self.waiting.remove(&(*before, key.clone()));
             }
             None => {}
         }
-        self.places.insert(key.clone(), Place::Waiting(at));
+        self.states.insert(key.clone(), KeyState::Waiting(at));
         self.waiting.insert((at, key));
     }
 
-    fn take(
+    fn pop(
         &mut self,
         now: Instant,
         flow: impl Fn(&K) -> Flow,
@@ -223,19 +223,19 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
                 self.waiting.insert((at, key));
                 break;
             }
-            self.places.insert(key.clone(), Place::InLine { since: at });
+            self.states.insert(key.clone(), KeyState::Due { since: at });
             let flow = flow(&key);
-            self.line.push(key, flow);
+            self.due.push(key, flow);
         }
-        let Some((key, namespace)) = self.line.pop() else {
+        let Some((key, namespace)) = self.due.pop() else {
             return Err(self.waiting.first().map(|(at, _)| *at));
         };
-        let running = Place::Running(Box::new(Running {
+        let running = KeyState::Running(Box::new(Running {
             namespace,
             again: None,
         }));
-        let waited = match self.places.insert(key.clone(), running) {
-            Some(Place::InLine { since }) => now.saturating_duration_since(since),
+        let waited = match self.states.insert(key.clone(), running) {
+            Some(KeyState::Due { since }) => now.saturating_duration_since(since),
             _ => Duration::ZERO,
         };
         Ok((key, waited))
@@ -243,13 +243,13 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
 
     /// Takes the key out of those that run; says when somebody asked for it meanwhile.
     fn finish(&mut self, key: &K) -> Option<Instant> {
-        match self.places.remove(key) {
-            Some(Place::Running(running)) => {
-                self.line.done(&running.namespace);
+        match self.states.remove(key) {
+            Some(KeyState::Running(running)) => {
+                self.due.done(&running.namespace);
                 running.again
             }
             Some(place) => {
-                self.places.insert(key.clone(), place);
+                self.states.insert(key.clone(), place);
                 None
             }
             None => None,
@@ -265,10 +265,12 @@ mod tests {
     use crate::workqueue::fair::Priority;
 
     fn queue<K: Clone + Eq + Hash + Ord>() -> Queue<K> {
-        Queue::new(Share::UpTo(9), QueueCounters::default(), |_| Flow {
-            priority: Priority::Pending,
-            namespace: "a".into(),
-            organization: "a".into(),
+        Queue::new(InFlightLimit::Fixed(9), QueueCounters::default(), |_| {
+            Flow {
+                priority: Priority::Pending,
+                namespace: "a".into(),
+                organization: "a".into(),
+            }
         })
     }
 

@@ -48,7 +48,7 @@ pub async fn work<R: Reconciler>(reconciler: &R, metrics: &Metrics) {
             }
         }
         metrics.queue_depth(controller, queue.depth());
-        // Where there is nothing to do but to look, nothing else lets the thread go: not to answers
+        // Where a reconcile has nothing to write, nothing else lets the thread go: not to answers
         // of the DNS, nor to the Lease.
         tokio::task::coop::consume_budget().await;
     }

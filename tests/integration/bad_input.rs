@@ -637,7 +637,7 @@ async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorP
     let left_out = freehold::backup::export(&tenant.client, &mut exported);
     let mut names = BTreeSet::new();
     for left_out in left_out.await.unwrap() {
-        if let LeftOut::Unreadable { name, .. } = left_out {
+        if let LeftOut::Invalid { name, .. } = left_out {
             names.insert(name);
         }
     }

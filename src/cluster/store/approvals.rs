@@ -128,7 +128,7 @@ impl Approvals {
     }
 
     /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
-    /// watch would tell of its end.
+    /// watch would show its end.
     pub fn update(&mut self, approval: Arc<Approval>) {
         let here = self.entries.get(&approval.key);
         if here.is_some_and(|here| here.uid == approval.uid) {

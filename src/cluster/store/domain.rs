@@ -12,12 +12,12 @@ use crate::api::organization_domain::{
     CheckVerdict, OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
-use crate::cluster::decode::{Decoded, Unreadable};
+use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
 use crate::model::approval::Candidate;
 use crate::model::challenge::Token;
-use crate::model::lifecycle::{self, HeldBy, Identity, Rest, Snapshot};
+use crate::model::lifecycle::{self, HeldBy, Identity, Settled, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::settings::Settings;
 use crate::model::uid::Uid;
@@ -37,14 +37,14 @@ pub struct Domain {
     pub canonical: Option<Arc<str>>,
     pub organization: Key,
     pub requested: Option<Box<str>>,
-    pub kept: Kept,
+    pub status: StatusView,
 }
 
-/// What is kept of a status: of the many at rest, as little as will do.
+/// What the store keeps of a status: of a settled domain, which nearly all are, only a few fields.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kept {
+pub enum StatusView {
     Whole(Box<OrganizationDomainStatus>),
-    AtRest(Rest),
+    Settled(Settled),
 }
 
 impl Domain {
@@ -72,18 +72,18 @@ impl Domain {
         stated: &str,
         organization: &str,
     ) -> Self {
-        let unreadable = match object.0 {
+        let invalid = match object.0 {
             Ok(object) => return Self::project(object),
-            Err(unreadable) => unreadable,
+            Err(invalid) => invalid,
         };
-        let Unreadable { metadata, .. } = &*unreadable;
-        let domain = unreadable.text(&["spec", "domain"]);
-        let reference = unreadable.text(&["spec", "organizationRef", "name"]);
+        let InvalidObject { metadata, .. } = &*invalid;
+        let domain = invalid.text(&["spec", "domain"]);
+        let reference = invalid.text(&["spec", "organizationRef", "name"]);
         Self::of(
             metadata,
             domain.as_deref().unwrap_or(stated),
             reference.as_deref().unwrap_or(organization),
-            unreadable.status(),
+            invalid.status(),
         )
     }
 
@@ -113,7 +113,7 @@ impl Domain {
             stated: intern(stated),
             organization,
             requested: requested.map(|text| lifecycle::bounded(text).into()),
-            kept: Kept::Whole(Box::new(status)),
+            status: StatusView::Whole(Box::new(status)),
         }
     }
 
@@ -133,14 +133,14 @@ impl Domain {
         }
     }
 
-    /// With no more of its status than must be kept.
+    /// With no more of its status than the store needs.
     #[must_use]
     pub fn lean(mut self, now: Timestamp, settings: &Settings) -> Self {
-        if let Kept::Whole(status) = &self.kept
+        if let StatusView::Whole(status) = &self.status
             && !self.deleting
-            && let Some(rest) = Rest::of(now, settings, &self.snapshot(status))
+            && let Some(settled) = Settled::of(now, settings, &self.snapshot(status))
         {
-            self.kept = Kept::AtRest(rest);
+            self.status = StatusView::Settled(settled);
         }
         self
     }
@@ -176,45 +176,45 @@ impl Domain {
     /// The token of its challenge, if it is one.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
-        match &self.kept {
-            Kept::Whole(status) => Token::parse(&status.challenge.as_ref()?.token),
-            Kept::AtRest(rest) => Some(rest.token.clone()),
+        match &self.status {
+            StatusView::Whole(status) => Token::parse(&status.challenge.as_ref()?.token),
+            StatusView::Settled(settled) => Some(settled.token.clone()),
         }
     }
 
     #[must_use]
     pub fn state(&self) -> Option<State> {
-        match &self.kept {
-            Kept::Whole(status) => status.state,
-            Kept::AtRest(_) => Some(State::Verified),
+        match &self.status {
+            StatusView::Whole(status) => status.state,
+            StatusView::Settled(_) => Some(State::Verified),
         }
     }
 
     /// How it is verified, or will be.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
-        match &self.kept {
-            Kept::Whole(status) => status.strategy,
-            Kept::AtRest(_) => Some(Strategy::Dns),
+        match &self.status {
+            StatusView::Whole(status) => status.strategy,
+            StatusView::Settled(_) => Some(Strategy::Dns),
         }
     }
 
     /// The summary's reason.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        match &self.kept {
-            Kept::Whole(status) => conditions::find(&status.conditions, READY)?
+        match &self.status {
+            StatusView::Whole(status) => conditions::find(&status.conditions, READY)?
                 .reason
                 .parse()
                 .ok(),
-            Kept::AtRest(_) => Some(Reason::Verified),
+            StatusView::Settled(_) => Some(Reason::Verified),
         }
     }
 
     /// Whether it takes part in a hand-over as the contender.
     #[must_use]
     pub fn is_taking_over(&self) -> bool {
-        matches!(&self.kept, Kept::Whole(status) if status.hand_over.is_some())
+        matches!(&self.status, StatusView::Whole(status) if status.hand_over.is_some())
     }
 
     /// Whether no decision was made of it yet.
@@ -226,26 +226,26 @@ impl Domain {
     /// Whether servers of its zone answered a check before.
     #[must_use]
     pub fn was_answered(&self) -> bool {
-        match &self.kept {
-            Kept::Whole(status) => {
+        match &self.status {
+            StatusView::Whole(status) => {
                 let check = status.last_check.as_ref();
                 status.last_proven_time.is_some()
                     || check.is_some_and(|check| check.verdict != CheckVerdict::Inconclusive)
             }
-            Kept::AtRest(_) => true,
+            StatusView::Settled(_) => true,
         }
     }
 
     /// Whether anything new may rely on it.
     #[must_use]
     pub fn is_relied_on(&self) -> bool {
-        let verified = match &self.kept {
-            Kept::Whole(status) => {
+        let verified = match &self.status {
+            StatusView::Whole(status) => {
                 status.state == Some(State::Verified)
                     && conditions::find(&status.conditions, VERIFIED)
                         .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
             }
-            Kept::AtRest(_) => true,
+            StatusView::Settled(_) => true,
         };
         verified && !self.deleting
     }
@@ -380,9 +380,9 @@ mod tests {
             let again = Domain::project_with(decoded(&object), "other.example", "other");
             prop_assert_eq!(&again, &before);
             *object.pointer_mut(field).unwrap() = odd;
-            let unreadable = decoded(&object);
-            prop_assert!(unreadable.0.is_err());
-            let after = Domain::project_with(unreadable, &before.stated, before.organization.name());
+            let invalid = decoded(&object);
+            prop_assert!(invalid.0.is_err());
+            let after = Domain::project_with(invalid, &before.stated, before.organization.name());
             prop_assert_eq!(after, before);
         }
     }

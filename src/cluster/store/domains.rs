@@ -40,12 +40,12 @@ pub struct Domains {
 struct Entry {
     domain: Arc<Domain>,
     next_check: Option<Timestamp>,
-    /// Not yet looked at by this process, which found it made and perhaps written to.
+    /// Not yet reconciled by this process, which found it made and perhaps written to.
     inherited: bool,
-    /// What the object said before a look that has not come to its end: a write of which nobody knows
-    /// whether it was carried out may be part of it.
-    told: Option<Box<Facts>>,
-    /// Another shard's, taken in for one look.
+    /// What the object said when all of it had been announced, while a reconcile is not complete: nobody
+    /// knows whether its write was carried out.
+    announced: Option<Box<Facts>>,
+    /// Another shard's, here for one reconcile.
     borrowed: bool,
 }
 
@@ -91,7 +91,7 @@ impl Domains {
         self.entries.get(key).map(|entry| Arc::clone(&entry.domain))
     }
 
-    /// The object, where this shard looks after it.
+    /// The object, where it is one of this shard.
     #[must_use]
     pub fn get_own(&self, key: &Key) -> Option<Arc<Domain>> {
         let entry = self.entries.get(key).filter(|entry| !entry.borrowed)?;
@@ -170,45 +170,47 @@ impl Domains {
         }
     }
 
-    /// Whether this process found the object made, and has not looked at it yet.
+    /// Whether this process found the object made, and has not reconciled it yet.
     #[must_use]
     pub fn is_inherited(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.inherited)
     }
 
-    /// Whether this is the first look at an object that was there when this process started.
+    /// Whether this is the first reconcile of an object that was there when this process started.
     pub fn take_inherited(&mut self, key: &Key, uid: &Uid) -> bool {
         self.of_uid(key, uid)
             .is_some_and(|entry| std::mem::take(&mut entry.inherited))
     }
 
-    /// As a look begins: all that the object says was told. It stays so until the look comes to its end,
-    /// in however many tries.
-    pub fn keep_told(&mut self, key: &Key, uid: &Uid, facts: &Facts) {
+    /// As a reconcile begins: all that the object says was announced. It stays so until the reconcile is
+    /// complete, in however many tries.
+    pub fn set_announced(&mut self, key: &Key, uid: &Uid, facts: &Facts) {
         if let Some(entry) = self.of_uid(key, uid) {
-            entry.told.get_or_insert_with(|| Box::new(facts.clone()));
+            entry
+                .announced
+                .get_or_insert_with(|| Box::new(facts.clone()));
         }
     }
 
-    /// A look came to its end, or its write was answered: it is known what is to be told.
-    pub fn forget_told(&mut self, key: &Key) {
+    /// A reconcile is complete, or its write was answered: it is known what is to be announced.
+    pub fn clear_announced(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.told = None;
+            entry.announced = None;
         }
     }
 
-    /// What the object said when all of it had been told, where it says something else by now.
-    pub fn take_told(&mut self, key: &Key, uid: &Uid, facts: &Facts) -> Option<Box<Facts>> {
-        let told = &mut self.of_uid(key, uid)?.told;
-        told.take_if(|told| **told != *facts)
+    /// What the object said when all of it had been announced, where it says something else by now.
+    pub fn take_announced(&mut self, key: &Key, uid: &Uid, facts: &Facts) -> Option<Box<Facts>> {
+        let announced = &mut self.of_uid(key, uid)?.announced;
+        announced.take_if(|announced| **announced != *facts)
     }
 
-    /// Whether it is unknown what of the object was told.
+    /// Whether it is unknown what of the object was announced.
     #[must_use]
-    pub fn may_be_untold(&self, key: &Key) -> bool {
+    pub fn may_be_unannounced(&self, key: &Key) -> bool {
         self.entries
             .get(key)
-            .is_some_and(|entry| entry.told.is_some())
+            .is_some_and(|entry| entry.announced.is_some())
     }
 
     fn of_uid(&mut self, key: &Key, uid: &Uid) -> Option<&mut Entry> {
@@ -225,7 +227,7 @@ impl Domains {
         })
     }
 
-    /// As [`Self::knows`], of the objects that this shard looks after.
+    /// As [`Self::knows`], of the objects of this shard.
     #[must_use]
     pub fn knows_as_own(&self, domain: &Domain, listed: bool) -> bool {
         self.knows(domain, listed) && !self.is_borrowed(&domain.key)
@@ -241,7 +243,7 @@ impl Domains {
     }
 
     /// Takes a newer version in of an object that is here, or lets it go where it is not `ours` any
-    /// more. One that left meanwhile is not taken in: no watch would tell what becomes of it.
+    /// more. One that left meanwhile is not taken in: no watch would show what becomes of it.
     pub fn update(&mut self, domain: Arc<Domain>, ours: bool) -> Upserted {
         let Some(here) = self.entries.get(&domain.key) else {
             return Upserted::Known;
@@ -267,7 +269,7 @@ impl Domains {
         }
     }
 
-    /// Takes in for one look, due now, what is another shard's: it counts for nothing here.
+    /// Takes in for one reconcile, due now, what is another shard's: it counts for nothing here.
     pub fn borrow(&mut self, domain: Arc<Domain>, now: Timestamp) {
         let (key, uid) = (domain.key.clone(), domain.uid.clone());
         if self.get_own(&key).is_none() {
@@ -281,7 +283,7 @@ impl Domains {
         self.is_borrowed(key) && self.remove(key).is_some()
     }
 
-    /// Whether the object is in here for one look.
+    /// Whether the object is in here for one reconcile.
     #[must_use]
     pub fn is_borrowed(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.borrowed)
@@ -289,15 +291,15 @@ impl Domains {
 
     fn insert(&mut self, domain: Arc<Domain>, listed: bool, borrowed: bool) -> Upserted {
         let mut next_check = None;
-        // One that comes with a status was another shard's, which may have ended before it told.
+        // One that comes with a status was another shard's, which may have ended before it announced it.
         let mut inherited = listed || !domain.is_new();
-        let mut told = None;
+        let mut announced = None;
         let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get_mut(&domain.key) {
             if entry.domain.uid == domain.uid {
                 next_check = entry.next_check;
                 inherited = entry.inherited;
-                told = entry.told.take();
+                announced = entry.announced.take();
             }
             // One that stays pending keeps its place in the quota.
             let stays = entry.domain.uid == domain.uid && domain.is_pending() && !borrowed;
@@ -314,7 +316,7 @@ impl Domains {
             domain,
             next_check,
             inherited,
-            told,
+            announced,
             borrowed,
         };
         self.entries.insert(entry.domain.key.clone(), entry);
@@ -406,7 +408,7 @@ mod tests {
     use super::*;
     use crate::api::conditions::VERIFIED;
     use crate::api::organization_domain::OrganizationDomainStatus;
-    use crate::cluster::store::domain::Kept;
+    use crate::cluster::store::domain::StatusView;
 
     fn verified(state: Option<State>) -> Vec<Condition> {
         let status = if state == Some(State::Verified) {
@@ -442,7 +444,7 @@ mod tests {
             canonical: Some(format!("{name}.example").into()),
             organization: Key::new("ns", organization),
             requested: None,
-            kept: Kept::Whole(Box::new(OrganizationDomainStatus {
+            status: StatusView::Whole(Box::new(OrganizationDomainStatus {
                 state,
                 conditions: verified(state),
                 ..Default::default()
@@ -548,22 +550,22 @@ mod tests {
             ..first.clone()
         };
         store.upsert(domain("a", "1", 5, "acme", Some(State::Pending)), false);
-        store.keep_told(&key, &"1".into(), &first);
+        store.set_announced(&key, &"1".into(), &first);
         // A second try finds what the first one left.
-        store.keep_told(&key, &"1".into(), &second);
-        assert_eq!(store.take_told(&key, &"1".into(), &first), None);
+        store.set_announced(&key, &"1".into(), &second);
+        assert_eq!(store.take_announced(&key, &"1".into(), &first), None);
         store.upsert(domain("a", "1", 6, "acme", Some(State::Verified)), false);
-        assert!(store.may_be_untold(&key));
-        let told = store.take_told(&key, &"1".into(), &second);
-        assert_eq!(told.as_deref(), Some(&first));
-        assert!(!store.may_be_untold(&key));
+        assert!(store.may_be_unannounced(&key));
+        let announced = store.take_announced(&key, &"1".into(), &second);
+        assert_eq!(announced.as_deref(), Some(&first));
+        assert!(!store.may_be_unannounced(&key));
         // Nothing of an earlier object of the name.
-        store.keep_told(&key, &"1".into(), &second);
-        store.forget_told(&key);
-        assert!(!store.may_be_untold(&key));
-        store.keep_told(&key, &"1".into(), &second);
+        store.set_announced(&key, &"1".into(), &second);
+        store.clear_announced(&key);
+        assert!(!store.may_be_unannounced(&key));
+        store.set_announced(&key, &"1".into(), &second);
         store.upsert(domain("a", "2", 7, "acme", None), false);
-        assert!(!store.may_be_untold(&key));
+        assert!(!store.may_be_unannounced(&key));
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
-pub mod recalls;
+pub mod token_recoveries;
 pub mod unwritten;
 mod version;
 
@@ -22,7 +22,7 @@ use self::domains::Domains;
 use self::holdings::{HoldingView, Holdings};
 use self::namespaces::Namespaces;
 use self::organizations::Organizations;
-use self::recalls::Recalls;
+use self::token_recoveries::TokenRecoveries;
 use self::unwritten::Unwritten;
 
 /// All stores of one process.
@@ -34,7 +34,7 @@ pub struct Stores {
     approvals: RwLock<Approvals>,
     namespaces: RwLock<Namespaces>,
     unwritten: RwLock<Unwritten>,
-    recalls: RwLock<Recalls>,
+    token_recoveries: RwLock<TokenRecoveries>,
 }
 
 impl Stores {
@@ -48,7 +48,7 @@ impl Stores {
             approvals: RwLock::default(),
             namespaces: RwLock::default(),
             unwritten: RwLock::default(),
-            recalls: RwLock::default(),
+            token_recoveries: RwLock::default(),
         }
     }
 
@@ -98,12 +98,12 @@ impl Stores {
         self.unwritten.write()
     }
 
-    pub fn recalls(&self) -> RwLockReadGuard<'_, Recalls> {
-        self.recalls.read()
+    pub fn token_recoveries(&self) -> RwLockReadGuard<'_, TokenRecoveries> {
+        self.token_recoveries.read()
     }
 
-    pub fn recalls_mut(&self) -> RwLockWriteGuard<'_, Recalls> {
-        self.recalls.write()
+    pub fn token_recoveries_mut(&self) -> RwLockWriteGuard<'_, TokenRecoveries> {
+        self.token_recoveries.write()
     }
 
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {

@@ -50,7 +50,7 @@ impl OrganizationView {
 pub struct Organizations {
     entries: HashMap<Key, Entry>,
     /// Those that cannot be read: they are there all the same.
-    unreadable: HashSet<Key>,
+    invalid: HashSet<Key>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Organizations {
     /// Whether domains may count on it.
     #[must_use]
     pub fn exists(&self, key: &Key) -> bool {
-        self.unreadable.contains(key)
+        self.invalid.contains(key)
             || self
                 .entries
                 .get(key)
@@ -102,7 +102,7 @@ impl Organizations {
         }) {
             return false;
         }
-        self.unreadable.remove(&organization.key);
+        self.invalid.remove(&organization.key);
         let written = before.and_then(|entry| entry.written);
         self.entries.insert(
             organization.key.clone(),
@@ -115,7 +115,7 @@ impl Organizations {
     }
 
     /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
-    /// watch would tell of its end.
+    /// watch would show its end.
     pub fn update(&mut self, organization: Arc<OrganizationView>) {
         let here = self.get(&organization.key);
         if here.is_some_and(|here| here.uid == organization.uid) {
@@ -124,12 +124,12 @@ impl Organizations {
     }
 
     /// Knows of one that cannot be read.
-    pub fn insert_unreadable(&mut self, key: Key) {
-        self.unreadable.insert(key);
+    pub fn insert_invalid(&mut self, key: Key) {
+        self.invalid.insert(key);
     }
 
     pub fn remove(&mut self, key: &Key) -> Option<Arc<OrganizationView>> {
-        self.unreadable.remove(key);
+        self.invalid.remove(key);
         Some(self.entries.remove(key)?.organization)
     }
 
@@ -139,7 +139,7 @@ impl Organizations {
         let inside = |key: &&Key| namespace.is_none_or(|namespace| key.namespace() == namespace);
         self.entries
             .keys()
-            .chain(&self.unreadable)
+            .chain(&self.invalid)
             .filter(inside)
             .cloned()
             .collect()

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::domain::{Domain, Kept};
+use super::domain::{Domain, StatusView};
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::key::Key;
 use crate::model::uid::Uid;
@@ -19,14 +19,14 @@ struct Entry {
     uid: Uid,
     stored: OrganizationDomainStatus,
     decided: OrganizationDomainStatus,
-    /// What was told of it.
+    /// What was announced of it.
     fact: String,
 }
 
 impl Unwritten {
-    /// Keeps what was decided of an object; `stored` is what it says, unless an earlier decision was not
-    /// written either. Says whether there is something new to tell: the fact is another one.
-    pub fn keep(
+    /// Records what was decided of an object; `stored` is what it says, unless an earlier decision was not
+    /// written either. Says whether there is something new to announce: the fact is another one.
+    pub fn record(
         &mut self,
         domain: &Domain,
         stored: &OrganizationDomainStatus,
@@ -64,10 +64,10 @@ impl Unwritten {
             return domain;
         };
         if entry.uid == domain.uid
-            && matches!(&domain.kept, Kept::Whole(status) if **status == entry.stored)
+            && matches!(&domain.status, StatusView::Whole(status) if **status == entry.stored)
         {
             return Domain {
-                kept: Kept::Whole(Box::new(entry.decided.clone())),
+                status: StatusView::Whole(Box::new(entry.decided.clone())),
                 ..domain
             };
         }
@@ -121,7 +121,7 @@ mod tests {
         let domain = shown("1", 1, &stored);
         assert!(unwritten.stored(&domain).is_none());
         assert_eq!(unwritten.as_decided(domain.clone()), domain);
-        assert!(unwritten.keep(&domain, &stored, status(State::Failed), "lost"));
+        assert!(unwritten.record(&domain, &stored, status(State::Failed), "lost"));
         assert_eq!(unwritten.count(), 1);
         // A later version that says the same.
         let later = shown("1", 7, &stored);
@@ -139,16 +139,16 @@ mod tests {
         let mut unwritten = Unwritten::default();
         let stored = status(State::Verified);
         let domain = shown("1", 1, &stored);
-        assert!(unwritten.keep(&domain, &stored, status(State::Pending), "missing"));
+        assert!(unwritten.record(&domain, &stored, status(State::Pending), "missing"));
         let decided = unwritten.as_decided(domain.clone());
-        let Kept::Whole(before) = &decided.kept else {
+        let StatusView::Whole(before) = &decided.status else {
             panic!("{decided:?}");
         };
         // Tried once more: nothing is new, whatever else is in the status.
         let mut again = (**before).clone();
         again.observed_generation = Some(3);
-        assert!(!unwritten.keep(&decided, before, again, "missing"));
-        assert!(unwritten.keep(&decided, before, status(State::Failed), "lost"));
+        assert!(!unwritten.record(&decided, before, again, "missing"));
+        assert!(unwritten.record(&decided, before, status(State::Failed), "lost"));
         assert_eq!(unwritten.stored(&domain), Some(&stored));
         let decided = unwritten.as_decided(domain);
         assert_eq!(decided.state(), Some(State::Failed));
@@ -159,14 +159,14 @@ mod tests {
         let mut unwritten = Unwritten::default();
         let stored = OrganizationDomainStatus::default();
         let domain = shown("1", 1, &stored);
-        let _ = unwritten.keep(&domain, &stored, status(State::Pending), "issued");
+        let _ = unwritten.record(&domain, &stored, status(State::Pending), "issued");
         let other = shown("2", 2, &stored);
         assert!(unwritten.stored(&other).is_none());
         assert_eq!(unwritten.as_decided(other.clone()), other);
         assert_eq!(unwritten.count(), 0);
         // What is said of the first is news of the second.
-        let _ = unwritten.keep(&domain, &stored, status(State::Pending), "issued");
-        assert!(unwritten.keep(&other, &stored, status(State::Pending), "issued"));
+        let _ = unwritten.record(&domain, &stored, status(State::Pending), "issued");
+        assert!(unwritten.record(&other, &stored, status(State::Pending), "issued"));
         unwritten.forget(&domain.key);
         assert_eq!(unwritten.as_decided(other.clone()), other);
     }
@@ -177,7 +177,7 @@ mod tests {
         let stored = OrganizationDomainStatus::default();
         let domain = shown("1", 1, &stored);
         let mut unwritten = Unwritten::default();
-        let _ = unwritten.keep(&domain, &stored, status(State::Pending), "issued");
+        let _ = unwritten.record(&domain, &stored, status(State::Pending), "issued");
         assert!(domain.is_new());
         assert!(!unwritten.as_decided(domain.clone()).is_new());
         assert!(Unwritten::default().as_decided(domain).is_new());

@@ -3,7 +3,7 @@
 use kube::core::ObjectMeta;
 
 /// A resource version as the number that it is (KEP-5504 makes them comparable); our own writes
-/// reach a store before the watch tells of older ones.
+/// reach a store before the watch delivers older ones.
 pub fn version(metadata: &ObjectMeta) -> u64 {
     metadata
         .resource_version

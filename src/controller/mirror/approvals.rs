@@ -16,9 +16,9 @@ use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes approvals in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct ApprovalHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for ApprovalHandler {
     type Kind = DomainApproval;
 
     fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<DomainApproval> {

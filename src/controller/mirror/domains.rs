@@ -7,19 +7,19 @@ use kube::api::{GetParams, ListParams};
 
 use super::Mirror;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::domains::Upserted;
 use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes organization domains in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct DomainHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for DomainHandler {
     type Kind = OrganizationDomain;
 
     fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
@@ -41,10 +41,10 @@ impl watch::Handler for Handler {
     fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = Domain::project(object);
         let domain = self.0.as_decided(domain);
-        self.0.remember(domain, listed);
+        self.0.remember_domain(domain, listed);
     }
 
-    fn invalid(&self, key: Key, object: &Unreadable) {
+    fn invalid(&self, key: Key, object: &InvalidObject) {
         let Some(known) = self.0.cluster.stores.domains().get(&key) else {
             return;
         };
@@ -53,12 +53,12 @@ impl watch::Handler for Handler {
         let gone = metadata.deletion_timestamp.is_some()
             || metadata.uid.as_deref().map(Uid::from).as_ref() != Some(&known.uid);
         if gone {
-            self.0.forget(&key, Some(&known.uid));
+            self.0.forget_domain(&key, Some(&known.uid));
         }
     }
 
     fn deleted(&self, key: &Key, uid: Option<&Uid>) {
-        self.0.forget(key, uid);
+        self.0.forget_domain(key, uid);
     }
 
     fn listed(&self) {
@@ -72,7 +72,7 @@ impl watch::Handler for Handler {
 
 impl Mirror {
     /// Takes an organization domain into the store and asks for what follows from it.
-    fn remember(&self, domain: Domain, listed: bool) {
+    fn remember_domain(&self, domain: Domain, listed: bool) {
         if self.cluster.stores.domains().knows_as_own(&domain, listed) {
             return;
         }
@@ -127,8 +127,8 @@ impl Mirror {
     }
 
     /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
-    /// told of it yet.
-    pub fn keep_unwritten(
+    /// announced yet.
+    pub fn record_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
@@ -136,14 +136,14 @@ impl Mirror {
         fact: &str,
     ) -> bool {
         let mut unwritten = self.cluster.stores.unwritten_mut();
-        let is_new = unwritten.keep(domain, status, decided.clone(), fact);
+        let is_new = unwritten.record(domain, status, decided.clone(), fact);
         self.cluster
             .client
             .metrics
             .unwritten_statuses(unwritten.count());
         drop(unwritten);
         let domain = Domain {
-            kept: Kept::Whole(Box::new(decided.clone())),
+            status: StatusView::Whole(Box::new(decided.clone())),
             ..domain.clone()
         };
         self.queues.organizations.add(domain.organization.clone());
@@ -156,8 +156,8 @@ impl Mirror {
         let before = match upserted {
             Upserted::Taken { before } => before,
             Upserted::Left(gone) => {
-                // The watch will not tell of it: it is out of the store by then.
-                self.forget_kept(&gone.key);
+                // The watch will not show it: it is out of the store by then.
+                self.forget_side_state(&gone.key);
                 self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
             }
@@ -185,7 +185,7 @@ impl Mirror {
     }
 
     /// Takes an organization domain that is gone out of the store.
-    fn forget(&self, key: &Key, uid: Option<&Uid>) {
+    fn forget_domain(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
             let mut domains = self.cluster.stores.domains_mut();
             match (domains.get(key), uid) {
@@ -195,23 +195,23 @@ impl Mirror {
             }
         };
         // Also of one that was borrowed, and is not in the store any more.
-        self.forget_kept(key);
+        self.forget_side_state(key);
         if let Some(gone) = gone {
             self.enqueue_orphan_check(&gone);
             self.enqueue_beside(&gone);
         }
     }
 
-    /// What is kept of an object beside the store.
-    fn forget_kept(&self, key: &Key) {
+    /// What is stored of an object beside the store of domains.
+    fn forget_side_state(&self, key: &Key) {
         self.forget_unwritten(key);
-        self.forget_recall(key);
+        self.forget_token_recovery(key);
     }
 
     /// The token was found or replaced, or the object is gone.
-    pub fn forget_recall(&self, key: &Key) {
-        if self.cluster.stores.recalls().has(key) {
-            self.cluster.stores.recalls_mut().forget(key);
+    pub fn forget_token_recovery(&self, key: &Key) {
+        if self.cluster.stores.token_recoveries().has(key) {
+            self.cluster.stores.token_recoveries_mut().forget(key);
         }
     }
 
@@ -232,7 +232,7 @@ impl Mirror {
         self.queues.domains.add(key);
     }
 
-    /// The object is gone: what it held is looked at now.
+    /// The object is gone: what it held is requeued now.
     pub fn enqueue_orphan_check(&self, gone: &Domain) {
         if let Some(holding) = self.cluster.stores.held_by(gone) {
             self.queues.orphans.add(Arc::clone(&holding.name));
@@ -285,9 +285,9 @@ impl Mirror {
                 Ok(Some(Arc::new(domain)))
             }
             Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and nobody would tell of it again.
+                // One made since the question was asked is another, and no watch would show it again.
                 if let Some(known) = known {
-                    self.forget(key, Some(&known.uid));
+                    self.forget_domain(key, Some(&known.uid));
                 }
                 Ok(None)
             }

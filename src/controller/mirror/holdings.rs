@@ -16,9 +16,9 @@ use crate::model::schedule;
 use crate::model::uid::Uid;
 
 /// Takes holdings in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct HoldingHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for HoldingHandler {
     type Kind = VerifiedDomain;
 
     fn objects(client: &kube::Client, _: Option<&str>) -> Objects<VerifiedDomain> {
@@ -90,7 +90,7 @@ impl Mirror {
     }
 
     /// A holder that is not in the store is gone, or another shard's: the default shard sees to both.
-    /// The many of the other shards are looked at as after a cold start, not all at once.
+    /// The many of the other shards are requeued as after a cold start, not all at once.
     fn enqueue_orphan_check_later(&self, holding: &HoldingView) {
         let namespace = holding.holder.key.namespace();
         if !self.cluster.scope.shard.is_default()
@@ -119,7 +119,7 @@ impl Mirror {
                 Ok(Some(Arc::new(holding)))
             }
             Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and nobody would tell of it again.
+                // One made since the question was asked is another, and no watch would show it again.
                 if let Some(known) = known
                     && self
                         .cluster

@@ -28,7 +28,7 @@ pub struct Mirror {
 
 impl Mirror {
     /// From now on this process decides. What it saw until then others may have written, and may have
-    /// ended before they told of it.
+    /// ended before they announced it.
     pub fn begin(&self) {
         let mut domains = self.cluster.stores.domains_mut();
         domains.fill_quotas();

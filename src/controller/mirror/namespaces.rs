@@ -7,16 +7,16 @@ use kube::api::ListParams;
 use kube::core::ObjectMeta;
 
 use super::Mirror;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
 use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes namespaces in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct NamespaceHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for NamespaceHandler {
     type Kind = Namespace;
 
     fn objects(client: &kube::Client, _: Option<&str>) -> Objects<Namespace> {
@@ -35,7 +35,7 @@ impl watch::Handler for Handler {
         self.0.remember_namespace(&object.metadata);
     }
 
-    fn invalid(&self, _: Key, object: &Unreadable) {
+    fn invalid(&self, _: Key, object: &InvalidObject) {
         self.0.remember_namespace(&object.metadata);
     }
 

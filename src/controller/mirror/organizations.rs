@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::Mirror;
 use crate::api::organization::Organization;
-use crate::cluster::decode::Unreadable;
+use crate::cluster::decode::InvalidObject;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
@@ -15,9 +15,9 @@ use crate::cluster::watch;
 use crate::model::uid::Uid;
 
 /// Takes organizations in.
-pub struct Handler(pub Arc<Mirror>);
+pub struct OrganizationHandler(pub Arc<Mirror>);
 
-impl watch::Handler for Handler {
+impl watch::Handler for OrganizationHandler {
     type Kind = Organization;
 
     fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<Organization> {
@@ -41,12 +41,12 @@ impl watch::Handler for Handler {
         self.0.enqueue_domains_of(key);
     }
 
-    fn invalid(&self, key: Key, _: &Unreadable) {
+    fn invalid(&self, key: Key, _: &InvalidObject) {
         self.0
             .cluster
             .stores
             .organizations_mut()
-            .insert_unreadable(key);
+            .insert_invalid(key);
     }
 
     fn listed(&self) {

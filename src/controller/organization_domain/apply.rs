@@ -13,10 +13,10 @@ use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::Domain;
 use crate::controller::announcer::Announcer;
 use crate::controller::checks::Checked;
+use crate::controller::holding_writer::{HoldingWriter, Obstacle};
 use crate::controller::mirror::Mirror;
 use crate::controller::orphan;
-use crate::controller::taking::{Names, Obstacle};
-use crate::model::lifecycle::{self, Decision, Holding};
+use crate::model::lifecycle::{self, Decision, HoldingAction};
 
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
@@ -31,15 +31,15 @@ pub enum Applied {
 }
 
 /// Carries decisions out.
-pub struct Apply {
+pub struct Applier {
     pub mirror: Arc<Mirror>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
     pub announcer: Arc<Announcer>,
 }
 
-impl Apply {
+impl Applier {
     /// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
-    /// taken before the status tells of it, and released after.
+    /// taken before the status says so, and released after.
     pub async fn apply(
         &self,
         domain: &Domain,
@@ -51,22 +51,26 @@ impl Apply {
         // Until when what was found is as good as new.
         let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
         let obstacle = match &decision.holding {
-            Holding::Keep => None,
-            Holding::Release => self.not_yet_missing(domain).await?,
-            Holding::ReleasePredecessor => match cluster.stores.holding_of(domain) {
+            HoldingAction::Keep => None,
+            HoldingAction::Release => self.not_yet_missing(domain).await?,
+            HoldingAction::ReleasePredecessor => match cluster.stores.holding_of(domain) {
                 Some(holding) if orphan::release_if_gone(&self.mirror, &holding).await? => {
                     Some(Obstacle::Changed)
                 }
                 _ => None,
             },
-            Holding::Take(spec) if spec.strategy == Strategy::Manual => {
-                self.names.take(domain, spec, None).await?
+            HoldingAction::Take(spec) if spec.strategy == Strategy::Manual => {
+                self.holding_writer.take(domain, spec, None).await?
             }
-            Holding::Take(spec) => self.names.take(domain, spec, Some(until)).await?,
-            Holding::Rewrite(spec) => self.names.rewrite(domain, spec).await?,
-            Holding::HandOver(spec) => {
+            HoldingAction::Take(spec) => {
+                self.holding_writer.take(domain, spec, Some(until)).await?
+            }
+            HoldingAction::Rewrite(spec) => self.holding_writer.rewrite(domain, spec).await?,
+            HoldingAction::HandOver(spec) => {
                 let judged = checked.and_then(|checked| checked.holding.as_deref());
-                self.names.hand_over(domain, spec, judged, until).await?
+                self.holding_writer
+                    .hand_over(domain, spec, judged, until)
+                    .await?
             }
         };
         match obstacle {
@@ -85,16 +89,19 @@ impl Apply {
                     let ours = cluster.scope.takes(written.metadata());
                     let organization = domain.organization.name();
                     let written = Domain::project_with(*written, &domain.stated, organization);
-                    cluster.stores.domains_mut().forget_told(&domain.key);
+                    cluster.stores.domains_mut().clear_announced(&domain.key);
                     self.mirror.update(written, ours);
                 }
                 Ok(Written::Nothing(applied)) => return Ok(applied),
                 // What is owed to others goes on all the same.
                 Err(error @ ApiError::TooLarge(_)) => {
                     let notice = lifecycle::no_room(&decision.status);
-                    let is_new =
-                        self.mirror
-                            .keep_unwritten(domain, status, &decision.status, &notice.fact);
+                    let is_new = self.mirror.record_unwritten(
+                        domain,
+                        status,
+                        &decision.status,
+                        &notice.fact,
+                    );
                     if is_new {
                         tracing::warn!(key = %domain.key, %error, "the status cannot be written");
                         self.announcer.publish(domain, vec![notice]);
@@ -103,9 +110,9 @@ impl Apply {
                 Err(error) => return Err(error),
             }
         }
-        // Before the release: once the status tells of the loss, a second try finds nothing new to tell.
+        // Before the release: once the loss is in the status, a second try finds nothing new to announce.
         self.announcer.publish(domain, decision.notices.clone());
-        if decision.holding == Holding::Release
+        if decision.holding == HoldingAction::Release
             && let Some(holding) = cluster.stores.held_by(domain)
         {
             match self.mirror.delete_holding(&holding).await {
@@ -155,7 +162,7 @@ impl Apply {
         cluster
             .stores
             .organizations_mut()
-            .insert_unreadable(organization);
+            .insert_invalid(organization);
         Ok(Some(Obstacle::Changed))
     }
 }

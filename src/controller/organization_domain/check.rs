@@ -10,18 +10,18 @@ use super::token::fresh_token;
 use crate::api::organization_domain::State;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::checks::{Checked, Checks};
 use crate::controller::gatherer::ThreadedGatherer;
-use crate::controller::taking::Names;
+use crate::controller::holding_writer::HoldingWriter;
 use crate::dns::Asker;
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
 use crate::model::verdict::Verdict;
-use crate::model::{provider, recall, report, verdict};
+use crate::model::{provider, report, token_recovery, verdict};
 use crate::telemetry::metrics::{Controller, ReconcileResult};
 use crate::workqueue::worker::back;
 
@@ -29,7 +29,7 @@ use crate::workqueue::worker::back;
 pub struct Checker {
     pub observer: Observer,
     pub checks: Arc<Checks>,
-    pub names: Arc<Names>,
+    pub holding_writer: Arc<HoldingWriter>,
     pub gatherer: ThreadedGatherer,
 }
 
@@ -101,26 +101,26 @@ impl Checker {
         let Some(known) = mirror.cluster.stores.domains().get(key) else {
             return Ok(None);
         };
-        let domain = match known.kept {
-            Kept::Whole(_) => known,
-            Kept::AtRest(_) => match mirror.refresh(key).await? {
+        let domain = match known.status {
+            StatusView::Whole(_) => known,
+            StatusView::Settled(_) => match mirror.refresh(key).await? {
                 Some(live) => live,
                 None => return Ok(None),
             },
         };
-        let Kept::Whole(status) = &domain.kept else {
+        let StatusView::Whole(status) = &domain.status else {
             return Err(ApiError::Conflict);
         };
         let held_by = self.observer.held_by(&domain).await?;
         let now = mirror.cluster.clock.now();
-        if self.observer.is_seen_to(&domain, held_by) {
+        if self.observer.is_handled_elsewhere(&domain, held_by) {
             // Until what it waits for comes, it is not asked for at once again.
             self.observer.plan.put_off(&domain, now);
             return Ok(None);
         }
         let snapshot = self.observer.snapshot(&domain, status, held_by, now);
         if let Some((holding, name)) = self.observer.lost_token(&domain, &snapshot) {
-            return self.recall_token(&domain, name, &holding).await.map(Some);
+            return self.recover_token(&domain, name, &holding).await.map(Some);
         }
         // It was due when it was asked for.
         let due = lifecycle::due(now, &self.observer.mirror.settings, &snapshot, Some(now));
@@ -152,7 +152,7 @@ impl Checker {
     }
 
     /// Looks for the token that the holding has the hash of.
-    async fn recall_token(
+    async fn recover_token(
         &self,
         domain: &Arc<Domain>,
         name: DomainName,
@@ -166,12 +166,12 @@ impl Checker {
         };
         let evidence = self.gather(domain, &challenge).await;
         let holder = holding.spec().holder;
-        let published = recall::token(&challenge.service, &evidence, &holder);
+        let published = token_recovery::token(&challenge.service, &evidence, &holder);
         if let Some(token) = &published {
             challenge.token = token.clone();
         }
         let checked = self.judge(domain, &challenge, evidence, begun).await?;
-        Ok(checked.recalling(published))
+        Ok(checked.with_recovery(published))
     }
 
     async fn judge(
@@ -202,7 +202,7 @@ impl Checker {
             requested: domain.requested.clone(),
             begun,
             holding,
-            recalled: None,
+            recovery: None,
             judgement: Judgement {
                 verdict: judged.verdict,
                 weight: judged.weight,
@@ -222,10 +222,10 @@ impl Checker {
         challenge: &Challenge,
         evidence: &Evidence,
     ) -> Result<Option<JudgedHolder>, ApiError> {
-        let Some(holder) = self.names.live_holder(holding).await? else {
+        let Some(holder) = self.holding_writer.live_holder(holding).await? else {
             return Ok(None);
         };
-        let (Some(token), Kept::Whole(status)) = (holder.token(), &holder.kept) else {
+        let (Some(token), StatusView::Whole(status)) = (holder.token(), &holder.status) else {
             return Ok(None);
         };
         let theirs = Challenge {

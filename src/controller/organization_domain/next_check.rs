@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::Cluster;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::facts::{Facts, Pace};
 use crate::model::schedule;
 use crate::model::settings::Settings;
@@ -35,7 +35,7 @@ impl Plan {
             .set_next_check(key, uid, Some(soon));
     }
 
-    /// The next check comes with the next look.
+    /// The next check comes with the next reconcile.
     pub fn due_now(&self, key: &Key, uid: &Uid) {
         let now = self.cluster.clock.now();
         self.cluster
@@ -66,9 +66,9 @@ impl Plan {
         if let Some(set) = set.filter(|&set| set <= schedule::add(now, period)) {
             return Some(set);
         }
-        let promised = match &domain.kept {
-            Kept::AtRest(rest) => rest.next_check,
-            Kept::Whole(status) => {
+        let promised = match &domain.status {
+            StatusView::Settled(settled) => settled.next_check,
+            StatusView::Whole(status) => {
                 let facts = Facts::read(status, now);
                 facts.challenge.as_ref()?;
                 match facts.pace {
@@ -82,9 +82,9 @@ impl Plan {
 
     /// How far apart checks are now.
     fn period(&self, domain: &Domain, now: Timestamp) -> SignedDuration {
-        match &domain.kept {
-            Kept::AtRest(_) => self.settings.recheck_period,
-            Kept::Whole(status) => Facts::read(status, now).period(now, &self.settings),
+        match &domain.status {
+            StatusView::Settled(_) => self.settings.recheck_period,
+            StatusView::Whole(status) => Facts::read(status, now).period(now, &self.settings),
         }
     }
 }

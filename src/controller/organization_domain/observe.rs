@@ -9,7 +9,7 @@ use super::next_check::Plan;
 use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::mirror::Mirror;
 use crate::model::challenge::Token;
@@ -24,11 +24,11 @@ pub struct Observer {
     pub plan: Plan,
 }
 
-/// What a first look at an object shows.
+/// What is observed of an object.
 pub enum Observed {
     Gone,
     /// Nothing is to be done for so long.
-    AtRest(Duration),
+    Settled(Duration),
     /// Nothing is to be done but a check, now.
     Due,
     Whole(Arc<Domain>),
@@ -36,7 +36,7 @@ pub enum Observed {
 
 impl Observer {
     /// Observes an object: in the store, and live where the store keeps too little to decide from, unless
-    /// it was read a moment ago. One that was checked is not at rest: the check is to be decided on.
+    /// it was read a moment ago. One that was checked is not settled: the check is to be decided on.
     pub async fn observe(
         &self,
         key: &Key,
@@ -47,10 +47,10 @@ impl Observer {
         let Some(known) = cluster.stores.domains().get(key) else {
             return Ok(Observed::Gone);
         };
-        if !checked && let Some(rest) = self.at_rest(&known, cluster.clock.now()) {
-            return Ok(rest);
+        if !checked && let Some(settled) = self.settled(&known, cluster.clock.now()) {
+            return Ok(settled);
         }
-        if matches!(known.kept, Kept::Whole(_)) {
+        if matches!(known.status, StatusView::Whole(_)) {
             return Ok(Observed::Whole(known));
         }
         let same = |read: &Arc<Domain>| read.uid == known.uid && read.version == known.version;
@@ -61,25 +61,25 @@ impl Observer {
         Ok(live.map_or(Observed::Gone, Observed::Whole))
     }
 
-    /// What a domain at rest waits for; none where it must be read and decided on.
-    fn at_rest(&self, domain: &Domain, now: Timestamp) -> Option<Observed> {
-        let Kept::AtRest(rest) = &domain.kept else {
+    /// What a settled domain waits for; none where it must be read and decided on.
+    fn settled(&self, domain: &Domain, now: Timestamp) -> Option<Observed> {
+        let StatusView::Settled(settled) = &domain.status else {
             return None;
         };
         let stores = &self.mirror.cluster.stores;
         {
             let domains = stores.domains();
             let inherited = domains.is_inherited(&domain.key);
-            // Its Event may not have been told.
-            if domains.may_be_untold(&domain.key)
-                || inherited && rest.verified_within(lifecycle::RECENT, now)
+            // Its Event may not have been published.
+            if domains.may_be_unannounced(&domain.key)
+                || inherited && settled.verified_within(lifecycle::RECENT, now)
             {
                 return None;
             }
         }
         let held_by = seen_by(domain, stores.holding_of(domain).as_deref());
         let stays = !domain.deleting
-            && rest.lasts(now, &self.mirror.settings, held_by)
+            && settled.lasts(now, &self.mirror.settings, held_by)
             && self.approved_until(domain, now).is_none()
             && stores.organizations().exists(&domain.organization);
         let next_check = self.plan.next_check(domain, now).filter(|_| stays)?;
@@ -87,7 +87,7 @@ impl Observer {
             .domains_mut()
             .set_next_check(&domain.key, &domain.uid, Some(next_check));
         Some(if next_check > now {
-            Observed::AtRest(schedule::wait(now, next_check))
+            Observed::Settled(schedule::wait(now, next_check))
         } else {
             Observed::Due
         })
@@ -150,10 +150,10 @@ impl Observer {
         Some((holding, name))
     }
 
-    /// Whether others see to the object: an import that holds the name for it and has yet to write its
-    /// status, after which the holding changes; or, of what is deleted, whoever looks for orphans.
+    /// Whether the object is handled elsewhere: by an import that holds the name for it and has yet to write its
+    /// status, after which the holding changes; or, of what is deleted, by whoever looks for orphans.
     #[must_use]
-    pub fn is_seen_to(&self, domain: &Domain, held_by: HeldBy) -> bool {
+    pub fn is_handled_elsewhere(&self, domain: &Domain, held_by: HeldBy) -> bool {
         let holding = self.mirror.cluster.stores.holding_of(domain);
         let imported =
             holding.is_some_and(|holding| holding.importing && holding.holder.key == domain.key);

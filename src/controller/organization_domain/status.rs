@@ -10,7 +10,7 @@ use crate::api::organization_domain::{
 use crate::cluster::Cluster;
 use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::domain::{Domain, Kept};
+use crate::cluster::store::domain::{Domain, StatusView};
 
 const FIELD_MANAGER: &str = "freehold";
 
@@ -61,7 +61,7 @@ pub async fn write_over(
     live: &Domain,
     status: &OrganizationDomainStatus,
 ) -> Result<Option<Decoded<OrganizationDomain>>, ApiError> {
-    let Kept::Whole(before) = &live.kept else {
+    let StatusView::Whole(before) = &live.status else {
         return Ok(None);
     };
     let stored = cluster.stores.unwritten().stored(live).cloned();
@@ -91,7 +91,7 @@ pub async fn write_over(
         .await;
     match written {
         Ok(written) => Ok(Some(written)),
-        // A test that failed is told as an invalid request.
+        // A test that failed is reported as an invalid request.
         Err(ApiError::Conflict | ApiError::NotFound | ApiError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -17,12 +17,12 @@ const REQUESTS: (u32, Duration) = (60, Duration::from_secs(1));
 const TOKEN_REFILL: Duration = Duration::from_secs(10);
 
 /// The limits of all tenants.
-pub struct Limits {
+pub struct TenantLimits {
     requests: RateLimiter,
     tokens: RateLimiter,
 }
 
-impl Limits {
+impl TenantLimits {
     #[must_use]
     pub fn new(max_pending: usize) -> Self {
         let tokens = u32::try_from(max_pending).unwrap_or(u32::MAX);
@@ -42,18 +42,18 @@ impl Limits {
 
 /// What the limits let through in one reconcile, however often it decides.
 pub struct Throttle<'a> {
-    limits: &'a Limits,
+    limits: &'a TenantLimits,
     request: bool,
     challenge: bool,
 }
 
 impl<'a> Throttle<'a> {
-    /// A `met` request is let through, as a check answers it that was asked for already.
+    /// A request that `is_answered` by a check that was asked for already is let through.
     #[must_use]
-    pub fn new(limits: &'a Limits, met: bool) -> Self {
+    pub fn new(limits: &'a TenantLimits, is_answered: bool) -> Self {
         Self {
             limits,
-            request: met,
+            request: is_answered,
             challenge: false,
         }
     }

@@ -12,7 +12,7 @@ use crate::api::organization_domain::{
 };
 use crate::api::reason::Reason;
 use crate::model::challenge::{Challenge, FORMS};
-use crate::model::message::{self, Words};
+use crate::model::message::{self, MessageContext};
 use crate::model::name::DomainName;
 use crate::model::report;
 
@@ -24,7 +24,7 @@ impl Facts {
         before: &[Condition],
         generation: i64,
         now: Timestamp,
-        words: &Words<'_>,
+        context: &MessageContext<'_>,
     ) -> OrganizationDomainStatus {
         let (check_period_seconds, next_check_time) = match self.pace {
             Some(Pace::Every(period)) => (Some(period.as_secs()), None),
@@ -32,15 +32,15 @@ impl Facts {
             None => (None, None),
         };
         // Whatever an earlier version of us or somebody else wrote there.
-        let internal = words.is_internal();
+        let internal = context.is_internal();
         OrganizationDomainStatus {
             observed_generation: Some(generation),
-            canonical_name: words.name.map(ToString::to_string),
-            unicode_name: words.name.and_then(DomainName::unicode_name),
-            mixed_scripts: words.name.is_some_and(DomainName::mixes_scripts),
+            canonical_name: context.name.map(ToString::to_string),
+            unicode_name: context.name.and_then(DomainName::unicode_name),
+            mixed_scripts: context.name.is_some_and(DomainName::mixes_scripts),
             state: Some(self.state),
             strategy: self.challenge.is_some().then_some(self.strategy),
-            challenge: self.write_challenge(words),
+            challenge: self.write_challenge(context),
             dns_provider: self.dns_provider.clone().filter(|_| !internal),
             last_check: match &self.last_check {
                 Some(check) if internal => {
@@ -57,11 +57,11 @@ impl Facts {
             unconfirmed: self.unconfirmed.clone(),
             paused_time: self.paused.map(Time),
             last_handled_request: self.last_handled.clone(),
-            conditions: conditions::transition(before, self.conditions(words), generation, now),
+            conditions: conditions::transition(before, self.conditions(context), generation, now),
         }
     }
 
-    fn write_challenge(&self, words: &Words<'_>) -> Option<ChallengeStatus> {
+    fn write_challenge(&self, context: &MessageContext<'_>) -> Option<ChallengeStatus> {
         let issued = self.challenge.as_ref()?;
         let record = |challenge: &Challenge, form| ChallengeRecord {
             name: challenge.owner(form),
@@ -70,7 +70,7 @@ impl Facts {
         };
         // The token outlasts a refusal of the name, which may be taken back.
         let records = issued
-            .challenge(words)
+            .challenge(context)
             .map(|challenge| FORMS.map(|form| record(&challenge, form)).to_vec())
             .unwrap_or_default();
         Some(ChallengeStatus {
@@ -79,12 +79,12 @@ impl Facts {
             issued_for: issued.issued_for.clone(),
             issued_time: Time(issued.time),
             window_start_time: issued.opened.map(Time),
-            expiry_time: issued.expiry(words.settings).map(Time),
+            expiry_time: issued.expiry(context.settings).map(Time),
         })
     }
 
     /// The condition matrix.
-    fn conditions(&self, words: &Words<'_>) -> Vec<Wanted> {
+    fn conditions(&self, context: &MessageContext<'_>) -> Vec<Wanted> {
         use ConditionStatus::{False, True, Unknown};
         let want = |kind, status, reason, message: &str| Wanted {
             kind,
@@ -92,7 +92,7 @@ impl Facts {
             reason,
             message: message.to_owned(),
         };
-        let text = message::of(self, words);
+        let text = message::of(self, context);
         let mut conditions = match self.state {
             State::Pending => vec![
                 want(READY, False, self.reason, &text),
@@ -125,7 +125,7 @@ impl Facts {
                     RECORD_PRESENT,
                     True,
                     Reason::RecordFound,
-                    &message::record_found(self, words),
+                    &message::record_found(self, context),
                 ));
             }
         }
@@ -136,10 +136,10 @@ impl Facts {
 impl Issued {
     /// The challenge that this token makes for the object's name.
     #[must_use]
-    pub fn challenge(&self, words: &Words<'_>) -> Option<Challenge> {
+    pub fn challenge(&self, context: &MessageContext<'_>) -> Option<Challenge> {
         Some(Challenge {
-            name: words.name?.clone(),
-            service: words.settings.service.clone(),
+            name: context.name?.clone(),
+            service: context.settings.service.clone(),
             token: self.token.clone(),
         })
     }

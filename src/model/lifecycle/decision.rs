@@ -9,12 +9,12 @@ use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::verdict::Verdict;
 
-/// A check that was made: its verdict and what the status tells of it.
+/// A check that was made: its verdict and what the status says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
     pub verdict: Verdict,
     pub weight: Weight,
-    /// The token that was looked for; a verdict about another one says nothing.
+    /// The token that was checked; a verdict about another one says nothing.
     pub token: Token,
     /// The same evidence judged for the holder, where another holds the name by DNS.
     pub holder: Option<JudgedHolder>,
@@ -35,7 +35,7 @@ pub struct JudgedHolder {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub status: OrganizationDomainStatus,
-    pub holding: Holding,
+    pub holding: HoldingAction,
     pub notices: Vec<Notice>,
     /// Whether the holder should be checked at once: its record is missing.
     pub check_holder: bool,
@@ -47,17 +47,17 @@ pub struct Decision {
 
 /// What happens to the `VerifiedDomain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum HoldingAction {
     Keep,
     /// Create it before the status says so.
     Take(VerifiedDomainSpec),
     /// Replace our own, or that of our earlier uid, before the status says so.
     Rewrite(VerifiedDomainSpec),
-    /// Replace that of the holder, after a live look at it, before the status says so.
+    /// Replace that of the holder, after a live read of it, before the status says so.
     HandOver(VerifiedDomainSpec),
     /// Delete it after the status says so.
     Release,
-    /// Delete the one of an earlier object of this name, after a live look, and decide again.
+    /// Delete the one of an earlier object of this name, after a live read, and decide again.
     ReleasePredecessor,
 }
 

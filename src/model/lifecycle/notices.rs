@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::decision::{About, Notice};
 use super::snapshot::HeldBy;
-use super::step::Step;
+use super::transition::Transition;
 use crate::api::conditions::{self, READY, VERIFIED};
 use crate::api::organization_domain::{CountedChecks, OrganizationDomainStatus, State};
 use crate::api::reason::Reason;
@@ -48,9 +48,9 @@ pub fn no_room(decided: &OrganizationDomainStatus) -> Notice {
 }
 
 /// What became so a moment ago, as the status says.
-pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
-    let facts = &step.facts;
-    let is_recent = |time| step.now.duration_since(time) <= RECENT;
+pub(super) fn recent(transition: &Transition<'_>) -> Vec<Notice> {
+    let facts = &transition.facts;
+    let is_recent = |time| transition.now.duration_since(time) <= RECENT;
     let mut changes = Vec::new();
     if let Some(issued) = &facts.challenge
         && facts.state != State::Failed
@@ -62,7 +62,7 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
         };
         changes.push((then, Facts::new(None)));
     }
-    if facts.verified.is_some_and(is_recent) && is_held(step) {
+    if facts.verified.is_some_and(is_recent) && is_held(transition) {
         let before = Facts {
             state: State::Pending,
             reason: Reason::ChallengeIssued,
@@ -91,29 +91,29 @@ pub(super) fn recent(step: &Step<'_>) -> Vec<Notice> {
     }
     changes
         .iter()
-        .flat_map(|(facts, before)| of(step, facts, before))
+        .flat_map(|(facts, before)| of(transition, facts, before))
         .collect()
 }
 
 /// What became so since these were the facts.
-pub(super) fn untold(step: &Step<'_>, told: &Facts) -> Vec<Notice> {
-    let facts = &step.facts;
-    let token_is_lost = facts.challenge.is_none() && told.challenge.is_some();
+pub(super) fn unannounced(transition: &Transition<'_>, announced: &Facts) -> Vec<Notice> {
+    let facts = &transition.facts;
+    let token_is_lost = facts.challenge.is_none() && announced.challenge.is_some();
     let is_edited = match facts.state {
-        State::Verified => token_is_lost || !is_held(step),
+        State::Verified => token_is_lost || !is_held(transition),
         State::Pending => token_is_lost,
-        State::Failed => is_held(step) && facts.reason != Reason::RecordLost,
+        State::Failed => is_held(transition) && facts.reason != Reason::RecordLost,
     };
     if is_edited {
         // No operator left it so; what becomes of it is decided next.
         return Vec::new();
     }
-    let had_nothing = told.state == State::Pending && told.challenge.is_none();
+    let had_nothing = announced.state == State::Pending && announced.challenge.is_none();
     if had_nothing && !is_a_beginning(facts.reason) {
         // Imported with all that it says, most of it old.
-        return recent(step);
+        return recent(transition);
     }
-    of(step, facts, told)
+    of(transition, facts, announced)
 }
 
 /// Whether one decision can lead there from nothing.
@@ -130,15 +130,15 @@ fn is_a_beginning(reason: Reason) -> bool {
 }
 
 /// Whether the holding says so too: a status can be edited.
-fn is_held(step: &Step<'_>) -> bool {
-    matches!(step.snapshot.held_by, HeldBy::Us { .. })
+fn is_held(transition: &Transition<'_>) -> bool {
+    matches!(transition.snapshot.held_by, HeldBy::Us { .. })
 }
 
-pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {
-    let text = message::of(facts, &step.words);
+pub(super) fn of(transition: &Transition<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> {
+    let text = message::of(facts, &transition.context);
     let mut notices = Vec::new();
     let verifies = facts.state == State::Verified && before.state != State::Verified;
-    let mut tell = |reason, warning, message: &str, fact: String| {
+    let mut notify = |reason, warning, message: &str, fact: String| {
         notices.push(Notice {
             about: About::OrganizationDomain,
             reason,
@@ -152,32 +152,32 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
         && token(facts) != token(before)
         && facts.reason != Reason::Approved
     {
-        tell(Reason::ChallengeIssued, false, &text, token(facts));
+        notify(Reason::ChallengeIssued, false, &text, token(facts));
     } else if (facts.state, facts.reason) != (before.state, before.reason) {
-        let moment = moment(step, facts).to_string();
+        let moment = moment(transition, facts).to_string();
         match facts.reason {
             Reason::Verified if verifies => {
-                tell(
+                notify(
                     Reason::Verified,
                     false,
                     &text,
-                    format!("{} {}", token(facts), became_verified(step)),
+                    format!("{} {}", token(facts), became_verified(transition)),
                 );
             }
-            Reason::Approved => tell(facts.reason, false, &text, moment),
+            Reason::Approved => notify(facts.reason, false, &text, moment),
             Reason::HeldByAnother
             | Reason::RecordMismatch
             | Reason::RecordExpired
             | Reason::WindowExpired
             | Reason::RecordLost
-            | Reason::HandedOver => tell(facts.reason, true, &text, token(before)),
-            Reason::NameRefused => tell(facts.reason, true, &text, String::new()),
+            | Reason::HandedOver => notify(facts.reason, true, &text, token(before)),
+            Reason::NameRefused => notify(facts.reason, true, &text, String::new()),
             Reason::OrganizationMissing
             | Reason::NamespaceSuspended
             | Reason::QuotaExceeded
             | Reason::HoldingLost
             | Reason::ApprovalEnded
-            | Reason::ProofStale => tell(facts.reason, true, &text, moment),
+            | Reason::ProofStale => notify(facts.reason, true, &text, moment),
             _ => {}
         }
     }
@@ -185,11 +185,11 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
         match (&before.record_missing, &facts.record_missing) {
             (None, Some(missing)) => {
                 let since = missing.since_time.0.to_string();
-                tell(facts.missing_reason(), true, &text, since);
+                notify(facts.missing_reason(), true, &text, since);
             }
             (Some(missing), None) => {
-                let found = message::record_found(facts, &step.words);
-                tell(
+                let found = message::record_found(facts, &transition.context);
+                notify(
                     Reason::RecordFound,
                     false,
                     &found,
@@ -201,7 +201,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
     }
     match (&before.hand_over, &facts.hand_over) {
         (None, Some(begun)) => {
-            tell(
+            notify(
                 Reason::HandOverStarted,
                 false,
                 &text,
@@ -209,7 +209,7 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
             );
         }
         (Some(begun), None) if facts.state == State::Pending => {
-            tell(
+            notify(
                 Reason::HandOverCancelled,
                 true,
                 &text,
@@ -218,16 +218,18 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
         }
         _ => {}
     }
-    let meets_approval = matches!(step.snapshot.held_by, HeldBy::Another { manual: true, .. })
-        && facts.reason == Reason::HeldByAnother
+    let meets_approval = matches!(
+        transition.snapshot.held_by,
+        HeldBy::Another { manual: true, .. }
+    ) && facts.reason == Reason::HeldByAnother
         && before.reason != Reason::HeldByAnother
-        && step.snapshot.approved_until.is_none();
+        && transition.snapshot.approved_until.is_none();
     if meets_approval {
         notices.push(Notice {
             about: About::VerifiedDomain,
             reason: Reason::HeldByApproval,
             warning: true,
-            message: message::held_by_approval(&step.words),
+            message: message::held_by_approval(&transition.context),
             fact: token(facts),
             becomes_verified: false,
         });
@@ -235,8 +237,8 @@ pub(super) fn of(step: &Step<'_>, facts: &Facts, before: &Facts) -> Vec<Notice> 
     notices
 }
 
-/// When it came to the reason, as far as the status says so: whoever tells of it names the same Event.
-fn moment(step: &Step<'_>, facts: &Facts) -> Timestamp {
+/// When it came to the reason, as far as the status says so: whoever announces it names the same Event.
+fn moment(transition: &Transition<'_>, facts: &Facts) -> Timestamp {
     let said = match facts.reason {
         Reason::ProofStale => facts.last_proven,
         // Back to waiting: the window opened anew.
@@ -246,17 +248,17 @@ fn moment(step: &Step<'_>, facts: &Facts) -> Timestamp {
         }
         _ => facts.paused,
     };
-    said.or(facts.verified).unwrap_or(step.now)
+    said.or(facts.verified).unwrap_or(transition.now)
 }
 
 /// Since when the condition has been true. Of a domain that was verified by a clock that was ahead it
 /// stays the same, while `verifiedTime` is corrected.
-fn became_verified(step: &Step<'_>) -> Timestamp {
-    let conditions = &step.snapshot.status.conditions;
+fn became_verified(transition: &Transition<'_>) -> Timestamp {
+    let conditions = &transition.snapshot.status.conditions;
     conditions
         .iter()
         .find(|condition| condition.type_ == VERIFIED && condition.status == "True")
-        .map_or(step.now, |condition| condition.last_transition_time.0)
+        .map_or(transition.now, |condition| condition.last_transition_time.0)
 }
 
 fn token(facts: &Facts) -> String {

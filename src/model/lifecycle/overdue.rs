@@ -59,7 +59,7 @@ fn promised(
     let between = match facts.record_missing {
         // A missing record is counted once in each third.
         Some(_) => period.max(settings.grace / 3),
-        None if period < schedule::WRITTEN_FROM => period + settings.untold_proofs(),
+        None if period < schedule::WRITTEN_FROM => period + settings.proof_write_interval(),
         None => period,
     };
     schedule::add(sign, between)

@@ -11,7 +11,7 @@ mod repeats;
 mod requests;
 mod simulation;
 mod transitions;
-mod untold;
+mod unannounced;
 mod world;
 
 use jiff::SignedDuration;
@@ -257,16 +257,16 @@ impl Subject {
 
     /// Decides and does it.
     fn step(&mut self, verdict: Option<Verdict>) -> Decision {
-        let told = read(self.now, &self.snapshot());
+        let announced = read(self.now, &self.snapshot());
         let decision = self.decide(verdict);
         self.apply(&decision);
-        self.assert_tells_the_same(&told, &decision);
+        self.assert_tells_the_same(&announced, &decision);
         decision
     }
 
     /// Whoever finds the status and knows the one before tells the same, unless somebody edited that one.
-    fn assert_tells_the_same(&self, told: &Facts, decision: &Decision) {
-        let found = untold(self.now, &self.settings, &self.snapshot(), told);
+    fn assert_tells_the_same(&self, announced: &Facts, decision: &Decision) {
+        let found = unannounced(self.now, &self.settings, &self.snapshot(), announced);
         assert_eq!(facts(&found), facts(&decision.notices));
     }
 
@@ -278,15 +278,15 @@ impl Subject {
             self.tokens += 1;
         }
         self.held_by = match decision.holding {
-            Holding::Keep => self.held_by,
-            Holding::Take(ref spec) | Holding::Rewrite(ref spec) | Holding::HandOver(ref spec) => {
-                HeldBy::Us {
-                    since: self.now,
-                    strategy: spec.strategy,
-                    token_known: true,
-                }
-            }
-            Holding::Release | Holding::ReleasePredecessor => HeldBy::Nobody,
+            HoldingAction::Keep => self.held_by,
+            HoldingAction::Take(ref spec)
+            | HoldingAction::Rewrite(ref spec)
+            | HoldingAction::HandOver(ref spec) => HeldBy::Us {
+                since: self.now,
+                strategy: spec.strategy,
+                token_known: true,
+            },
+            HoldingAction::Release | HoldingAction::ReleasePredecessor => HeldBy::Nobody,
         };
     }
 

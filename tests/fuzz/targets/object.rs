@@ -29,10 +29,10 @@ fuzz_target!(|text: &str| {
             .as_ref()
             .is_none_or(|kept| kept.len() == 1)
     );
-    if let Err(unreadable) = &needed.0 {
-        assert!(unreadable.why.chars().count() <= 512, "{}", unreadable.why);
-        let _ = unreadable.text(&["spec", "domain"]);
-        let _: OrganizationDomainStatus = unreadable.status();
+    if let Err(invalid) = &needed.0 {
+        assert!(invalid.why.chars().count() <= 512, "{}", invalid.why);
+        let _ = invalid.text(&["spec", "domain"]);
+        let _: OrganizationDomainStatus = invalid.status();
     }
 });
 

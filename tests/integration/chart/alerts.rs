@@ -22,7 +22,7 @@ fn metrics_page() -> String {
     metrics.check(Verdict::Disagreement, State::Verified);
     metrics.notice(Reason::Verified);
     metrics.watch_error("Organization");
-    metrics.unreadable_objects("Organization", 0, 1);
+    metrics.invalid_objects("Organization", 0, 1);
     metrics.unwritten_statuses(1);
     metrics.domains(DomainCounts::default());
     metrics.leads("freehold", true);

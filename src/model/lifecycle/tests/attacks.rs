@@ -5,7 +5,7 @@ use crate::model::challenge::{FORMS, RecordForm};
 use crate::model::evidence::{
     Evidence, Lookup, Outcome, Security, ServerAnswer, Source, Step as Asked,
 };
-use crate::model::recall;
+use crate::model::token_recovery;
 
 fn negative(weight: Weight) -> JudgedHolder {
     JudgedHolder {
@@ -117,7 +117,7 @@ fn the_end_of_an_approval_leaves_the_proof_before_it() {
     subject.approved_until = None;
     let decision = subject.after(days(1)).step(None);
     assert!(
-        matches!(decision.holding, Holding::Rewrite(ref spec) if spec.strategy == Strategy::Dns)
+        matches!(decision.holding, HoldingAction::Rewrite(ref spec) if spec.strategy == Strategy::Dns)
     );
     assert_eq!(subject.state(), State::Verified);
     assert_eq!(subject.next_check, Some(subject.now), "checked at once");
@@ -137,7 +137,7 @@ fn an_approval_that_cannot_act_stops_no_hand_over() {
         let before = subject.status.clone();
         let decision = contend(&mut subject, Verdict::Proven, negative(Weight::Complete));
         writes += usize::from(before != subject.status);
-        if matches!(decision.holding, Holding::HandOver(_)) {
+        if matches!(decision.holding, HoldingAction::HandOver(_)) {
             assert!(writes > 2);
             return;
         }
@@ -155,7 +155,10 @@ fn a_restored_holder_is_bound_whatever_else_is_missing() {
     };
     subject.organization_exists = false;
     subject.suspended = true;
-    assert!(matches!(subject.step(None).holding, Holding::Rewrite(_)));
+    assert!(matches!(
+        subject.step(None).holding,
+        HoldingAction::Rewrite(_)
+    ));
     subject.step(None);
     assert_eq!(subject.reason(), Reason::OrganizationMissing);
     assert!(subject.status.paused_time.is_some());
@@ -173,7 +176,7 @@ fn a_restored_holder_keeps_its_token_whatever_the_status_says_of_it() {
         since: start(),
         strategy: Strategy::Dns,
     };
-    let Holding::Rewrite(spec) = subject.step(None).holding else {
+    let HoldingAction::Rewrite(spec) = subject.step(None).holding else {
         panic!("it is not bound again");
     };
     assert_eq!(spec.holder.token_hash, Token::parse(&token).unwrap().hash());
@@ -190,7 +193,7 @@ fn an_approval_after_a_loss_is_not_released_with_it() {
         strategy: Strategy::Manual,
         token_known: false,
     };
-    assert_ne!(subject.step(None).holding, Holding::Release);
+    assert_ne!(subject.step(None).holding, HoldingAction::Release);
     assert_eq!(subject.state(), State::Verified);
 }
 
@@ -264,16 +267,16 @@ fn a_removed_status_gets_its_token_back_from_the_record() {
         assert_eq!(name, DomainName::parse("acme.com").ok());
         let value = challenge_of(token(1)).value(form);
         let found = published(&["token=other".into(), value]);
-        let found = recall::token(&subject.settings.service, &found, &holder).unwrap();
+        let found = token_recovery::token(&subject.settings.service, &found, &holder).unwrap();
         assert_eq!(found, token(1));
         let identity = subject.snapshot().identity;
         let issued_for = identity.issued_for();
-        subject.status = recall::restored(&subject.status, &found, identity, start());
+        subject.status = token_recovery::restored(&subject.status, &found, identity, start());
         let restored = subject.status.challenge.as_ref().unwrap();
         assert_eq!(restored.issued_for, issued_for);
         subject.held_by = us(start());
         let decision = subject.step(Some(Verdict::Proven));
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.token(), Some(token(1)));
         assert_eq!(subject.state(), State::Verified);
         assert!(!reasons(&decision).contains(&Reason::ChallengeIssued));
@@ -299,7 +302,7 @@ fn no_record_makes_a_token_of_its_own() {
         // Another install's word.
         vec![apex.replacen("freehold", "other", 1)],
     ] {
-        let found = recall::token(&service, &published(&values), &holder);
+        let found = token_recovery::token(&service, &published(&values), &holder);
         assert_eq!(found, None, "{values:?}");
     }
     // Each form at its own name alone, and never what a wildcard answers.
@@ -311,7 +314,7 @@ fn no_record_makes_a_token_of_its_own() {
         values: vec![underscore.into(), apex.into()],
     });
     for evidence in [evidence_of_apex, wildcard] {
-        assert_eq!(recall::token(&service, &evidence, &holder), None);
+        assert_eq!(token_recovery::token(&service, &evidence, &holder), None);
     }
 }
 
@@ -358,7 +361,7 @@ fn a_token_that_no_record_shows_is_replaced_and_nobody_is_told_to_keep_the_recor
     };
     let decision = subject.decide_on(Some(&judgement));
     assert!(
-        matches!(&decision.holding, Holding::Rewrite(spec) if spec.holder.token_hash == token(2).hash())
+        matches!(&decision.holding, HoldingAction::Rewrite(spec) if spec.holder.token_hash == token(2).hash())
     );
     assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
     let told = &decision.notices[0].message;

@@ -62,8 +62,8 @@ fn a_token_issued_while_the_clock_was_ahead_stays() {
 fn a_domain_proven_while_the_clock_was_ahead_is_not_at_rest() {
     let mut subject = Subject::verified();
     subject.after(days(1)).step(Some(Verdict::Proven));
-    let rest = Rest::of(subject.now, &subject.settings, &subject.snapshot()).unwrap();
-    let lasts = |now| rest.lasts(now, &subject.settings, subject.held_by);
+    let settled = Settled::of(subject.now, &subject.settings, &subject.snapshot()).unwrap();
+    let lasts = |now| settled.lasts(now, &subject.settings, subject.held_by);
     assert!(lasts(subject.now));
     assert!(!lasts(schedule::add(subject.now, -days(1))));
 }

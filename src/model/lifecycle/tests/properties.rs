@@ -217,7 +217,7 @@ proptest! {
         let mut after = subject.clone();
         after.apply(&decision);
         // What was released may not have been done yet; of a refused name it would be news.
-        let taken = matches!(decision.holding, Holding::Take(_));
+        let taken = matches!(decision.holding, HoldingAction::Take(_));
         if !taken && (!released || subject.domain != "acme.com") {
             after.held_by = subject.held_by;
         }
@@ -252,24 +252,24 @@ proptest! {
         let decision = subject.decide_on(judgement.as_ref());
         let ours = matches!(subject.held_by, HeldBy::Us { .. });
         match &decision.holding {
-            Holding::Take(spec) => {
+            HoldingAction::Take(spec) => {
                 prop_assert_eq!(verdict, Some(Verdict::Proven));
                 prop_assert!(!other && subject.organization_exists);
                 prop_assert_eq!(subject.held_by, HeldBy::Nobody);
                 prop_assert_eq!(Some(spec.holder.token_hash.clone()), subject.token().map(|token| token.hash()));
                 prop_assert_eq!(decision.status.state, Some(State::Verified));
             }
-            Holding::Release => {
+            HoldingAction::Release => {
                 prop_assert!(ours);
                 prop_assert_ne!(decision.status.state, Some(State::Verified));
             }
-            Holding::ReleasePredecessor => prop_assert_eq!(subject.held_by, HeldBy::Predecessor),
-            Holding::Rewrite(_) => prop_assert!(ours),
-            Holding::HandOver(_) => prop_assert_eq!(verdict, Some(Verdict::Proven)),
-            Holding::Keep => {}
+            HoldingAction::ReleasePredecessor => prop_assert_eq!(subject.held_by, HeldBy::Predecessor),
+            HoldingAction::Rewrite(_) => prop_assert!(ours),
+            HoldingAction::HandOver(_) => prop_assert_eq!(verdict, Some(Verdict::Proven)),
+            HoldingAction::Keep => {}
         }
         if decision.status.state == Some(State::Verified) {
-            prop_assert!(ours || matches!(decision.holding, Holding::Take(_)));
+            prop_assert!(ours || matches!(decision.holding, HoldingAction::Take(_)));
         }
     }
 
@@ -335,7 +335,7 @@ proptest! {
             let verdict = subject.due().map(|_| Verdict::Absent);
             let decision = subject.decide(verdict);
             subject.apply(&decision);
-            if decision.holding == Holding::Release {
+            if decision.holding == HoldingAction::Release {
                 break;
             }
         }

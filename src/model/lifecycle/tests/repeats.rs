@@ -67,7 +67,7 @@ fn an_outage_is_written_once_a_period_and_no_default_shard_steps_in() {
         // After a restart it is as after any other.
         let facts = Facts::read(&subject.status, subject.now);
         assert_eq!(facts.pace, Some(Pace::Every(hours(1))), "{writes}");
-        let promised = Rest::of(subject.now, &subject.settings, &subject.snapshot())
+        let promised = Settled::of(subject.now, &subject.settings, &subject.snapshot())
             .unwrap()
             .next_check;
         let period = subject.settings.recheck_period;

@@ -27,7 +27,7 @@ fn a_new_name_gets_a_challenge_and_a_window() {
             format!("acme.com TXT freehold-domain-verification={}", token(1)),
         ]
     );
-    assert_eq!(decision.holding, Holding::Keep);
+    assert_eq!(decision.holding, HoldingAction::Keep);
     assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
     let next = decision.next_check.unwrap();
     assert!(next > start() && next <= schedule::add(start(), seconds(10)));
@@ -61,7 +61,7 @@ fn a_refused_name_fails_from_the_start_and_from_pending() {
             assert_eq!(records.unwrap_or_default(), 0, "nothing to publish");
             assert_eq!(reasons(&decision), [Reason::NameRefused], "{name}");
             assert_eq!((decision.next_check, decision.wake), (None, None));
-            assert_eq!(decision.holding, Holding::Keep);
+            assert_eq!(decision.holding, HoldingAction::Keep);
         }
     }
 }
@@ -117,7 +117,7 @@ fn a_holder_that_was_refused_before_its_holding_was_seen_keeps_its_token() {
         let mut subject = subject.clone();
         subject.requested = request;
         let decision = subject.step(None);
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.state(), State::Verified);
         assert_eq!(subject.token(), Some(token(1)));
     }
@@ -160,7 +160,7 @@ fn a_holder_outlives_a_refusal_and_is_still_checked() {
     let mut subject = Subject::verified();
     subject.settings.names = refusing_acme();
     let before = subject.status.clone();
-    assert_eq!(subject.step(None).holding, Holding::Keep);
+    assert_eq!(subject.step(None).holding, HoldingAction::Keep);
     assert_eq!(subject.status, before);
     subject.now = subject.next_check.unwrap();
     assert!(subject.due().is_some());
@@ -216,7 +216,7 @@ fn a_holder_without_room_for_its_record_keeps_its_token() {
     subject.settings.service = "b".repeat(40).parse().unwrap();
     for _ in 0..3 {
         let decision = subject.after(days(1)).step(None);
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.state(), State::Verified);
         assert_eq!(subject.due(), None);
     }
@@ -233,21 +233,21 @@ fn what_a_proof_brings_depends_on_who_holds_the_name() {
             HeldBy::Nobody,
             State::Verified,
             Reason::Verified,
-            Holding::Take(held("tenant", "acme-com", "uid-1", Strategy::Dns)),
+            HoldingAction::Take(held("tenant", "acme-com", "uid-1", Strategy::Dns)),
             vec![Reason::Verified],
         ),
         (
             ANOTHER,
             State::Pending,
             Reason::HeldByAnother,
-            Holding::Keep,
+            HoldingAction::Keep,
             vec![Reason::HeldByAnother],
         ),
         (
             us(since),
             State::Verified,
             Reason::Verified,
-            Holding::Keep,
+            HoldingAction::Keep,
             vec![Reason::Verified],
         ),
     ] {
@@ -268,13 +268,13 @@ fn a_predecessor_is_released_before_the_name_is_taken() {
         let mut subject = Subject::pending();
         subject.held_by = HeldBy::Predecessor;
         let decision = subject.decide(verdict);
-        assert_eq!(decision.holding, Holding::ReleasePredecessor);
+        assert_eq!(decision.holding, HoldingAction::ReleasePredecessor);
         assert_eq!(decision.status.state, Some(State::Pending));
         subject.apply(&decision);
         // The same evidence, read again.
         let taken = subject.decide(verdict).holding;
         assert_eq!(
-            matches!(taken, Holding::Take(_)),
+            matches!(taken, HoldingAction::Take(_)),
             verdict == Some(Verdict::Proven)
         );
     }
@@ -313,7 +313,7 @@ fn what_a_pending_domain_says_of_each_verdict() {
         let said = message(&subject.status);
         let is_absent = reason == Reason::RecordAbsent;
         assert_eq!(said.contains("is not there yet"), is_absent, "{said}");
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.status.last_check, Some(report(verdict)));
     }
 }
@@ -341,7 +341,7 @@ fn the_window_ends_with_its_reason() {
         assert_eq!(reasons(&decision), [reason]);
         assert_eq!(subject.status.challenge, None);
         assert_eq!((decision.next_check, decision.wake), (None, None));
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(
             subject.status.last_check,
             Some(LastCheck {
@@ -370,7 +370,7 @@ fn a_proof_at_the_last_moment_counts() {
     let mut subject = Subject::pending();
     let decision = subject.after(days(31)).step(Some(Verdict::Proven));
     assert_eq!(subject.state(), State::Verified);
-    assert!(matches!(decision.holding, Holding::Take(_)));
+    assert!(matches!(decision.holding, HoldingAction::Take(_)));
 }
 
 #[test]
@@ -457,7 +457,7 @@ fn a_missing_record_starts_the_grace() {
             })
         );
         assert_eq!(reasons(&decision), [told]);
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         let next = decision.next_check.unwrap();
         assert!(next <= schedule::add(subject.now, hours(1)), "hourly");
     }
@@ -527,9 +527,9 @@ fn a_loss_takes_a_definite_negative_in_each_third_and_the_grace() {
             let decision = subject.step(Some(verdict));
             let last = n + 1 == checks.len();
             let expected = if lost && last {
-                Holding::Release
+                HoldingAction::Release
             } else {
-                Holding::Keep
+                HoldingAction::Keep
             };
             assert_eq!(decision.holding, expected, "{checks:?} at {hour}");
             if lost && last {
@@ -565,7 +565,7 @@ fn a_loss_whose_release_was_not_made_is_released() {
         subject.held_by = us(start());
         subject.organization_exists = exists;
         let decision = subject.decide(None);
-        assert_eq!(decision.holding, Holding::Release, "{exists}");
+        assert_eq!(decision.holding, HoldingAction::Release, "{exists}");
         assert_eq!(decision.status.state, Some(State::Failed), "{exists}");
     }
 }
@@ -582,7 +582,7 @@ fn a_proof_that_is_not_renewed_goes_stale_and_comes_back() {
     assert_eq!(subject.state(), State::Verified);
     assert_eq!(subject.condition(VERIFIED), "Unknown");
     assert_eq!(subject.condition(READY), "False");
-    assert_eq!(decision.holding, Holding::Keep);
+    assert_eq!(decision.holding, HoldingAction::Keep);
     assert_eq!(reasons(&decision), [Reason::ProofStale]);
     assert_eq!(subject.after(days(1)).decide(None).status, subject.status);
     subject.after(days(1)).step(Some(Verdict::Proven));
@@ -628,11 +628,14 @@ fn a_holding_that_is_gone_must_be_proved_again_at_once() {
         assert_eq!(subject.reason(), Reason::HoldingLost);
         assert_eq!(subject.token(), Some(token(1)), "the record may stay");
         assert_eq!(subject.expiry(), Some(schedule::add(subject.now, days(30))));
-        assert_eq!(decision.holding, Holding::Keep);
+        assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(decision.next_check, Some(subject.now));
         assert!(subject.due().is_some());
         let taken = subject.step(Some(Verdict::Proven)).holding;
-        assert_eq!(matches!(taken, Holding::Take(_)), held_by == HeldBy::Nobody);
+        assert_eq!(
+            matches!(taken, HoldingAction::Take(_)),
+            held_by == HeldBy::Nobody
+        );
     }
 }
 
@@ -650,7 +653,7 @@ fn an_inconclusive_check_changes_no_state() {
             let decision = subject.after(hours(1)).step(Some(verdict));
             assert_eq!(subject.state(), before.state());
             assert_eq!(subject.token(), before.token());
-            assert_eq!(decision.holding, Holding::Keep);
+            assert_eq!(decision.holding, HoldingAction::Keep);
             assert_eq!(reasons(&decision), []);
             assert_eq!(
                 subject.status.record_missing, before.status.record_missing,
@@ -719,15 +722,15 @@ fn without_its_organization_a_holding_is_given_up_after_the_grace() {
     assert_eq!(subject.decide(None).wake, Some(next_check));
     assert!(next_check < end);
     subject.now = schedule::add(end, seconds(-1));
-    assert_eq!(subject.step(None).holding, Holding::Keep);
+    assert_eq!(subject.step(None).holding, HoldingAction::Keep);
     subject.now = end;
     let decision = subject.decide(None);
-    assert_eq!(decision.holding, Holding::Release);
+    assert_eq!(decision.holding, HoldingAction::Release);
     assert_eq!(decision.status.state, Some(State::Pending));
     assert_eq!(reason(&decision.status), Reason::OrganizationMissing);
     // The status was written, the release was not.
     subject.status = decision.status;
-    assert_eq!(subject.step(None).holding, Holding::Release);
+    assert_eq!(subject.step(None).holding, HoldingAction::Release);
     // It comes back to a whole window and no more.
     subject.after(days(3)).organization_exists = true;
     subject.step(None);
@@ -757,7 +760,7 @@ fn a_holding_without_status_and_organization_is_given_up_too() {
     let mut subject = subject.paused();
     assert_eq!(subject.state(), State::Verified);
     subject.after(days(7));
-    assert_eq!(subject.step(None).holding, Holding::Release);
+    assert_eq!(subject.step(None).holding, HoldingAction::Release);
 }
 
 #[test]

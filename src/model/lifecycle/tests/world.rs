@@ -80,7 +80,7 @@ impl World {
     pub fn settle(&mut self) {
         loop {
             if std::mem::take(&mut self.leader.orphans) {
-                self.look_for_orphan(Who::Leader);
+                self.check_orphan(Who::Leader);
             } else if let Some(n) = self.leader.dirty.pop_first() {
                 self.lead(n);
             } else {

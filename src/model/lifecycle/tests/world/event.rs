@@ -141,7 +141,7 @@ impl World {
             Event::Act(n) => self.act(n),
         }
         self.watcher.happened(&self.api, &self.dns);
-        self.leader.look_at_all();
+        self.leader.requeue_all();
     }
 
     fn token(&self, n: usize) -> Option<Token> {

@@ -34,7 +34,7 @@ pub enum Who {
 impl Operator {
     pub fn new() -> Self {
         let mut operator = Self::default();
-        operator.look_at_all();
+        operator.requeue_all();
         operator
     }
 
@@ -45,7 +45,7 @@ impl Operator {
         }
     }
 
-    pub fn look_at_all(&mut self) {
+    pub fn requeue_all(&mut self) {
         self.dirty.extend(BOTH);
         self.orphans = true;
     }
@@ -164,7 +164,7 @@ impl World {
         self.reconcile(Who::Second, n);
         if self.second.orphans {
             self.second.orphans = false;
-            self.look_for_orphan(Who::Second);
+            self.check_orphan(Who::Second);
         }
     }
 
@@ -322,36 +322,36 @@ impl World {
     /// In the order in which a crash between two writes loses nothing.
     fn apply(&mut self, who: Who, seen: &Seen, decision: &Decision) -> Result<(), Obstacle> {
         match &decision.holding {
-            Holding::Keep => {}
-            Holding::Release => {
+            HoldingAction::Keep => {}
+            HoldingAction::Release => {
                 if !seen.organization && self.api.organizations[seen.object.n] {
                     self.refresh(who, Kind::Organizations);
                     return Err(Obstacle::Changed);
                 }
             }
-            Holding::ReleasePredecessor => {
+            HoldingAction::ReleasePredecessor => {
                 if let Some(held) = &seen.held
                     && self.release_if_gone(who, held)?
                 {
                     return Err(Obstacle::Changed);
                 }
             }
-            Holding::Take(spec) => {
+            HoldingAction::Take(spec) => {
                 // What the second one reads is as old as its view.
                 if who == Who::Leader {
-                    self.look_again(who, seen)?;
+                    self.recheck_before_write(who, seen)?;
                 }
                 self.write(who)?;
                 let written = self.api.create_held(self.time, spec);
                 self.held_written(who, written)?;
-                self.watcher.taken(
+                self.watcher.name_taken(
                     self.time,
                     seen.approved_until.is_some(),
                     &self.api,
                     &self.dns,
                 );
             }
-            Holding::Rewrite(spec) => {
+            HoldingAction::Rewrite(spec) => {
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
                 self.same_object(who, seen)?;
                 self.write(who)?;
@@ -360,8 +360,8 @@ impl World {
                 self.watcher
                     .rewritten(held, seen.approved_until.is_some(), &self.api, &self.dns);
             }
-            Holding::HandOver(spec) => {
-                self.look_again(who, seen)?;
+            HoldingAction::HandOver(spec) => {
+                self.recheck_before_write(who, seen)?;
                 let held = seen.held.as_ref().ok_or(Obstacle::Changed)?;
                 self.live_holder(held).ok_or(Obstacle::Changed)?;
                 let spec = VerifiedDomainSpec {
@@ -377,7 +377,7 @@ impl World {
             }
         }
         self.apply_status(who, seen, &decision.status)?;
-        if decision.holding == Holding::Release
+        if decision.holding == HoldingAction::Release
             && let Some(held) = &seen.held
             && seen.object.uid == *held.spec.holder.uid
         {
@@ -414,7 +414,7 @@ impl World {
     }
 
     /// A last live look before a name is written.
-    fn look_again(&mut self, who: Who, seen: &Seen) -> Result<(), Obstacle> {
+    fn recheck_before_write(&mut self, who: Who, seen: &Seen) -> Result<(), Obstacle> {
         self.same_object(who, seen)?;
         if self.api.suspended[seen.object.n] {
             self.refresh(who, Kind::Namespaces);
@@ -450,7 +450,7 @@ impl World {
 
     fn held_written(&mut self, who: Who, written: Result<(), Conflict>) -> Result<(), Obstacle> {
         self.refresh(who, Kind::Holding);
-        self.leader.look_at_all();
+        self.leader.requeue_all();
         written.map_err(|Conflict| Obstacle::Changed)
     }
 
@@ -478,7 +478,7 @@ impl World {
     }
 
     /// Looks at the holding, whose holder may be gone.
-    pub fn look_for_orphan(&mut self, who: Who) {
+    pub fn check_orphan(&mut self, who: Who) {
         let stores = self.stores(who);
         let Some(held) = stores.held.clone() else {
             return;
@@ -498,10 +498,12 @@ fn by_hand(seen: &Seen, decision: &Decision) -> bool {
     let held = seen.held.as_ref();
     let by_hand_now = held.is_some_and(|held| held.spec.strategy == Strategy::Manual);
     match &decision.holding {
-        Holding::Take(spec) => spec.strategy == Strategy::Manual,
-        Holding::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now,
-        Holding::Release => by_hand_now,
-        Holding::Keep | Holding::HandOver(_) | Holding::ReleasePredecessor => false,
+        HoldingAction::Take(spec) => spec.strategy == Strategy::Manual,
+        HoldingAction::Rewrite(spec) => spec.strategy == Strategy::Manual || by_hand_now,
+        HoldingAction::Release => by_hand_now,
+        HoldingAction::Keep | HoldingAction::HandOver(_) | HoldingAction::ReleasePredecessor => {
+            false
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 
 /// What a check would have seen, had it been told the truth.
 #[derive(Clone, Debug)]
-struct Look {
+struct Observation {
     time: Timestamp,
     token: Token,
     health: Health,
@@ -16,7 +16,7 @@ struct Look {
     holder_found: Option<bool>,
 }
 
-impl Look {
+impl Observation {
     fn denies(&self) -> bool {
         self.health != Health::Outage && !self.found
     }
@@ -32,7 +32,7 @@ impl Look {
 
 #[derive(Default)]
 pub struct Watcher {
-    looks: Vec<Look>,
+    observations: Vec<Observation>,
     /// The tokens of each place, in their order.
     pub issued: [Vec<Token>; 2],
     /// Whether the holder's record was in place, and its object, organization and holding were left
@@ -57,7 +57,7 @@ pub struct Stretch {
 impl Watcher {
     pub fn checked(&mut self, time: Timestamp, token: &Token, api: &Api, dns: &Dns, long: bool) {
         self.stretch.long_checks += u32::from(long);
-        self.looks.push(Look {
+        self.observations.push(Observation {
             time,
             token: token.clone(),
             health: dns.health,
@@ -80,8 +80,8 @@ impl Watcher {
     }
 
     /// The check that was made a moment ago, about the token with this hash.
-    fn now(&self, time: Timestamp, hash: &str) -> Option<&Look> {
-        let last = self.looks.last()?;
+    fn now(&self, time: Timestamp, hash: &str) -> Option<&Observation> {
+        let last = self.observations.last()?;
         let fresh = time.duration_since(last.time) <= seconds(1);
         (fresh && last.token.hash() == hash).then_some(last)
     }
@@ -91,15 +91,15 @@ impl Watcher {
         &self,
         hash: &str,
         period: SignedDuration,
-        counts: impl Fn(&Look) -> bool,
-        contrary: impl Fn(&Look) -> bool,
+        counts: impl Fn(&Observation) -> bool,
+        contrary: impl Fn(&Observation) -> bool,
     ) -> bool {
-        let about = self.looks.iter().rev();
-        let about = about.filter(|look| look.token.hash() == hash);
+        let about = self.observations.iter().rev();
+        let about = about.filter(|observation| observation.token.hash() == hash);
         let times: Vec<Timestamp> = about
-            .take_while(|look| !contrary(look))
-            .filter(|look| counts(look))
-            .map(|look| look.time)
+            .take_while(|observation| !contrary(observation))
+            .filter(|observation| counts(observation))
+            .map(|observation| observation.time)
             .collect();
         let (Some(last), Some(first)) = (times.first(), times.last()) else {
             return false;
@@ -108,7 +108,7 @@ impl Watcher {
         times.len() >= 3 && last.duration_since(*first) + self.slack + seconds(1) >= period
     }
 
-    pub fn taken(&mut self, time: Timestamp, approved: bool, api: &Api, dns: &Dns) {
+    pub fn name_taken(&mut self, time: Timestamp, approved: bool, api: &Api, dns: &Dns) {
         let held = api.held.as_ref().unwrap();
         let hash = &held.spec.holder.token_hash;
         // One that is behind may have taken it without its organization, or for an object that is gone.
@@ -120,10 +120,13 @@ impl Watcher {
             assert!(approved, "taken by no approval: {held:?}");
             return;
         }
-        let look = self.now(time, hash);
-        assert!(look.is_some_and(Look::proves), "no proof: {look:?}");
-        let settled = look.is_some_and(|look| look.health == Health::Fine)
-            || self.repeated(hash, hours(1), Look::proves, Look::denies);
+        let observation = self.now(time, hash);
+        assert!(
+            observation.is_some_and(Observation::proves),
+            "no proof: {observation:?}"
+        );
+        let settled = observation.is_some_and(|observation| observation.health == Health::Fine)
+            || self.repeated(hash, hours(1), Observation::proves, Observation::denies);
         assert!(
             settled || self.tampered[held.place()],
             "too early: {held:?}"
@@ -145,10 +148,15 @@ impl Watcher {
         assert!(!self.keeps, "a loss without a cause: {from:?}");
         let held = api.held.as_ref().unwrap();
         let hash = &held.spec.holder.token_hash;
-        let look = self.now(time, hash);
-        assert!(look.is_some_and(Look::passes_on), "no proof: {look:?}");
-        let kept = |look: &Look| look.proves() && look.holder_found == Some(true);
-        let settled = self.repeated(hash, days(3), Look::passes_on, kept);
+        let observation = self.now(time, hash);
+        assert!(
+            observation.is_some_and(Observation::passes_on),
+            "no proof: {observation:?}"
+        );
+        let kept = |observation: &Observation| {
+            observation.proves() && observation.holder_found == Some(true)
+        };
+        let settled = self.repeated(hash, days(3), Observation::passes_on, kept);
         assert!(
             settled || self.tampered[held.place()],
             "too early: {held:?}"
@@ -175,7 +183,7 @@ impl Watcher {
     }
 
     fn denied(&self, time: Timestamp, hash: &str) -> bool {
-        self.now(time, hash).is_some_and(Look::denies)
+        self.now(time, hash).is_some_and(Observation::denies)
     }
 
     pub fn status_written(
@@ -195,7 +203,7 @@ impl Watcher {
         {
             let hash = token.as_ref().map(Token::hash).unwrap_or_default();
             assert!(self.denied(time, &hash), "lost without a check: {before:?}");
-            let settled = self.repeated(&hash, days(7), Look::denies, Look::proves);
+            let settled = self.repeated(&hash, days(7), Observation::denies, Observation::proves);
             assert!(settled || self.tampered[n], "lost too early: {before:?}");
         }
         // The second one may write what the leader mends at once.

@@ -1,4 +1,4 @@
-//! What the cluster has already of what an export has, and how the two stand to each other.
+//! What the cluster already has of an export, and how the two compare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use crate::cluster::objects::Objects;
 use crate::model::name::DomainName;
 
 /// What the cluster has of what the export has, by path.
-pub(super) struct There {
+pub(super) struct Existing {
     pub holdings: BTreeMap<String, VerifiedDomain>,
     pub approvals: BTreeMap<String, DomainApproval>,
     pub organizations: BTreeMap<String, Organization>,
     pub domains: BTreeMap<String, OrganizationDomain>,
 }
 
-impl There {
-    pub async fn look(client: &Client, backup: &Backup) -> Result<Self, ImportError> {
+impl Existing {
+    pub async fn read(client: &Client, backup: &Backup) -> Result<Self, ImportError> {
         Ok(Self {
             holdings: those_of(client, Kind::VerifiedDomain, &backup.holdings).await?,
             approvals: those_of(client, Kind::DomainApproval, &backup.approvals).await?,
@@ -33,7 +33,7 @@ impl There {
 
     pub fn conflicts(&self, backup: &Backup) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
-        let mut tell = |kind, name: String, why| conflicts.push(Conflict { kind, name, why });
+        let mut add = |kind, name: String, why| conflicts.push(Conflict { kind, name, why });
         for wanted in &backup.holdings {
             let name = path(wanted);
             let holder = &wanted.spec.holder;
@@ -41,11 +41,11 @@ impl There {
                 .domains
                 .get(&format!("{}/{}", holder.namespace, holder.name));
             match self.holdings.get(&name) {
-                Some(there) if !same_holder(there, wanted) => {
-                    tell(Kind::VerifiedDomain, name, OTHER_HOLDER);
+                Some(existing) if !same_holder(existing, wanted) => {
+                    add(Kind::VerifiedDomain, name, OTHER_HOLDER);
                 }
                 None if domain.is_some_and(|domain| !is_bare(domain)) => {
-                    tell(
+                    add(
                         Kind::VerifiedDomain,
                         name,
                         "its holder is there and lost it",
@@ -56,20 +56,20 @@ impl There {
         }
         for wanted in &backup.approvals {
             let name = path(wanted);
-            if let Some(there) = self.approvals.get(&name) {
+            if let Some(existing) = self.approvals.get(&name) {
                 let bound_to = backup.bound_to(wanted).map(path);
                 let object = bound_to.and_then(|path| self.domains.get(&path));
-                if !same_approval(there, wanted, object) {
-                    tell(Kind::DomainApproval, name, "it approves something else");
+                if !same_approval(existing, wanted, object) {
+                    add(Kind::DomainApproval, name, "it approves something else");
                 }
             }
         }
         for wanted in &backup.domains {
             let name = path(wanted);
-            if let Some(there) = self.domains.get(&name)
-                && let Standing::Other(why) = standing(there, wanted)
+            if let Some(existing) = self.domains.get(&name)
+                && let Comparison::Other(why) = compare(existing, wanted)
             {
-                tell(Kind::OrganizationDomain, name, why);
+                add(Kind::OrganizationDomain, name, why);
             }
         }
         conflicts
@@ -80,30 +80,30 @@ pub(super) const OTHER_HOLDER: &str = "it has another holder";
 
 /// `object` is the organization domain that the wanted one is bound to by uid, as it is here.
 fn same_approval(
-    there: &DomainApproval,
+    existing: &DomainApproval,
     wanted: &DomainApproval,
     object: Option<&OrganizationDomain>,
 ) -> bool {
-    let (there, wanted) = (&there.spec, &wanted.spec);
+    let (existing, wanted) = (&existing.spec, &wanted.spec);
     let uid_here = object.and_then(|object| object.metadata.uid.as_ref());
     let wanted_uid = uid_here.or(wanted.organization_domain_ref.uid.as_ref());
-    same_domain(&there.domain, &wanted.domain)
-        && there.organization == wanted.organization
-        && there.organization_domain_ref.name == wanted.organization_domain_ref.name
-        && there.organization_domain_ref.uid.as_ref() == wanted_uid
+    same_domain(&existing.domain, &wanted.domain)
+        && existing.organization == wanted.organization
+        && existing.organization_domain_ref.name == wanted.organization_domain_ref.name
+        && existing.organization_domain_ref.uid.as_ref() == wanted_uid
 }
 
 /// The uid is another in every cluster.
-pub(super) fn same_holder(there: &VerifiedDomain, wanted: &VerifiedDomain) -> bool {
-    let (there, wanted) = (&there.spec.holder, &wanted.spec.holder);
-    there.namespace == wanted.namespace
-        && there.name == wanted.name
-        && there.organization == wanted.organization
-        && there.token_hash == wanted.token_hash
+pub(super) fn same_holder(existing: &VerifiedDomain, wanted: &VerifiedDomain) -> bool {
+    let (existing, wanted) = (&existing.spec.holder, &wanted.spec.holder);
+    existing.namespace == wanted.namespace
+        && existing.name == wanted.name
+        && existing.organization == wanted.organization
+        && existing.token_hash == wanted.token_hash
 }
 
-/// How an organization domain that is there stands to the one of the export.
-pub(super) enum Standing {
+/// How an existing organization domain compares to the one of the export.
+pub(super) enum Comparison {
     /// Nobody wrote its status yet.
     Bare,
     /// The same, or the same and older than what became of it.
@@ -111,32 +111,32 @@ pub(super) enum Standing {
     Other(&'static str),
 }
 
-pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) -> Standing {
-    if there.metadata.deletion_timestamp.is_some() {
-        return Standing::Other("it is being deleted");
+pub(super) fn compare(existing: &OrganizationDomain, wanted: &OrganizationDomain) -> Comparison {
+    if existing.metadata.deletion_timestamp.is_some() {
+        return Comparison::Other("it is being deleted");
     }
-    if !same_domain(&there.spec.domain, &wanted.spec.domain) {
-        return Standing::Other("it states another domain");
+    if !same_domain(&existing.spec.domain, &wanted.spec.domain) {
+        return Comparison::Other("it states another domain");
     }
-    if there.spec.organization_ref != wanted.spec.organization_ref {
-        return Standing::Other("it is of another organization");
+    if existing.spec.organization_ref != wanted.spec.organization_ref {
+        return Comparison::Other("it is of another organization");
     }
-    if is_bare(there) {
-        return Standing::Bare;
+    if is_bare(existing) {
+        return Comparison::Bare;
     }
-    match (token(there), token(wanted)) {
-        (_, None) => Standing::Same,
-        (Some((there, _)), Some((wanted, _))) if there == wanted => Standing::Same,
-        (Some(_), Some(_)) => Standing::Other("it has another token"),
-        (None, Some(_)) => Standing::Other("it has failed since"),
+    match (token(existing), token(wanted)) {
+        (_, None) => Comparison::Same,
+        (Some((existing, _)), Some((wanted, _))) if existing == wanted => Comparison::Same,
+        (Some(_), Some(_)) => Comparison::Other("it has another token"),
+        (None, Some(_)) => Comparison::Other("it has failed since"),
     }
 }
 
 /// Either may be typed in another form of the same name, with capitals or a final dot.
-fn same_domain(there: &str, wanted: &str) -> bool {
-    there == wanted
-        || DomainName::parse(there)
-            .is_ok_and(|there| DomainName::parse(wanted).is_ok_and(|wanted| there == wanted))
+fn same_domain(existing: &str, wanted: &str) -> bool {
+    existing == wanted
+        || DomainName::parse(existing)
+            .is_ok_and(|existing| DomainName::parse(wanted).is_ok_and(|wanted| existing == wanted))
 }
 
 fn is_bare(domain: &OrganizationDomain) -> bool {
@@ -154,18 +154,18 @@ where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let wanted: BTreeSet<String> = wanted.iter().map(path).collect();
-    let mut there = BTreeMap::new();
+    let mut existing = BTreeMap::new();
     // What is there is written again with its labels and the like.
     let api = Objects::<K>::all(client.clone()).whole();
     let read = api.each(ListParams::default(), |object| {
         let name = path_of(object.metadata());
         if wanted.contains(&name) {
-            there.insert(name, object.0?);
+            existing.insert(name, object.0?);
         }
         Ok(())
     });
     match read.await {
-        Ok(()) => Ok(there),
+        Ok(()) => Ok(existing),
         // Of the path, not of an object.
         Err(ImportError::Cluster(kube::Error::Api(status))) if status.code == 404 => {
             Err(ImportError::NotServed(kind))
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_domain_is_the_same_in_each_of_its_forms() {
-        for (there, wanted, same) in [
+        for (existing, wanted, same) in [
             ("acme.com", "acme.com", true),
             ("Acme.com.", "acme.com", true),
             ("b\u{fc}cher.de", "xn--bcher-kva.de", true),
@@ -201,8 +201,12 @@ mod tests {
             ("a..b", "a..b", true),
             ("a..b", "a...b", false),
         ] {
-            let standing = standing(&stated(there), &stated(wanted));
-            assert_eq!(matches!(standing, Standing::Bare), same, "{there} {wanted}");
+            let comparison = compare(&stated(existing), &stated(wanted));
+            assert_eq!(
+                matches!(comparison, Comparison::Bare),
+                same,
+                "{existing} {wanted}"
+            );
         }
     }
 }

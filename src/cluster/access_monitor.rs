@@ -23,7 +23,7 @@ const LONGEST_STEP: Duration = Duration::from_mins(1);
 
 /// How calls with one purpose end.
 #[derive(Debug)]
-pub struct Access {
+pub struct AccessMonitor {
     purpose: Purpose,
     readiness: Arc<Readiness>,
     refused: Mutex<Refused>,
@@ -54,7 +54,7 @@ struct Refused {
     why: String,
 }
 
-impl Access {
+impl AccessMonitor {
     #[must_use]
     pub fn new(purpose: Purpose, readiness: Arc<Readiness>) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Access {
     }
 
     /// Counts a refusal; any other answer of the API server ends the count.
-    pub fn heard<T>(&self, result: &Result<T, ApiError>) {
+    pub fn record<T>(&self, result: &Result<T, ApiError>) {
         match result {
             Err(error @ ApiError::Untrusted(_)) => self.refused(error),
             Err(error @ ApiError::Forbidden(_)) if self.purpose == Purpose::Lease => {
@@ -75,12 +75,12 @@ impl Access {
             Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => self.lock().last = None,
             // Nothing was sent.
             Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}
-            _ => self.let_in(),
+            _ => self.accepted(),
         }
     }
 
     /// The API server let this process in.
-    pub fn let_in(&self) {
+    pub fn accepted(&self) {
         let before = std::mem::take(&mut *self.lock());
         if before.time >= UNREADY_AFTER {
             tracing::info!("the API server lets this process in again");
@@ -138,10 +138,10 @@ mod tests {
 
     use super::*;
 
-    fn access(purpose: Purpose) -> Access {
+    fn access_monitor(purpose: Purpose) -> AccessMonitor {
         let readiness = Readiness::new();
         readiness.clear(&NotReady::Phase);
-        Access::new(purpose, Arc::new(readiness))
+        AccessMonitor::new(purpose, Arc::new(readiness))
     }
 
     fn answer(code: u16) -> Result<(), ApiError> {
@@ -150,22 +150,22 @@ mod tests {
     }
 
     /// A call every two seconds, for so long.
-    async fn hear(access: &Access, result: &Result<(), ApiError>, time: Duration) {
+    async fn hear(access_monitor: &AccessMonitor, result: &Result<(), ApiError>, time: Duration) {
         for _ in 0..time.as_secs() / 2 {
-            access.heard(result);
+            access_monitor.record(result);
             advance(Duration::from_secs(2)).await;
         }
-        access.heard(result);
+        access_monitor.record(result);
     }
 
-    async fn is_cut_off(access: &Access) -> bool {
-        timeout(Duration::from_millis(1), access.cut_off())
+    async fn is_cut_off(access_monitor: &AccessMonitor) -> bool {
+        timeout(Duration::from_millis(1), access_monitor.cut_off())
             .await
             .is_ok()
     }
 
-    fn is_ready(access: &Access) -> bool {
-        access.readiness.reasons().is_none()
+    fn is_ready(access_monitor: &AccessMonitor) -> bool {
+        access_monitor.readiness.reasons().is_none()
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -177,29 +177,29 @@ mod tests {
             (Purpose::Lease, 401),
             (Purpose::Lease, 403),
         ] {
-            let access = access(purpose);
-            hear(&access, &answer(code), 4 * SECOND).await;
-            assert!(is_ready(&access), "{purpose:?} {code}");
-            hear(&access, &answer(code), 4 * SECOND).await;
-            assert!(!is_ready(&access), "{purpose:?} {code}");
-            hear(&access, &answer(code), 280 * SECOND).await;
-            assert!(!is_cut_off(&access).await, "{purpose:?} {code}");
-            hear(&access, &answer(code), 20 * SECOND).await;
-            assert!(access.cut_off().await.0.contains("no"));
+            let access_monitor = access_monitor(purpose);
+            hear(&access_monitor, &answer(code), 4 * SECOND).await;
+            assert!(is_ready(&access_monitor), "{purpose:?} {code}");
+            hear(&access_monitor, &answer(code), 4 * SECOND).await;
+            assert!(!is_ready(&access_monitor), "{purpose:?} {code}");
+            hear(&access_monitor, &answer(code), 280 * SECOND).await;
+            assert!(!is_cut_off(&access_monitor).await, "{purpose:?} {code}");
+            hear(&access_monitor, &answer(code), 20 * SECOND).await;
+            assert!(access_monitor.cut_off().await.0.contains("no"));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_answer_that_is_no_refusal_ends_it() {
         for answered in [Ok(()), answer(403), answer(409), answer(422)] {
-            let access = access(Purpose::Work);
+            let access_monitor = access_monitor(Purpose::Work);
             for _ in 0..3 {
-                hear(&access, &answer(401), 250 * SECOND).await;
-                assert!(!is_ready(&access));
-                access.heard(&answered);
-                assert!(is_ready(&access));
+                hear(&access_monitor, &answer(401), 250 * SECOND).await;
+                assert!(!is_ready(&access_monitor));
+                access_monitor.record(&answered);
+                assert!(is_ready(&access_monitor));
             }
-            assert!(!is_cut_off(&access).await, "{answered:?}");
+            assert!(!is_cut_off(&access_monitor).await, "{answered:?}");
         }
     }
 
@@ -207,27 +207,27 @@ mod tests {
     async fn an_api_server_that_is_away_ends_no_process() {
         let away = [answer(503), answer(404), Err(ApiError::TimedOut(SECOND))];
         for purpose in [Purpose::Work, Purpose::Lease] {
-            let access = access(purpose);
+            let access_monitor = access_monitor(purpose);
             for away in &away {
-                hear(&access, away, 600 * SECOND).await;
+                hear(&access_monitor, away, 600 * SECOND).await;
             }
-            assert!(is_ready(&access));
+            assert!(is_ready(&access_monitor));
             // It starts, refuses a moment, and is away again: for hours.
             for _ in 0..20 {
-                hear(&access, &answer(401), 4 * SECOND).await;
-                hear(&access, &away[0], 600 * SECOND).await;
+                hear(&access_monitor, &answer(401), 4 * SECOND).await;
+                hear(&access_monitor, &away[0], 600 * SECOND).await;
             }
-            assert!(!is_cut_off(&access).await);
+            assert!(!is_cut_off(&access_monitor).await);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn refusals_far_apart_are_not_the_time_between_them() {
-        let access = access(Purpose::Work);
+        let access_monitor = access_monitor(Purpose::Work);
         for _ in 0..4 {
-            access.heard(&answer(401));
+            access_monitor.record(&answer(401));
             advance(Duration::from_hours(1)).await;
         }
-        assert!(!is_cut_off(&access).await);
+        assert!(!is_cut_off(&access_monitor).await);
     }
 }

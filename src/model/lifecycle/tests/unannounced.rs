@@ -1,10 +1,10 @@
-//! What is told of a status that somebody else wrote, or that was written without an answer.
+//! What is announced of a status that somebody else wrote, or that was written without an answer.
 
 use super::*;
 
 impl Subject {
-    fn untold(&self, told: &Facts) -> Vec<Notice> {
-        untold(self.now, &self.settings, &self.snapshot(), told)
+    fn unannounced(&self, announced: &Facts) -> Vec<Notice> {
+        unannounced(self.now, &self.settings, &self.snapshot(), announced)
     }
 }
 
@@ -24,11 +24,11 @@ fn what_is_told_late_is_the_same_event() {
         (ended, Reason::ApprovalEnded),
         (Subject::in_grace(), Reason::RecordFound),
     ] {
-        let told = read(subject.now, &subject.snapshot());
+        let announced = read(subject.now, &subject.snapshot());
         let proven = (reason == Reason::RecordFound).then_some(Verdict::Proven);
         let decision = subject.after(hours(1)).step(proven);
         assert_eq!(reasons(&decision), [reason]);
-        let late = subject.after(days(2)).untold(&told);
+        let late = subject.after(days(2)).unannounced(&announced);
         assert_eq!(facts(&late), facts(&decision.notices));
     }
 }
@@ -47,10 +47,10 @@ fn what_was_imported_is_no_news() {
         Subject::failed(),
         Subject::lost(),
     ] {
-        let told = subject.after(days(1)).untold(&nothing);
-        assert_eq!(told, [], "{:?}", subject.reason());
+        let announced = subject.after(days(1)).unannounced(&nothing);
+        assert_eq!(announced, [], "{:?}", subject.reason());
     }
-    let recently = Subject::verified().untold(&nothing);
+    let recently = Subject::verified().unannounced(&nothing);
     assert_eq!(recently.len(), 1);
     assert!(recently[0].becomes_verified);
 }
@@ -58,10 +58,10 @@ fn what_was_imported_is_no_news() {
 #[test]
 fn nobody_tells_of_an_edited_status() {
     let held = Subject::verified();
-    let told = read(held.now, &held.snapshot());
+    let announced = read(held.now, &held.snapshot());
     let mut failed = held.clone();
     failed.status.state = Some(State::Failed);
-    assert_eq!(failed.untold(&told), []);
+    assert_eq!(failed.unannounced(&announced), []);
     let mut replaced = held.clone();
     replaced.status.challenge.as_mut().unwrap().token = token(9).to_string();
     replaced.held_by = HeldBy::Us {
@@ -69,14 +69,14 @@ fn nobody_tells_of_an_edited_status() {
         strategy: Strategy::Dns,
         token_known: false,
     };
-    assert_eq!(replaced.untold(&told), []);
+    assert_eq!(replaced.unannounced(&announced), []);
 
     let pending = Subject::pending();
-    let told = read(pending.now, &pending.snapshot());
+    let announced = read(pending.now, &pending.snapshot());
     let mut verified = held;
     verified.held_by = HeldBy::Nobody;
-    assert_eq!(verified.untold(&told), []);
+    assert_eq!(verified.unannounced(&announced), []);
     let mut emptied = pending;
     emptied.status.challenge = None;
-    assert_eq!(emptied.untold(&told), []);
+    assert_eq!(emptied.unannounced(&announced), []);
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{HeldBy, Holding, Snapshot, decide, read};
+use super::{HeldBy, HoldingAction, Snapshot, decide, read};
 use crate::api::organization_domain::{OrganizationDomainStatus, State, Strategy};
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
@@ -10,9 +10,9 @@ use crate::model::facts::Pace;
 use crate::model::schedule;
 use crate::model::settings::Settings;
 
-/// What must be known of a domain at rest. The rest of its status is read again when a check is due.
+/// What must be known of a settled domain. Its whole status is read again when a check is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rest {
+pub struct Settled {
     pub token: Token,
     /// When the status promises the next check. While checks that decided nothing are repeated it
     /// promises none.
@@ -21,9 +21,9 @@ pub struct Rest {
     last_proven: Timestamp,
 }
 
-impl Rest {
-    /// The rest of a domain that is verified by DNS, with its record there, no request open, and a
-    /// status that says of this just what we would; none otherwise. That the domain holds its name
+impl Settled {
+    /// Of a domain that is verified by DNS, with its record there, no request open, and a status that
+    /// says of this just what we would; none otherwise. That the domain holds its name
     /// is taken for granted here, see [`Self::lasts`].
     #[must_use]
     pub fn of(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Option<Self> {
@@ -39,7 +39,7 @@ impl Rest {
             Pace::Every(_) => return None,
         };
         let verified = facts.verified?;
-        let rest = Self {
+        let settled = Self {
             token: facts.challenge.as_ref()?.token.clone(),
             next_check,
             verified,
@@ -58,13 +58,13 @@ impl Rest {
             held_by,
             ..*snapshot
         };
-        let token = rest.token.clone();
+        let token = settled.token.clone();
         let decision =
             plain.then(|| decide(now, settings, &held, next_check, None, move || token))?;
-        (decision.holding == Holding::Keep
+        (decision.holding == HoldingAction::Keep
             && decision.notices.is_empty()
             && same_but_for_texts(&decision.status, snapshot.status))
-        .then_some(rest)
+        .then_some(settled)
     }
 
     /// Whether nothing came between: the domain holds its name with this token, and the proof is

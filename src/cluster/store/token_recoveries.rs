@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::cluster::key::Key;
-use crate::model::recall;
+use crate::model::token_recovery;
 use crate::model::uid::Uid;
 
 #[derive(Debug, Default)]
-pub struct Recalls {
+pub struct TokenRecoveries {
     entries: HashMap<Key, Entry>,
 }
 
@@ -22,7 +22,7 @@ struct Entry {
     next: Instant,
 }
 
-impl Recalls {
+impl TokenRecoveries {
     /// How long the object still waits before the DNS is asked again.
     #[must_use]
     pub fn wait(&self, key: &Key, uid: &Uid) -> Option<Duration> {
@@ -35,7 +35,7 @@ impl Recalls {
     pub fn failed(&mut self, key: &Key, uid: &Uid) -> Duration {
         let before = self.entries.get(key).filter(|entry| entry.uid == *uid);
         let failed = before.map_or(0, |before| before.failed).saturating_add(1);
-        let wait = recall::repeat_after(failed);
+        let wait = token_recovery::repeat_after(failed);
         let entry = Entry {
             uid: uid.clone(),
             failed,
@@ -62,18 +62,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_the_dns_does_not_say_is_asked_for_ever_more_seldom() {
-        let mut recalls = Recalls::default();
+        let mut token_recoveries = TokenRecoveries::default();
         let (key, uid) = (Key::new("acme", "main"), Uid::from("1"));
         let mut asked = 0;
         let end = Instant::now() + Duration::from_hours(24);
         while Instant::now() < end {
-            assert_eq!(recalls.wait(&key, &uid), None);
+            assert_eq!(token_recoveries.wait(&key, &uid), None);
             asked += 1;
-            let wait = recalls.failed(&key, &uid);
-            // However often it is looked at meanwhile.
-            assert_eq!(recalls.wait(&key, &uid), Some(wait));
+            let wait = token_recoveries.failed(&key, &uid);
+            // However often it is reconciled meanwhile.
+            assert_eq!(token_recoveries.wait(&key, &uid), Some(wait));
             tokio::time::advance(wait / 2).await;
-            assert_eq!(recalls.wait(&key, &uid), Some(wait / 2));
+            assert_eq!(token_recoveries.wait(&key, &uid), Some(wait / 2));
             tokio::time::advance(wait / 2).await;
             assert!(wait <= Duration::from_hours(1), "{wait:?}");
         }
@@ -82,14 +82,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn another_object_of_the_same_name_waits_for_nothing() {
-        let mut recalls = Recalls::default();
+        let mut token_recoveries = TokenRecoveries::default();
         let key = Key::new("acme", "main");
-        let first = recalls.failed(&key, &"1".into());
-        assert!(recalls.failed(&key, &"1".into()) > first);
-        assert_eq!(recalls.wait(&key, &"2".into()), None);
-        assert_eq!(recalls.failed(&key, &"2".into()), first);
-        recalls.forget(&key);
-        assert_eq!(recalls.wait(&key, &"2".into()), None);
-        assert!(!recalls.has(&key));
+        let first = token_recoveries.failed(&key, &"1".into());
+        assert!(token_recoveries.failed(&key, &"1".into()) > first);
+        assert_eq!(token_recoveries.wait(&key, &"2".into()), None);
+        assert_eq!(token_recoveries.failed(&key, &"2".into()), first);
+        token_recoveries.forget(&key);
+        assert_eq!(token_recoveries.wait(&key, &"2".into()), None);
+        assert!(!token_recoveries.has(&key));
     }
 }

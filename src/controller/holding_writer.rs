@@ -27,13 +27,13 @@ pub enum Obstacle {
 }
 
 /// Writes holdings.
-pub struct Names {
+pub struct HoldingWriter {
     mirror: Arc<Mirror>,
     /// Of suspensions.
     live_reads: LiveReads,
 }
 
-impl Names {
+impl HoldingWriter {
     #[must_use]
     pub fn new(mirror: Arc<Mirror>) -> Self {
         Self {
@@ -155,8 +155,8 @@ impl Names {
         }
     }
 
-    /// A last look before a name is written: the very object with the very token, not deleted, its
-    /// namespace not suspended. Both are read at a time.
+    /// A last read before a name is written: the very object with the very token, not deleted, its
+    /// namespace not suspended. Both are read at once.
     async fn recheck_before_write(
         &self,
         domain: &Domain,
@@ -168,15 +168,15 @@ impl Names {
         if let Some(obstacle) = is_another(domain, live?.as_deref()) {
             return Ok(Some(obstacle));
         }
-        // The watch may have told of it while either was read.
-        let told = || {
+        // The watch may have shown it while either was read.
+        let suspended_by_now = || {
             self.mirror
                 .cluster
                 .stores
                 .namespaces()
                 .suspended(domain.key.namespace())
         };
-        Ok((suspended? || told()).then_some(Obstacle::Changed))
+        Ok((suspended? || suspended_by_now()).then_some(Obstacle::Changed))
     }
 
     async fn replace(

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::counting;
-use super::decision::{Decision, Holding, Judgement};
+use super::decision::{Decision, HoldingAction, Judgement};
 use super::snapshot::{HeldBy, Snapshot, bounded, pause};
 use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
 use crate::api::reason::Reason;
@@ -12,7 +12,7 @@ use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::facts::{Facts, Issued, Pace, whole_second};
-use crate::model::message::Words;
+use crate::model::message::MessageContext;
 use crate::model::schedule;
 use crate::model::settings::Settings;
 use crate::model::verdict::{MismatchKind, Verdict};
@@ -22,17 +22,17 @@ const OUTAGE_ALLOWANCE: SignedDuration = SignedDuration::from_hours(24);
 
 // Each is a fact of its own; together they make no state.
 #[allow(clippy::struct_excessive_bools)]
-pub(super) struct Step<'a> {
+pub(super) struct Transition<'a> {
     /// The time, and what a status says of it.
     pub clock: Timestamp,
     pub now: Timestamp,
     pub settings: &'a Settings,
     pub snapshot: &'a Snapshot<'a>,
-    pub words: Words<'a>,
+    pub context: MessageContext<'a>,
     /// Whether a request waits for its answer.
     pub asked: bool,
     pub facts: Facts,
-    pub holding: Holding,
+    pub holding: HoldingAction,
     pub check_holder: bool,
     /// Whether checks begin anew, at once.
     pub restarted: bool,
@@ -50,12 +50,12 @@ pub(super) enum Repeat {
     Unconfirmed,
 }
 
-impl Step<'_> {
+impl Transition<'_> {
     pub fn run(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         let held_by = self.snapshot.held_by;
         let made = judgement;
-        let judgement = self.heed(made);
-        if self.words.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
+        let judgement = self.select_judgement(made);
+        if self.context.name.is_none() && !matches!(held_by, HeldBy::Us { .. }) {
             return self.refuse();
         }
         if self.facts.reason == Reason::NameRefused && !self.asked {
@@ -73,7 +73,7 @@ impl Step<'_> {
                 strategy: Strategy::Dns,
                 ..
             } if self.lost_and_not_released() && self.snapshot.approved_until.is_none() => {
-                self.holding = Holding::Release;
+                self.holding = HoldingAction::Release;
             }
             HeldBy::Us {
                 since, strategy, ..
@@ -81,8 +81,8 @@ impl Step<'_> {
                 let mut judgement = judgement;
                 if self.facts.challenge.is_none() {
                     self.replace_token(strategy, fresh_token());
-                    // The check that did not find the old token looked for this one too.
-                    judgement = self.heed(made);
+                    // The check that did not find the old token asked for this one too.
+                    judgement = self.select_judgement(made);
                 }
                 self.verified(since, strategy, judgement);
             }
@@ -94,7 +94,7 @@ impl Step<'_> {
                     self.facts.last_proven = self.facts.last_proven.max(proven);
                     self.restarted = true;
                 }
-                self.holding = Holding::Rewrite(self.holding_of(strategy));
+                self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
             }
             HeldBy::Nobody if self.snapshot.approved_until.is_some() => {
                 if self.facts.challenge.is_none() {
@@ -102,7 +102,7 @@ impl Step<'_> {
                 }
                 self.handle_request();
                 self.become_verified(self.now, Strategy::Manual);
-                self.holding = Holding::Take(self.holding_of(Strategy::Manual));
+                self.holding = HoldingAction::Take(self.holding_of(Strategy::Manual));
             }
             HeldBy::Nobody | HeldBy::Predecessor | HeldBy::Another { .. } => {
                 self.unverified(judgement, fresh_token);
@@ -111,11 +111,11 @@ impl Step<'_> {
     }
 
     /// A verdict about another token says nothing.
-    fn heed<'j>(&mut self, made: Option<&'j Judgement>) -> Option<&'j Judgement> {
+    fn select_judgement<'j>(&mut self, made: Option<&'j Judgement>) -> Option<&'j Judgement> {
         let issued = self.facts.challenge.as_ref();
-        let heeded = made.filter(|made| issued.is_some_and(|issued| issued.token == made.token));
-        self.checked = heeded.is_some();
-        heeded
+        let selected = made.filter(|made| issued.is_some_and(|issued| issued.token == made.token));
+        self.checked = selected.is_some();
+        selected
     }
 
     /// The loss was written and its release was not.
@@ -184,11 +184,11 @@ impl Step<'_> {
         judgement: Option<&Judgement>,
     ) {
         if self.lost_and_not_released() {
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
             return;
         }
         if reason == Reason::Deleting {
-            // Released after a live look, by whoever looks for orphans.
+            // Released after a live read, by whoever looks for orphans.
             return;
         }
         self.handle_request();
@@ -196,7 +196,7 @@ impl Step<'_> {
         let over = self.now >= schedule::add(paused, self.settings.grace);
         let given_up = self.facts.state == State::Pending && self.facts.reason == reason;
         if over && given_up {
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
             return;
         }
         if self.facts.state != State::Verified {
@@ -214,7 +214,7 @@ impl Step<'_> {
         self.facts.reason = reason;
         if over {
             self.become_pending(reason);
-            self.holding = Holding::Release;
+            self.holding = HoldingAction::Release;
         } else if strategy == Strategy::Dns {
             self.judge_age(since);
         }
@@ -266,7 +266,7 @@ impl Step<'_> {
                     self.facts.reason = Reason::HeldByAnother;
                 }
                 if held_by == HeldBy::Predecessor {
-                    self.holding = Holding::ReleasePredecessor;
+                    self.holding = HoldingAction::ReleasePredecessor;
                 }
             }
         }
@@ -279,7 +279,7 @@ impl Step<'_> {
             self.facts.reason,
             self.facts.last_check.replace(judgement.report.clone()),
         );
-        self.heed_holder(judgement);
+        self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
         self.facts.reason = match verdict {
@@ -287,12 +287,12 @@ impl Step<'_> {
             Some(Verdict::Proven) => match self.snapshot.held_by {
                 HeldBy::Nobody => {
                     self.become_verified(self.now, Strategy::Dns);
-                    self.holding = Holding::Take(self.holding_of(Strategy::Dns));
+                    self.holding = HoldingAction::Take(self.holding_of(Strategy::Dns));
                     return;
                 }
                 HeldBy::Another { .. } if passes_on => {
                     self.become_verified(self.now, Strategy::Dns);
-                    self.holding = Holding::HandOver(self.holding_of(Strategy::Dns));
+                    self.holding = HoldingAction::HandOver(self.holding_of(Strategy::Dns));
                     return;
                 }
                 _ => Reason::HeldByAnother,
@@ -384,7 +384,7 @@ impl Step<'_> {
 
     /// A record of the holder that is back ends the count, whoever found it and whatever the check
     /// says of us.
-    fn heed_holder(&mut self, judgement: &Judgement) {
+    fn end_refuted_hand_over(&mut self, judgement: &Judgement) {
         let (Some(holder), Some(counted)) = (judgement.holder, &self.facts.hand_over) else {
             return;
         };
@@ -420,22 +420,22 @@ impl Step<'_> {
         let approved = self.snapshot.approved_until.is_some();
         match (strategy, approved) {
             (Strategy::Manual, false) if self.facts.last_proven.is_some() => {
-                // Proved before it was approved: the proof is looked at again, at once.
+                // Proved before it was approved: the proof is checked again, at once.
                 self.facts.strategy = Strategy::Dns;
                 self.facts.reason = Reason::Verified;
                 self.restarted = true;
-                self.holding = Holding::Rewrite(self.holding_of(Strategy::Dns));
+                self.holding = HoldingAction::Rewrite(self.holding_of(Strategy::Dns));
             }
             (Strategy::Manual, false) => {
                 self.become_pending(Reason::ApprovalEnded);
-                self.holding = Holding::Release;
+                self.holding = HoldingAction::Release;
                 return;
             }
             (Strategy::Dns, true) => {
                 let proven = self.facts.last_proven;
                 self.become_verified(since, Strategy::Manual);
                 self.facts.last_proven = proven;
-                self.holding = Holding::Rewrite(self.holding_of(Strategy::Manual));
+                self.holding = HoldingAction::Rewrite(self.holding_of(Strategy::Manual));
             }
             (Strategy::Manual, true)
                 if self.facts.state != State::Verified
@@ -494,7 +494,7 @@ impl Step<'_> {
                 self.facts.reason = Reason::Verified;
                 if lost {
                     self.fail(Reason::RecordLost);
-                    self.holding = Holding::Release;
+                    self.holding = HoldingAction::Release;
                 }
             }
             // While the record is missing, checks are close as it is.
@@ -505,11 +505,11 @@ impl Step<'_> {
         }
     }
 
-    /// A proof soon after another is not told.
+    /// A proof soon after another is not written.
     fn is_recently_proven(&self) -> bool {
-        let soon = self.settings.untold_proofs();
-        let told = self.facts.last_proven;
-        told.is_some_and(|told| told <= self.now && self.now < schedule::add(told, soon))
+        let soon = self.settings.proof_write_interval();
+        let proven = self.facts.last_proven;
+        proven.is_some_and(|proven| proven <= self.now && self.now < schedule::add(proven, soon))
     }
 
     fn judge_age(&mut self, since: Timestamp) {
@@ -526,7 +526,7 @@ impl Step<'_> {
     /// stands under a new one, and the record must change.
     fn replace_token(&mut self, strategy: Strategy, token: Token) {
         self.facts.challenge = Some(self.issued(token));
-        self.holding = Holding::Rewrite(self.holding_of(strategy));
+        self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
     }
 
     fn issued(&self, token: Token) -> Issued {
@@ -627,7 +627,7 @@ impl Step<'_> {
             &self.snapshot.status.conditions,
             self.snapshot.generation,
             self.now,
-            &self.words,
+            &self.context,
         );
         let grace_end = self
             .facts
@@ -668,7 +668,7 @@ impl Step<'_> {
             && self.facts.state != State::Failed
             && (self.facts.paused.is_none() || self.facts.state == State::Verified)
             && !super::stops_checks(self.snapshot)
-            && self.words.name.is_some();
+            && self.context.name.is_some();
         let period = self.facts.period(self.now, self.settings);
         let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
         let repeat = self
@@ -731,7 +731,7 @@ impl Step<'_> {
         Some((next.min(tick), pace))
     }
 
-    /// Whether a repeated check found the outage that the status tells of, and the next one comes
+    /// Whether a repeated check found the outage that the status shows, and the next one comes
     /// before that has become a period old: an outage of many domains must not become writes, and
     /// whoever looks for domains that nobody checks must see that somebody does.
     fn is_old_news(&self, before: &Facts, period: SignedDuration, next: Timestamp) -> bool {
