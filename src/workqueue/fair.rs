@@ -117,10 +117,14 @@ impl<K> FairQueue<K> {
     }
 }
 
-/// Namespaces by turns.
+/// Namespaces by turns; one that had nothing to do for a whole round comes before those that had (the new
+/// flows of FQ-CoDel, RFC 8290 section 4.2).
 #[derive(Debug)]
 struct NamespaceFlows<K> {
-    ring: VecDeque<Arc<str>>,
+    new: VecDeque<Arc<str>>,
+    /// Those that were served. One without keys leaves when its turn comes, so that it is not new again
+    /// before.
+    old: VecDeque<Arc<str>>,
     organizations: HashMap<Arc<str>, OrganizationFlows<K>>,
     len: usize,
 }
@@ -135,7 +139,8 @@ struct OrganizationFlows<K> {
 impl<K> Default for NamespaceFlows<K> {
     fn default() -> Self {
         Self {
-            ring: VecDeque::new(),
+            new: VecDeque::new(),
+            old: VecDeque::new(),
             organizations: HashMap::new(),
             len: 0,
         }
@@ -149,7 +154,7 @@ impl<K> NamespaceFlows<K> {
             .organizations
             .entry(Arc::clone(&flow.namespace))
             .or_insert_with(|| {
-                self.ring.push_back(flow.namespace);
+                self.new.push_back(flow.namespace);
                 OrganizationFlows {
                     ring: VecDeque::new(),
                     queues: HashMap::new(),
@@ -167,17 +172,30 @@ impl<K> NamespaceFlows<K> {
 
     /// The first key of the first namespace that may have one more in flight.
     fn pop(&mut self, free: impl Fn(&Arc<str>) -> bool) -> Option<(K, Arc<str>)> {
-        let at = self.ring.iter().position(free)?;
-        let namespace = self.ring.remove(at)?;
-        let organizations = self.organizations.get_mut(&namespace)?;
-        let key = organizations.pop();
-        if organizations.ring.is_empty() {
-            self.organizations.remove(&namespace);
-        } else {
-            self.ring.push_back(Arc::clone(&namespace));
+        let namespace = self.next(free)?;
+        let key = self.organizations.get_mut(&namespace)?.pop()?;
+        self.old.push_back(Arc::clone(&namespace));
+        self.len -= 1;
+        Some((key, namespace))
+    }
+
+    fn next(&mut self, free: impl Fn(&Arc<str>) -> bool) -> Option<Arc<str>> {
+        if let Some(at) = self.new.iter().position(&free) {
+            return self.new.remove(at);
         }
-        self.len -= usize::from(key.is_some());
-        Some((key?, namespace))
+        let mut at = 0;
+        while let Some(namespace) = self.old.get(at) {
+            let organizations = self.organizations.get(namespace);
+            if organizations.is_none_or(|organizations| organizations.ring.is_empty()) {
+                let gone = self.old.remove(at)?;
+                self.organizations.remove(&gone);
+            } else if free(namespace) {
+                return self.old.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        None
     }
 }
 
@@ -234,6 +252,31 @@ mod tests {
         assert_eq!(order[..5], [0, 1000, 90, 1, 91]);
         assert_eq!(order.len(), 101);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_namespace_that_had_nothing_comes_first_and_then_takes_its_turn() {
+        let mut queue = FairQueue::new(InFlightLimit::Fixed(10));
+        for key in 0..100 {
+            queue.push(key, flow(Priority::Pending, &format!("{}", key % 50), "a"));
+        }
+        for key in 0..60 {
+            assert_eq!(pop(&mut queue), key);
+        }
+        queue.push(1000, flow(Priority::Pending, "late", "a"));
+        queue.push(1001, flow(Priority::Pending, "late", "a"));
+        assert_eq!(pop(&mut queue), 1000);
+        // Whoever comes back at once is not new: its turn comes after all others'.
+        let round: Vec<u32> = (0..40).map(|_| pop(&mut queue)).collect();
+        assert!(!round.contains(&1001), "{round:?}");
+        assert_eq!(drain(&mut queue), [1001]);
+        assert!(queue.pending.organizations.is_empty());
+    }
+
+    fn pop(queue: &mut FairQueue<u32>) -> u32 {
+        let (key, namespace) = queue.pop().unwrap();
+        queue.done(&namespace);
+        key
     }
 
     #[test]

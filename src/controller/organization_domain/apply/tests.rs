@@ -14,7 +14,7 @@ use crate::api::State;
 use crate::api::organization_domain::CheckVerdict;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::cluster::Cluster;
-use crate::cluster::access::{Access, Purpose};
+use crate::cluster::access_monitor::{AccessMonitor, Purpose};
 use crate::cluster::client::Client;
 use crate::cluster::clock::Clock;
 use crate::cluster::decode::{Extent, decode};
@@ -219,7 +219,7 @@ fn holding(spec: &VerifiedDomainSpec) -> Value {
 
 /// One action: what stands before it, what was decided, and the requests that it takes.
 struct Case {
-    action: Holding,
+    action: HoldingAction,
     before: State,
     after: State,
     /// Whose the name is before.
@@ -240,23 +240,23 @@ fn cases() -> Vec<Case> {
     };
     use State::{Failed, Pending, Verified};
     vec![
-        case(Holding::Keep, Pending, Failed, None, &["PUT status"]),
+        case(HoldingAction::Keep, Pending, Failed, None, &["PUT status"]),
         case(
-            Holding::Take(ours.clone()),
+            HoldingAction::Take(ours.clone()),
             Pending,
             Verified,
             None,
             &["GET object", "GET namespace", "POST holding", "PUT status"],
         ),
         case(
-            Holding::Rewrite(ours.clone()),
+            HoldingAction::Rewrite(ours.clone()),
             Pending,
             Verified,
             Some(earlier.clone()),
             &["GET object", "PUT holding", "PUT status"],
         ),
         case(
-            Holding::HandOver(ours.clone()),
+            HoldingAction::HandOver(ours.clone()),
             Pending,
             Verified,
             Some(others),
@@ -269,14 +269,14 @@ fn cases() -> Vec<Case> {
             ],
         ),
         case(
-            Holding::Release,
+            HoldingAction::Release,
             Verified,
             Failed,
             Some(ours),
             &["PUT status", "DELETE holding"],
         ),
         case(
-            Holding::ReleasePredecessor,
+            HoldingAction::ReleasePredecessor,
             Pending,
             Pending,
             Some(spec("acme", "0", &token(3))),
@@ -285,7 +285,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn parts(server: &Arc<Mutex<Server>>) -> Apply {
+fn parts(server: &Arc<Mutex<Server>>) -> Applier {
     let server = Arc::clone(server);
     let metrics = Arc::new(Metrics::new());
     let client = Client {
@@ -293,7 +293,7 @@ fn parts(server: &Arc<Mutex<Server>>) -> Apply {
         metrics: Arc::clone(&metrics),
         deadline: DEADLINE,
         leadership: None,
-        access: Arc::new(Access::new(Purpose::Work, Arc::default())),
+        access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
     };
     let (events, _) = Events::new(client.clone(), "pod".to_owned());
     let cluster = Arc::new(Cluster {
@@ -310,8 +310,8 @@ fn parts(server: &Arc<Mutex<Server>>) -> Apply {
         orphan_delay: Duration::ZERO,
         synced: AtomicBool::new(true),
     });
-    Apply {
-        names: Arc::new(Names::new(Arc::clone(&mirror))),
+    Applier {
+        holding_writer: Arc::new(HoldingWriter::new(Arc::clone(&mirror))),
         announcer: Arc::new(Announcer {
             cluster,
             events: Arc::new(events),
@@ -336,7 +336,7 @@ fn checked(holding: Option<Arc<HoldingView>>) -> Checked {
         },
         begun: Instant::now(),
         holding,
-        recalled: None,
+        recovery: None,
     }
 }
 
@@ -354,16 +354,16 @@ async fn run(case: &Case, fault: Option<(usize, Fault)>) -> (Result<Applied, Api
     let mirror = &apply.mirror;
     if let Some(spec) = &case.holder {
         let holding = serde_json::from_value(holding(spec)).unwrap();
-        holdings::Handler(Arc::clone(mirror)).applied(holding, true);
+        holdings::HoldingHandler(Arc::clone(mirror)).applied(holding, true);
     }
     let organization = json!({ "metadata": { "namespace": "acme", "name": "acme" }, "spec": {} });
     let organization = serde_json::from_value(organization).unwrap();
-    organizations::Handler(Arc::clone(mirror)).applied(organization, true);
+    organizations::OrganizationHandler(Arc::clone(mirror)).applied(organization, true);
     let text = server.lock().ours.to_string();
     let ours = decode(serde_json::from_str(&text).unwrap(), Extent::Needed);
     let ours: OrganizationDomain = ours.0.unwrap();
     let domain = Domain::project(ours.clone());
-    domains::Handler(Arc::clone(mirror)).applied(ours.clone(), true);
+    domains::DomainHandler(Arc::clone(mirror)).applied(ours.clone(), true);
     let decision = Decision {
         status: serde_json::from_value(status_with(case.after, &token(1))).unwrap(),
         holding: case.action.clone(),
@@ -398,7 +398,7 @@ async fn each_action_is_written_in_its_order() {
     for case in cases() {
         let (applied, server) = run(&case, None).await;
         assert_eq!(in_order(&server.asked), case.requests, "{:?}", case.action);
-        let is_done = case.action != Holding::ReleasePredecessor;
+        let is_done = case.action != HoldingAction::ReleasePredecessor;
         let expected = if is_done {
             Applied::Done
         } else {
@@ -427,7 +427,7 @@ async fn whichever_request_goes_wrong_nothing_is_said_that_is_not_so_and_nothing
                 if server.is_verified() {
                     assert_eq!(server.holder(), Some("1"), "{about}");
                 }
-                if case.action == Holding::Release && server.holding.is_none() {
+                if case.action == HoldingAction::Release && server.holding.is_none() {
                     assert_eq!(server.ours["status"]["state"], "Failed", "{about}");
                 }
                 match applied {
@@ -462,19 +462,22 @@ async fn a_name_is_not_taken_on_old_evidence_nor_from_a_holder_that_was_not_judg
         let apply = parts(&server);
         if let Some(spec) = &case.holder {
             let holding = serde_json::from_value(holding(spec)).unwrap();
-            holdings::Handler(Arc::clone(&apply.mirror)).applied(holding, true);
+            holdings::HoldingHandler(Arc::clone(&apply.mirror)).applied(holding, true);
         }
         let ours: OrganizationDomain = serde_json::from_value(server.lock().ours.clone()).unwrap();
         let domain = Domain::project(ours);
         let late = Instant::now() - Duration::from_millis(1);
-        let (Holding::Take(spec) | Holding::HandOver(spec)) = &case.action else {
+        let (HoldingAction::Take(spec) | HoldingAction::HandOver(spec)) = &case.action else {
             continue;
         };
         let taken = if case.holder.is_none() {
-            apply.names.take(&domain, spec, Some(late)).await
+            apply.holding_writer.take(&domain, spec, Some(late)).await
         } else {
             let until = Instant::now() + DEADLINE;
-            apply.names.hand_over(&domain, spec, None, until).await
+            apply
+                .holding_writer
+                .hand_over(&domain, spec, None, until)
+                .await
         };
         assert!(matches!(taken, Ok(Some(Obstacle::TooOld))), "{spec:?}");
         let before = case.holder.as_ref().map(|spec| &*spec.holder.uid);
