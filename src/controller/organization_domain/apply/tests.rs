@@ -228,6 +228,8 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
+    use State::{Failed, Pending, Verified};
+
     let ours = spec("acme", "1", &token(1));
     let others = spec("other", "2", &token(2));
     let earlier = spec("acme", "0", &token(1));
@@ -238,7 +240,6 @@ fn cases() -> Vec<Case> {
         holder,
         requests,
     };
-    use State::{Failed, Pending, Verified};
     vec![
         case(HoldingAction::Keep, Pending, Failed, None, &["PUT status"]),
         case(

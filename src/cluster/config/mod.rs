@@ -151,8 +151,8 @@ mod tests {
     use super::*;
 
     /// Made by `openssl x509 -req` without extensions.
-    const VERSION_1: &str = include_str!("config/testdata/version-1.pem");
-    const KEY: &str = include_str!("config/testdata/key.pem");
+    const VERSION_1: &str = include_str!("testdata/version-1.pem");
+    const KEY: &str = include_str!("testdata/key.pem");
 
     fn kubeconfig(cluster: &str, user: &str) -> Kubeconfig {
         let text = format!(
