@@ -273,7 +273,7 @@ impl Import<'_> {
             }
         }
         let Some(mut there) = there else {
-            self.tell(KIND, name, "it was deleted meanwhile");
+            self.tell(KIND, name, "it was deleted during the import");
             return Ok(());
         };
         let uid = there.uid();
@@ -316,7 +316,7 @@ impl Import<'_> {
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
-        self.tell(KIND, name, "it changes all the time");
+        self.tell(KIND, name, "it keeps changing");
         Ok(())
     }
 
@@ -346,7 +346,11 @@ impl Import<'_> {
         match api.replace(&name, &params(), &holding).await {
             Ok(_) => {}
             Err(error) if is_conflict(&error) || is_missing(&error) => {
-                self.tell(Kind::VerifiedDomain, name, "it was changed meanwhile");
+                self.tell(
+                    Kind::VerifiedDomain,
+                    name,
+                    "it was changed during the import",
+                );
             }
             Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
         }

@@ -48,7 +48,7 @@ impl There {
                     tell(
                         Kind::VerifiedDomain,
                         name,
-                        "its holder is there and lost it",
+                        "its holder exists and lost the domain",
                     );
                 }
                 _ => {}
@@ -119,7 +119,7 @@ pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) 
         return Standing::Other("it states another domain");
     }
     if there.spec.organization_ref != wanted.spec.organization_ref {
-        return Standing::Other("it is of another organization");
+        return Standing::Other("it belongs to another organization");
     }
     if is_bare(there) {
         return Standing::Bare;
@@ -128,7 +128,7 @@ pub(super) fn standing(there: &OrganizationDomain, wanted: &OrganizationDomain) 
         (_, None) => Standing::Same,
         (Some((there, _)), Some((wanted, _))) if there == wanted => Standing::Same,
         (Some(_), Some(_)) => Standing::Other("it has another token"),
-        (None, Some(_)) => Standing::Other("it has failed since"),
+        (None, Some(_)) => Standing::Other("it has failed since the export"),
     }
 }
 

@@ -95,7 +95,7 @@ impl Apply {
                         self.mirror
                             .keep_unwritten(domain, status, &decision.status, &notice.fact);
                     if is_new {
-                        tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                        tracing::warn!(key = %domain.key, %error, "cannot write the status");
                         self.announcer.publish(domain, vec![notice]);
                     }
                 }
