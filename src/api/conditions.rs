@@ -88,7 +88,7 @@ pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition
 /// The schema of a list of conditions: bounded, and merged by type.
 pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "The object's state as conditions, one of each type. Ready sums up the others.",
+        "description": "The object's state as conditions, one per type. Ready summarizes the others.",
         "type": "array",
         "maxItems": 8,
         "x-kubernetes-list-type": "map",
@@ -99,24 +99,24 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
                 "type": {
-                    "description": "What is observed.",
+                    "description": "The type of the condition.",
                     "type": "string", "minLength": 1, "maxLength": 64,
                 },
                 "status": {
-                    "description": "Whether it is so.",
+                    "description": "The status of the condition.",
                     "type": "string", "enum": ["True", "False", "Unknown"],
                 },
                 "reason": {
-                    "description": "Why, as one word for programs.",
+                    "description": "The reason for the status, as one word for programs.",
                     "type": "string", "minLength": 1, "maxLength": 64,
                     "pattern": "^[A-Za-z]([A-Za-z0-9]*)?$",
                 },
                 "message": {
-                    "description": "Why, and what to do next, for people.",
+                    "description": "The reason for the status and what to do next, for people.",
                     "type": "string", "maxLength": MAX_MESSAGE_CHARS,
                 },
                 "observedGeneration": {
-                    "description": "The metadata.generation that this was observed of.",
+                    "description": "The metadata.generation that the condition was computed from.",
                     "type": "integer", "format": "int64", "minimum": 0,
                 },
                 "lastTransitionTime": {

@@ -12,8 +12,8 @@ use super::conditions;
 /// Most names that a status lists; the counts go on.
 pub const MAX_LISTED_DOMAINS: usize = 100;
 
-/// A customer or tenant that states which domains are its own. Its domains are objects of kind
-/// OrganizationDomain in the same namespace that name it in organizationRef.
+/// A customer or tenant that states which domains are its own. Its domains are OrganizationDomains in
+/// the same namespace that name it in spec.organizationRef.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "freehold.dev",
@@ -21,7 +21,7 @@ pub const MAX_LISTED_DOMAINS: usize = 100;
     kind = "Organization",
     namespaced,
     status = "OrganizationStatus",
-    doc = "A customer or tenant that states which domains are its own. Its domains are objects of kind OrganizationDomain in the same namespace that name it in spec.organizationRef.",
+    doc = "A customer or tenant that states which domains are its own. Its domains are OrganizationDomains in the same namespace that name it in spec.organizationRef.",
     shortname = "org",
     category = "freehold",
     printcolumn(name = "Display Name", type_ = "string", json_path = ".spec.displayName"),
@@ -30,16 +30,16 @@ pub const MAX_LISTED_DOMAINS: usize = 100;
     printcolumn(name = "External ID", type_ = "string", json_path = ".spec.externalID", priority = 1),
     printcolumn(name = "Names", type_ = "string", json_path = ".status.verifiedDomains", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = ("size(self.metadata.name) <= 230", "metadata.name may have at most 230 characters, so that Events about the object can be named after it")
+    validation = ("size(self.metadata.name) <= 230", "metadata.name must have at most 230 characters, because Events about the object are named after it")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationSpec {
-    /// The organization's name as people read it.
+    /// The organization's name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub display_name: Option<String>,
 
-    /// The identifier by which another system knows the organization.
+    /// The organization's identifier in another system.
     #[serde(
         default,
         rename = "externalID",
@@ -48,7 +48,7 @@ pub struct OrganizationSpec {
     #[schemars(length(min = 1, max = 255))]
     pub external_id: Option<String>,
 
-    /// Free key-value pairs for the systems that read this object; Freehold does not read them.
+    /// Key-value pairs for other systems that read this object. Freehold does not use them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "metadata_schema")]
     pub metadata: BTreeMap<String, String>,
@@ -60,12 +60,13 @@ pub struct OrganizationSpec {
     pub it_contacts: Vec<String>,
 }
 
-/// What the operator sums up of the organization's domains.
+/// A summary of the organization's domains.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationStatus {
-    /// The metadata.generation that this status was made from; -1 before the operator saw it.
+    /// The metadata.generation that this status was computed from; -1 before the operator has
+    /// processed the object.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -74,7 +75,7 @@ pub struct OrganizationStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
-    /// How many organization domains name this organization, by state.
+    /// The number of OrganizationDomains that name this organization, by state.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -82,7 +83,7 @@ pub struct OrganizationStatus {
     )]
     pub counts: Option<DomainCounts>,
 
-    /// The canonical names of the verified domains, sorted; the first hundred.
+    /// The canonical names of the verified domains, sorted. Limited to the first 100.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -100,10 +101,10 @@ pub struct OrganizationStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Organization domains by state.
+/// The number of OrganizationDomains by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DomainCounts {
-    /// All organization domains of the organization.
+    /// All OrganizationDomains of the organization.
     #[schemars(range(min = 0))]
     pub total: i64,
     /// Those that wait for their record.
@@ -112,20 +113,20 @@ pub struct DomainCounts {
     /// Those that are verified.
     #[schemars(range(min = 0))]
     pub verified: i64,
-    /// Those that failed and wait for somebody.
+    /// Those that failed and need somebody to act.
     #[schemars(range(min = 0))]
     pub failed: i64,
 }
 
 fn metadata_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
-        "description": "Free key-value pairs for the systems that read this object; Freehold does not read them.",
+        "description": "Key-value pairs for other systems that read this object. Freehold does not use them.",
         "type": "object",
         "maxProperties": 50,
         "additionalProperties": { "type": "string", "maxLength": 600 },
         "x-kubernetes-validations": [{
             "rule": "self.all(key, size(key) <= 63)",
-            "message": "a key of metadata may have at most 63 characters",
+            "message": "a key of metadata must have at most 63 characters",
         }],
     })
 }

@@ -16,8 +16,8 @@ pub const MAX_HINT_CHARS: usize = 1024;
 /// Most answers that a status lists.
 pub const MAX_LISTED_ANSWERS: usize = 32;
 
-/// An organization's statement "this domain is ours". Stating gives nothing: several may state the
-/// same domain, and the one that proves it holds it.
+/// An organization's statement "this domain is ours". A statement alone grants nothing: several
+/// organizations may state the same domain, and the one that proves it holds it.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "freehold.dev",
@@ -25,7 +25,7 @@ pub const MAX_LISTED_ANSWERS: usize = 32;
     kind = "OrganizationDomain",
     namespaced,
     status = "OrganizationDomainStatus",
-    doc = "An organization's statement \"this domain is ours\". The operator writes the DNS record to publish into status.challenge.records and sets the condition Verified once the DNS shows it. Stating gives nothing: several organizations may state the same domain, and the one that proves it holds it.",
+    doc = "An organization's statement \"this domain is ours\". The operator writes the DNS records to choose from into status.challenge.records, and sets the condition Verified when DNS shows one of them. A statement alone grants nothing: several organizations may state the same domain, and the one that proves it holds it.",
     shortname = "orgdomain",
     category = "freehold",
     selectable = ".spec.domain",
@@ -39,40 +39,40 @@ pub const MAX_LISTED_ANSWERS: usize = 32;
     printcolumn(name = "Record Name", type_ = "string", json_path = ".status.challenge.records[0].name", priority = 1),
     printcolumn(name = "Record Value", type_ = "string", json_path = ".status.challenge.records[0].value", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = ("size(self.metadata.name) <= 230", "metadata.name may have at most 230 characters, so that Events about the object can be named after it")
+    validation = ("size(self.metadata.name) <= 230", "metadata.name must have at most 230 characters, because Events about the object are named after it")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OrganizationDomainSpec {
-    /// The organization that states the domain, in the same namespace. It cannot be changed: the
+    /// The organization that states the domain. It is in the same namespace. Immutable, because the
     /// token is bound to it.
-    #[x_kube(validation = ("self == oldSelf", "organizationRef cannot be changed, the token is bound to it; delete the object and create one for the other organization"))]
+    #[x_kube(validation = ("self == oldSelf", "organizationRef is immutable because the token is bound to it; delete the object and create one for the other organization"))]
     pub organization_ref: OrganizationRef,
 
-    /// The domain: a bare name such as acme.com, in ASCII or Unicode letters, without scheme, port,
-    /// path or wildcard. Case, Unicode normalization (NFC) and one final dot make no difference. A
-    /// proof covers the name and everything below it, except what another organization has proved
-    /// below. It cannot be changed: the token is bound to it.
+    /// The domain: a bare name such as acme.com, in ASCII or Unicode, without scheme, port, path or
+    /// wildcard. Case, Unicode normalization (NFC) and one final dot make no difference. A proof
+    /// covers the name and everything below it, except what another organization has proved below.
+    /// Immutable, because the token is bound to it.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = ("self == oldSelf", "domain cannot be changed, the token is bound to it; delete the object and create one for the other domain"),
-        validation = ("!self.contains('://')", "domain is a bare name: leave out http:// or any other scheme"),
-        validation = ("!self.contains('/') || self.contains('://')", "domain is a bare name: leave out the path"),
-        validation = ("!self.contains('*')", "domain is a bare name: leave out the wildcard, a proof covers the name and everything below it"),
-        validation = ("!self.matches('[[:space:]]')", "domain is a bare name: leave out blanks"),
-        validation = ("!self.startsWith('.') && !self.contains('..')", "domain is a bare name: a label between two dots is empty"),
-        validation = ("!isIP(self)", "domain is a name: an IP address cannot be verified"),
-        validation = ("!self.contains(':') || self.contains('://') || isIP(self)", "domain is a bare name: leave out the port"),
-        validation = ("!self.contains('@')", "domain is a bare name: leave out the mailbox")
+        validation = ("self == oldSelf", "domain is immutable because the token is bound to it; delete the object and create one for the other domain"),
+        validation = ("!self.contains('://')", "domain must be a bare name: remove http:// or any other scheme"),
+        validation = ("!self.contains('/') || self.contains('://')", "domain must be a bare name: remove the path"),
+        validation = ("!self.contains('*')", "domain must be a bare name: remove the wildcard, a proof covers the name and everything below it"),
+        validation = ("!self.matches('[[:space:]]')", "domain must be a bare name: remove whitespace"),
+        validation = ("!self.startsWith('.') && !self.contains('..')", "domain must be a bare name: remove the leading dot, or one of two dots in a row"),
+        validation = ("!isIP(self)", "domain must be a name: an IP address cannot be verified"),
+        validation = ("!self.contains(':') || self.contains('://') || isIP(self)", "domain must be a bare name: remove the port"),
+        validation = ("!self.contains('@')", "domain must be a bare name: remove the mailbox before the @")
     )]
     pub domain: String,
 
-    /// Whether people with a mailbox at the domain may join the organization by themselves. A proof
-    /// shows control of the DNS; that is not the wish to have everybody there.
+    /// Allow people with a mailbox at the domain to join the organization by themselves. A proof shows
+    /// control of DNS. It does not show that the organization wants everybody there to join.
     #[serde(default)]
     pub joinable: bool,
 }
 
-/// Names an organization in the same namespace.
+/// A reference to an Organization in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrganizationRef {
     /// The metadata.name of the Organization.
@@ -80,12 +80,13 @@ pub struct OrganizationRef {
     pub name: String,
 }
 
-/// What the operator found out and what the organization should do.
+/// The state of the domain, and the records to publish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationDomainStatus {
-    /// The metadata.generation that this status was made from; -1 before the operator saw it.
+    /// The metadata.generation that this status was computed from; -1 before the operator has
+    /// processed the object.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -94,7 +95,7 @@ pub struct OrganizationDomainStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
-    /// The domain in lower-case A-labels (RFC 5890): the one form under which it is proved and held.
+    /// The domain in lower-case A-labels (RFC 5890). It is proved and held in this form.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -103,7 +104,7 @@ pub struct OrganizationDomainStatus {
     #[schemars(length(max = 253))]
     pub canonical_name: Option<String>,
 
-    /// The domain as its readers write it, where that is not the canonical name.
+    /// The domain in Unicode, if that differs from the canonical name.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -112,8 +113,8 @@ pub struct OrganizationDomainStatus {
     #[schemars(length(max = 253))]
     pub unicode_name: Option<String>,
 
-    /// Whether a label of the domain mixes scripts as no language does, so that the domain may pass
-    /// for another one to the eye.
+    /// True if a label of the domain mixes scripts in a way that no language does. Such a domain may
+    /// look like another one.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -121,8 +122,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub mixed_scripts: bool,
 
-    /// Where the domain stands: Pending waits for its record, Verified is proved, Failed waits for
-    /// somebody.
+    /// The state of the domain. Pending: waiting for the record. Verified: proved. Failed: somebody
+    /// must act.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -130,7 +131,7 @@ pub struct OrganizationDomainStatus {
     )]
     pub state: Option<State>,
 
-    /// How the domain is verified: by DNS record, or by hand through an approval.
+    /// How the domain is verified: by a DNS record, or manually by a DomainApproval.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -138,7 +139,7 @@ pub struct OrganizationDomainStatus {
     )]
     pub strategy: Option<Strategy>,
 
-    /// The DNS records of which any one proves the domain.
+    /// The DNS records to choose from. Any one of them proves the domain.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -146,8 +147,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub challenge: Option<ChallengeStatus>,
 
-    /// Who runs the DNS of the zone that the domain lies in, where the host names of its servers tell.
-    /// Left out in recursive mode, which does not learn the zone.
+    /// The provider that runs the DNS of the domain's zone, if the host names of the zone's servers
+    /// show it. Not set in recursive mode, which does not learn the zone.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -155,8 +156,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub dns_provider: Option<DnsProvider>,
 
-    /// What the last check found. Below a check period of five minutes its time is left out. While
-    /// checks of a verified domain decide nothing, it is written once in the ordinary period.
+    /// The result of the last check. Its time is not set if checks are less than five minutes apart.
+    /// While checks of a verified domain are inconclusive, it is written once per ordinary period.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -164,8 +165,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub last_check: Option<LastCheck>,
 
-    /// Seconds between two checks now, where they are less than five minutes apart; the most seconds
-    /// between two while checks of a verified domain decide nothing and are repeated.
+    /// Seconds between two checks, if they are less than five minutes apart. While inconclusive
+    /// checks of a verified domain are repeated, the maximum number of seconds between two.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -174,7 +175,7 @@ pub struct OrganizationDomainStatus {
     #[schemars(range(min = 0))]
     pub check_period_seconds: Option<i64>,
 
-    /// When the next check is due, where checkPeriodSeconds does not say it.
+    /// When the next check is due, if checkPeriodSeconds is not set.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -198,7 +199,7 @@ pub struct OrganizationDomainStatus {
     )]
     pub last_proven_time: Option<Time>,
 
-    /// Since when the record of a verified domain is missing; gone once it is back.
+    /// Checks that found the record of a verified domain missing. Not set while the record is there.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -206,8 +207,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub record_missing: Option<CountedChecks>,
 
-    /// Since when the record of this domain is published while that of its holder is missing; the
-    /// domain passes on at the end of the hand-over period.
+    /// Checks that found this object's record published and the record of the domain's holder
+    /// missing. The domain is handed over to this object at the end of the hand-over period.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -215,7 +216,8 @@ pub struct OrganizationDomainStatus {
     )]
     pub hand_over: Option<CountedChecks>,
 
-    /// A verdict from servers of which some did not answer; it acts once it is repeated.
+    /// A verdict that some servers did not confirm, because they did not answer. It takes effect once
+    /// it is repeated.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -223,9 +225,9 @@ pub struct OrganizationDomainStatus {
     )]
     pub unconfirmed: Option<UnconfirmedVerdict>,
 
-    /// Since when the organization is missing, the namespace suspended or its quota exceeded. A
-    /// pending domain's window stands still meanwhile; without its organization a verified one
-    /// loses its holding after the grace.
+    /// When checks were paused because the organization is missing, the namespace is suspended or
+    /// its quota is exceeded. The time to publish the record of a pending domain is paused too. A
+    /// verified domain without its organization is released after the grace.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -233,7 +235,7 @@ pub struct OrganizationDomainStatus {
     )]
     pub paused_time: Option<Time>,
 
-    /// The value of the annotation freehold.dev/requestedAt that was handled last.
+    /// The last handled value of the annotation freehold.dev/requestedAt.
     #[serde(
         default,
         deserialize_with = "super::if_readable",
@@ -251,7 +253,7 @@ pub struct OrganizationDomainStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Where an organization domain stands.
+/// The state of an organization domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum State {
     Pending,
@@ -267,27 +269,27 @@ pub enum Strategy {
     Manual,
 }
 
-/// What to publish to prove the domain.
+/// The records to publish to prove the domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChallengeStatus {
-    /// The random token, new for every object and every restart of the verification.
+    /// The random token. Every object and every restart of the verification gets a new one.
     #[schemars(length(max = 64))]
     pub token: String,
-    /// The records. Publish any one; the first is preferred.
+    /// The records. Publish any one of them; the first is preferred.
     #[schemars(length(max = 4))]
     pub records: Vec<ChallengeRecord>,
     /// The object and organization that the token was issued for, as NAMESPACE/NAME/ORGANIZATION.
-    /// A token found in any other object's status is not believed.
+    /// The token is not valid in the status of any other object.
     #[schemars(length(max = 600))]
     pub issued_for: String,
     /// When the token was issued.
     pub issued_time: Time,
-    /// When the time to publish the record began: with the token, or later where it stood still or
-    /// began anew.
+    /// When the time to publish the record began. This is later than issuedTime if that time was
+    /// paused or started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_start_time: Option<Time>,
-    /// Until when a pending domain waits for the record.
+    /// When the time to publish the record ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_time: Option<Time>,
 }
@@ -307,55 +309,55 @@ pub struct ChallengeRecord {
     pub value: String,
 }
 
-/// A provider of DNS.
+/// A DNS provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DnsProvider {
-    /// The provider's name; the names of several, with commas between them, where each runs some of
-    /// the zone's servers. A record must then be added at each.
+    /// The provider's name. If several providers run the zone's servers, their names separated by
+    /// commas; the record must then be added at each of them.
     #[schemars(length(max = 512))]
     pub name: String,
-    /// The provider's page at which a record is added, where it is known.
+    /// The provider's page for adding a record, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub link: Option<String>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastCheck {
     /// When the check began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
-    /// What the check says: Proven, Absent, Mismatch (both are a definite no) or Inconclusive.
+    /// The verdict: Proven, Absent, Mismatch or Inconclusive. Absent and Mismatch are a definite no.
     pub verdict: CheckVerdict,
-    /// Whether the zone is signed (DNSSEC), where the check found out.
+    /// The DNSSEC state of the zone, if the check found it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<DnssecState>,
-    /// Which server was asked for which name, and what it answered: record by record and step by
-    /// step, in the order in which they were asked, within a step by server. The names at which
-    /// records stand by mistake come last. Of too many answers the first ones are left out.
+    /// The queried servers, the queried names and the answers: by record and step in the order of the
+    /// queries, within a step by server. Names where records are published by mistake come last. If
+    /// there are too many answers, the first ones are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub servers: Vec<AskedServer>,
-    /// Values found that are not the wanted ones, at the challenge's names; shortened. An invisible
-    /// character reads as \u{200b}, an octet that is no text as \226.
+    /// Unexpected values found at the challenge's names, shortened. An invisible character is shown as
+    /// \u{200b}, a byte that is not text as \226.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10), inner(length(max = 255)))]
     pub observed_values: Vec<String>,
-    /// The likely mistake, or why the check could not decide.
+    /// The likely mistake, or the reason why the check could not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub hint: Option<String>,
 }
 
-/// What DNSSEC says of the zone.
+/// The DNSSEC state of the zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DnssecState {
     /// Signed, and valid up to a trust anchor.
     Secure,
-    /// Proven not to be signed.
+    /// Proven to be unsigned.
     Insecure,
 }
 
@@ -371,27 +373,27 @@ pub enum CheckVerdict {
 /// One server's answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct AskedServer {
-    /// The server that was asked.
+    /// The server that was queried.
     #[schemars(length(max = 300))]
     pub server: String,
-    /// The name that it was asked for.
+    /// The name that was queried.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// What it answered, in words.
+    /// The answer, in words.
     #[schemars(length(max = 255))]
     pub answer: String,
 }
 
-/// Checks that found a record definitely missing, counted once in each third of a period.
+/// Checks that found a record definitely missing, counted once per third of a period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CountedChecks {
     /// When a check first found it missing.
     pub since_time: Time,
-    /// In how many thirds of the period a check found it missing.
+    /// The number of thirds of the period in which a check found it missing.
     #[schemars(range(min = 0))]
     pub definite_checks: i64,
-    /// The last of these checks.
+    /// The time of the last counted check.
     pub last_time: Time,
 }
 
@@ -399,13 +401,13 @@ pub struct CountedChecks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnconfirmedVerdict {
-    /// What all servers that answered agree on.
+    /// The verdict that all servers that answered agree on.
     pub verdict: CheckVerdict,
-    /// When a check first said so.
+    /// When a check first had this verdict.
     pub since_time: Time,
-    /// How many checks said so, counted up to three.
+    /// The number of checks with this verdict, counted up to three.
     #[schemars(range(min = 0))]
     pub checks: i64,
-    /// The last check that was counted.
+    /// The time of the last counted check.
     pub last_time: Time,
 }

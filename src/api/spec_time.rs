@@ -56,7 +56,7 @@ impl JsonSchema for SpecTime {
             "pattern": PATTERN,
             "x-kubernetes-validations": [{
                 "rule": "timestamp('1970-01-01T00:00:00Z') <= self && self < timestamp('9999-01-01T00:00:00Z')",
-                "message": "the time must lie in the years 1970 to 9998 (UTC)",
+                "message": "the time must be in the years 1970 to 9998 (UTC)",
             }],
         })
     }

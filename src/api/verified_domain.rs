@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::organization_domain::Strategy;
 
-/// The authority on who holds a name: the object's own name is the canonical domain name, so that
-/// the API server lets one holder have it.
+/// The authority on who holds a domain. The object is named after the canonical domain name, so the
+/// API server allows one holder per domain.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
     group = "freehold.dev",
     version = "v1alpha1",
     kind = "VerifiedDomain",
-    doc = "The authority on who holds a domain name. Its own name is the canonical domain name, so that the API server lets one holder have it. Written by the operator alone; every other status and look-up mirrors it.",
+    doc = "The authority on who holds a domain. The object is named after the canonical domain name, so the API server allows one holder per domain. Only the operator writes it; every other status and lookup mirrors it.",
     shortname = "vdomain",
     category = "freehold",
     selectable = ".spec.holder.namespace",
@@ -43,38 +43,37 @@ use super::organization_domain::Strategy;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct VerifiedDomainSpec {
-    /// The one organization domain whose proof stands for this name.
+    /// The OrganizationDomain that holds the domain.
     pub holder: Holder,
-    /// How it was verified.
+    /// How the domain was verified.
     pub strategy: Strategy,
-    /// The metadata.uid of the organization domain that held the name before, where it was handed
-    /// over.
+    /// The metadata.uid of the OrganizationDomain that held the domain before it was handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub handed_over_from: Option<String>,
-    /// Whether freehold import has yet to make the holder in this cluster, whose uid is still that of
-    /// the cluster it was exported from. Until it has, nobody is given the name.
+    /// True while freehold import has not created the holder in this cluster. The holder's uid is then
+    /// still the one of the exporting cluster, and nobody else gets the domain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub importing: bool,
 }
 
-/// The organization domain that holds a name.
+/// The OrganizationDomain that holds a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
-    /// The namespace of the organization domain.
+    /// The namespace of the OrganizationDomain.
     #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
-    /// The metadata.name of the organization domain.
+    /// The metadata.name of the OrganizationDomain.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The metadata.uid of the organization domain: one made again under the same name is another.
+    /// The metadata.uid of the OrganizationDomain. It tells apart objects created with the same name.
     #[schemars(length(min = 1, max = 64))]
     pub uid: String,
     /// The metadata.name of its organization.
     #[schemars(length(min = 1, max = 253))]
     pub organization: String,
-    /// SHA-256 of the token that was proved, in lower-case hex.
+    /// SHA-256 hash of the proved token, in lower-case hex.
     #[schemars(length(min = 64, max = 64))]
     pub token_hash: String,
 }

@@ -48,7 +48,7 @@ impl Existing {
                     add(
                         Kind::VerifiedDomain,
                         name,
-                        "its holder is there and lost it",
+                        "its holder exists and lost the domain",
                     );
                 }
                 _ => {}
@@ -119,7 +119,7 @@ pub(super) fn compare(existing: &OrganizationDomain, wanted: &OrganizationDomain
         return Comparison::Other("it states another domain");
     }
     if existing.spec.organization_ref != wanted.spec.organization_ref {
-        return Comparison::Other("it is of another organization");
+        return Comparison::Other("it belongs to another organization");
     }
     if is_bare(existing) {
         return Comparison::Bare;
@@ -128,7 +128,7 @@ pub(super) fn compare(existing: &OrganizationDomain, wanted: &OrganizationDomain
         (_, None) => Comparison::Same,
         (Some((existing, _)), Some((wanted, _))) if existing == wanted => Comparison::Same,
         (Some(_), Some(_)) => Comparison::Other("it has another token"),
-        (None, Some(_)) => Comparison::Other("it has failed since"),
+        (None, Some(_)) => Comparison::Other("it has failed since the export"),
     }
 }
 

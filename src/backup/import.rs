@@ -273,7 +273,7 @@ impl Import<'_> {
             }
         }
         let Some(mut existing) = existing else {
-            self.add_conflict(KIND, name, "it was deleted meanwhile");
+            self.add_conflict(KIND, name, "it was deleted during the import");
             return Ok(());
         };
         let uid = existing.uid();
@@ -316,7 +316,7 @@ impl Import<'_> {
                 Err(error) => return Err(failed(KIND, name, error)),
             }
         }
-        self.add_conflict(KIND, name, "it changes all the time");
+        self.add_conflict(KIND, name, "it keeps changing");
         Ok(())
     }
 
@@ -346,7 +346,11 @@ impl Import<'_> {
         match api.replace(&name, &params(), &holding).await {
             Ok(_) => {}
             Err(error) if is_conflict(&error) || is_missing(&error) => {
-                self.add_conflict(Kind::VerifiedDomain, name, "it was changed meanwhile");
+                self.add_conflict(
+                    Kind::VerifiedDomain,
+                    name,
+                    "it was changed during the import",
+                );
             }
             Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
         }

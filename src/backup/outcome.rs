@@ -16,14 +16,14 @@ const MAX_LISTED: usize = 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     #[error(
-        "the cluster does not serve {0}: install the definitions first, with kubectl apply --server-side -f crds/"
+        "the cluster does not serve {0}: install the CRDs first, with kubectl apply --server-side -f crds/"
     )]
     NotServed(Kind),
-    #[error("namespaces are missing, and nothing was written: {}. Create them first, with their labels", list(.0))]
+    #[error("nothing was written, because namespaces are missing: {}. Create them first, with their labels", list(.0))]
     NamespacesMissing(Vec<String>),
-    #[error("namespaces were suspended and are not, and nothing was written: {}. Label them {SUSPENDED}=true first", list(.0))]
+    #[error("nothing was written, because namespaces that were suspended are not suspended here: {}. Label them {SUSPENDED}=true first", list(.0))]
     NotSuspended(Vec<String>),
-    #[error("the cluster has other objects of these names, and nothing was written:\n{}", lines(.0))]
+    #[error("nothing was written, because the cluster has other objects with these names:\n{}", lines(.0))]
     Conflicts(Vec<Conflict>),
     #[error(
         "{kind} {name} could not be written; run the import again: {}",
@@ -37,7 +37,7 @@ pub enum ImportError {
     #[error("cannot read from the cluster: {}", describe(.0))]
     Cluster(#[from] kube::Error),
     #[error(
-        "{} is in the cluster and cannot be read: {}. Correct it, and run the import again",
+        "{} in the cluster is invalid: {}. Correct it, and run the import again",
         path_of(&.0.metadata),
         .0.why
     )]

@@ -29,16 +29,16 @@ const OBJECTS: &str = "freehold.dev/v1alpha1";
 /// Why a stream is no export to import.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("the export cannot be read: {0}")]
+    #[error("cannot read the export: {0}")]
     Text(#[from] TextError),
-    #[error("this is not an export of Freehold: it does not begin with a document of kind Export")]
+    #[error("this is not an export of Freehold: the first document is not of kind Export")]
     NotAnExport,
     #[error("this export has the format {}; this version of freehold reads {FORMAT}", line(.0))]
     Version(String),
-    #[error("document {number} is not YAML that is read: {}", line(error))]
+    #[error("document {number} is not valid YAML: {}", line(error))]
     Yaml { number: usize, error: String },
     #[error(
-        "document {number} ({}) does not belong into an export: {}",
+        "document {number} ({}) does not belong in an export: {}",
         line(what),
         line(why)
     )]
@@ -49,7 +49,7 @@ pub enum ReadError {
     },
     #[error("the export is cut off: its last document is missing")]
     CutOff,
-    #[error("the export is not whole: it has {found} of kind {kind}, and {counted} were written")]
+    #[error("the export is incomplete: it has {found} of kind {kind}, but {counted} were written")]
     Count {
         kind: Kind,
         found: usize,
@@ -57,7 +57,7 @@ pub enum ReadError {
     },
     #[error("{kind} {} is in the export twice", line(name))]
     Twice { kind: Kind, name: String },
-    #[error("VerifiedDomain {} is not believed: {why}", line(name))]
+    #[error("VerifiedDomain {} is not trusted: {why}", line(name))]
     Holder { name: String, why: &'static str },
 }
 
@@ -150,7 +150,7 @@ impl Backup {
             return Err(misplaced(number, &document, &why));
         }
         let kind = Kind::deserialize(&document["kind"])
-            .map_err(|_| misplaced(number, &document, "no export has objects of this kind"))?;
+            .map_err(|_| misplaced(number, &document, "exports contain no objects of this kind"))?;
         let metadata = &document["metadata"];
         if !metadata["name"].is_string() {
             return Err(misplaced(number, &document, "it has no name"));
@@ -243,7 +243,7 @@ impl Backup {
             };
             let key = (Some(holder.namespace.clone()), holder.name.clone());
             let Some(domain) = domains.get(&key) else {
-                return refuse("the export does not have its holder");
+                return refuse("the export does not contain its holder");
             };
             let uid = domain.metadata.uid.as_deref().unwrap_or_default().into();
             let us = identity(domain, &uid);
@@ -256,7 +256,7 @@ impl Backup {
                 return refuse("its holder's token was issued for another object");
             }
             if holder.organization != us.organization {
-                return refuse("its holder is of another organization");
+                return refuse("its holder belongs to another organization");
             }
             let token = token(domain).map(|(token, _)| token);
             match HeldBy::of(&holding.spec, Timestamp::UNIX_EPOCH, us, token.as_ref()) {
@@ -302,11 +302,11 @@ fn check_structure(text: &str) -> Result<(), ReadError> {
 /// Whether the definition takes the approval. An earlier version exported others.
 fn is_taken(approval: &DomainApproval) -> Result<(), &'static str> {
     if approval.spec.organization.is_none() {
-        return Err("it does not say for which organization it is: add spec.organization");
+        return Err("it names no organization: add spec.organization");
     }
     match approval.spec.expiry_time {
         Some(SpecTime::Unsupported(_)) => {
-            Err("its spec.expiryTime is no time that is supported: correct or remove it")
+            Err("its spec.expiryTime is not a supported time: correct or remove it")
         }
         Some(SpecTime::At(_)) | None => Ok(()),
     }
@@ -435,7 +435,7 @@ mod tests {
         let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(little).collect();
         for (file, words) in [
             (wide, "save it as UTF-8"),
-            (b"a\n\xe4".to_vec(), "not text in UTF-8: line 2"),
+            (b"a\n\xe4".to_vec(), "not UTF-8 text: line 2"),
             (Vec::new(), "not an export of Freehold"),
             (b"\xef\xbb\xbf".to_vec(), "not an export of Freehold"),
         ] {
@@ -470,7 +470,7 @@ mod tests {
             "x: &a 1\ny: *a".to_owned(),
         ] {
             let error = Backup::read(&with(&deep)).unwrap_err().to_string();
-            assert!(error.contains("is not YAML that is read"), "{error}");
+            assert!(error.contains("is not valid YAML"), "{error}");
         }
         let took = begun.elapsed();
         assert!(took.as_secs() < 5, "{took:?}");
@@ -556,11 +556,11 @@ mod tests {
         for (organization, time, words) in [
             (Some("acme"), None, None),
             (Some("acme"), Some("2030-01-01T00:00:00Z"), None),
-            (None, None, Some("for which organization")),
+            (None, None, Some("it names no organization")),
             (
                 Some("acme"),
                 Some("9999-12-31T23:59:59Z"),
-                Some("no time that is supported"),
+                Some("is not a supported time"),
             ),
         ] {
             let approval: DomainApproval = serde_json::from_value(serde_json::json!({

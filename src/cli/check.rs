@@ -20,20 +20,20 @@ use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report, terminal};
 
-/// Ask the DNS whether a domain is proven, as the operator does, and show who answered what.
+/// Check a domain in DNS as the operator does, and show what each server answered.
 ///
-/// Exits with 0 if it is proven, 1 if it is not, 2 if nothing could be found out. Without a token there is
-/// nothing to prove: 0 if the DNS answered, and 2 otherwise.
+/// Exits with 0 if the domain is proven, 1 if it is not, and 2 if the check could not decide. Without a
+/// token it exits with 0 if DNS answered, and 2 otherwise.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The domain, as a bare name such as acme.com.
+    /// Domain to check: a bare name such as acme.com.
     domain: String,
 
-    /// The token to look for. Without it, what is published is shown and nothing can be proven.
+    /// Token to look for. Without it, the command shows what is published and proves nothing.
     #[arg(long, env = "FREEHOLD_TOKEN", value_parser = parse_token)]
     token: Option<Token>,
 
-    /// How the result is written.
+    /// Output format.
     #[arg(long, short, env = "FREEHOLD_OUTPUT", value_enum, default_value_t = Output::Table)]
     output: Output,
 
@@ -224,7 +224,7 @@ impl Report {
         writeln!(out, "Domain        {}", self.domain)?;
         if let Some(unicode) = &self.unicode_name {
             let warning = if self.mixed_scripts {
-                " (mixes scripts: it may pass for another name)"
+                " (mixes scripts: it may look like another domain)"
             } else {
                 ""
             };
@@ -234,7 +234,7 @@ impl Report {
             let missing = if self.complete || self.servers.answered < self.servers.named {
                 ""
             } else {
-                ", but something on the way to them is missing"
+                ", but some servers on the way to them did not answer"
             };
             writeln!(out, "Verdict       {verdict:?}, {}{missing}", self.servers)?;
         }
@@ -252,7 +252,7 @@ impl Report {
             writeln!(out, "DNS provider  {name}{page}")?;
         }
         for (n, wanted) in self.wanted.iter().enumerate() {
-            let label = if n == 0 { "Wanted" } else { "or" };
+            let label = if n == 0 { "Expected" } else { "or" };
             writeln!(out, "{label:<12}  {} TXT \"{}\"", wanted.name, wanted.value)?;
         }
         for (n, found) in self.found.iter().enumerate() {
@@ -365,14 +365,14 @@ fn advice(unreached: &Unreached) -> String {
         zone => format!("server of {zone}"),
     };
     format!(
-        "no {servers} gave an answer to go by ({}). Let this machine reach port 53 of any address over UDP and TCP, or ask a recursive server: --dns-mode recursive --dns-server ADDRESS",
+        "no {servers} gave a usable answer ({}). Allow this machine to reach port 53 of any address over UDP and TCP, or use a recursive server: --dns-mode recursive --dns-server ADDRESS",
         asked.join("; ")
     )
 }
 
 fn parse_token(text: &str) -> Result<Token, String> {
     Token::parse(text).ok_or_else(|| {
-        "a token is 32 characters of a to z and 2 to 7, as in status.challenge.token".to_owned()
+        "a token has 32 characters from a-z and 2-7, as in status.challenge.token".to_owned()
     })
 }
 

@@ -9,10 +9,10 @@ use clap::Args;
 
 use crate::api;
 
-/// Print the custom resource definitions as YAML.
+/// Print the CRDs as YAML.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Write a file a kind into this folder instead.
+    /// Write one file per kind into this folder instead.
     #[arg(long, env = "FREEHOLD_OUTPUT_DIR")]
     output_dir: Option<PathBuf>,
 }

@@ -25,63 +25,64 @@ use crate::model::service::ServiceName;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "DNS")]
 pub struct DnsArguments {
-    /// Whom to ask: every server of the domain's own zone, found from the root servers, or the
-    /// recursive servers of --dns-server.
+    /// Servers to query: authoritative queries every server of the domain's zone, found from the root
+    /// servers; recursive queries the servers of --dns-server.
     #[arg(long, env = "FREEHOLD_DNS_MODE", value_enum, default_value_t = Mode::Authoritative)]
     dns_mode: Mode,
 
-    /// Recursive server to ask in recursive mode: an ADDRESS with :PORT if it is not the usual one,
-    /// after `tls://` or `https://` where it is reached so; then /PATH for HTTPS, and #NAME if its
-    /// certificate is not for the address. Repeatable; with several, more than half must agree.
+    /// Recursive server for recursive mode: ADDRESS[:PORT], tls://ADDRESS[:PORT][#NAME] or
+    /// https://ADDRESS[:PORT][/PATH][#NAME]. NAME is the name in the certificate, if it is not the
+    /// address. Repeatable; with several servers, more than half must agree.
     #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',')]
     dns_server: Vec<RecursiveServer>,
 
-    /// PEM file of the certification authorities to trust with `tls://` and `https://` servers, in
-    /// place of those that browsers trust.
+    /// PEM file of the CAs to trust for tls:// and https:// servers, instead of the CAs that browsers
+    /// trust.
     #[arg(long, env = "FREEHOLD_DNS_CA_FILE")]
     dns_ca_file: Option<PathBuf>,
 
-    /// Root server to begin with in authoritative mode, as ADDRESS[:PORT]. Repeatable; those of the
-    /// public DNS when left out.
+    /// Root server for authoritative mode, as ADDRESS[:PORT]. Repeatable. Defaults to the root servers
+    /// of the public DNS.
     #[arg(long, env = "FREEHOLD_DNS_ROOT", value_delimiter = ',', value_parser = parse_root)]
     dns_root: Vec<SocketAddr>,
 
-    /// File with the trusted keys of the root zone: DNSKEY records, as Unbound has them, or BIND's
-    /// trust-anchors. The keys of the public DNS when left out. An empty file means that the root is
-    /// not signed.
+    /// File with the trusted keys of the root zone, as DNSKEY records (Unbound) or trust-anchors
+    /// (BIND). Defaults to the keys of the public DNS. An empty file means that the root is not
+    /// signed.
     #[arg(long, env = "FREEHOLD_DNS_TRUST_ANCHOR")]
     dns_trust_anchor: Option<PathBuf>,
 
-    /// Port of the servers that delegations tell of.
+    /// Port of delegated name servers.
     #[arg(long, env = "FREEHOLD_DNS_PORT", default_value_t = 53, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
 
-    /// Network that may be asked although its addresses are not public, as ADDRESS/LENGTH.
+    /// Network with non-public addresses whose name servers may be queried, as ADDRESS/LENGTH.
     /// Repeatable.
     #[arg(long, env = "FREEHOLD_DNS_ALLOW_CIDR", value_delimiter = ',')]
     dns_allow_cidr: Vec<IpNet>,
 
-    /// Let nothing count that is not signed (DNSSEC).
+    /// Require DNSSEC: ignore unsigned answers.
     #[arg(long, env = "FREEHOLD_REQUIRE_DNSSEC", value_parser = BoolishValueParser::new())]
     require_dnssec: bool,
 
-    /// Time for one question to one DNS server, over UDP and over TCP each.
+    /// Timeout of one query to one DNS server, for UDP and TCP each.
     #[arg(long, env = "FREEHOLD_DNS_TIMEOUT", default_value = "5s", value_parser = parse_duration)]
     dns_timeout: SignedDuration,
 
-    /// Suffix outside the public DNS below which domains are admitted. Repeatable.
+    /// Suffix outside the public DNS below which domains are allowed. Repeatable.
     #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_suffix)]
     allow_suffix: Vec<DomainName>,
 
-    /// Admit suffixes of the Public Suffix List's private division, such as github.io, themselves.
+    /// Allow verifying suffixes of the Public Suffix List's private division themselves, such as
+    /// github.io.
     #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES", value_parser = BoolishValueParser::new())]
     allow_private_suffixes: bool,
 
-    /// Further mail domain of consumers that is refused. Repeatable.
+    /// Additional consumer mail domain to refuse. Repeatable.
     #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = parse_name)]
     consumer_mail_domain: Vec<DomainName>,
 
-    /// The install's own word in every record: _WORD-challenge and WORD-domain-verification.
+    /// Prefix used in record names and values: _PREFIX-challenge and PREFIX-domain-verification.
     #[arg(long, env = "FREEHOLD_SERVICE_NAME", default_value = "freehold")]
     pub service_name: ServiceName,
 }
@@ -108,10 +109,12 @@ impl DnsArguments {
         let timeout = self.dns_timeout.unsigned_abs();
         match self.dns_mode {
             Mode::Authoritative if !self.dns_server.is_empty() => Err(
-                "--dns-server names recursive servers, which authoritative mode does not ask; leave it out, or add --dns-mode recursive".into(),
+                "--dns-server is only for recursive mode; remove it, or add --dns-mode recursive"
+                    .into(),
             ),
             Mode::Authoritative if self.dns_ca_file.is_some() => Err(
-                "--dns-ca-file is for servers over TLS, which authoritative mode does not ask; leave it out, or add --dns-mode recursive".into(),
+                "--dns-ca-file is only for recursive mode; remove it, or add --dns-mode recursive"
+                    .into(),
             ),
             Mode::Authoritative => {
                 let guard = Guard::new(self.dns_root.clone(), self.dns_allow_cidr.clone());
@@ -125,9 +128,9 @@ impl DnsArguments {
                 };
                 Ok(Gatherer::Authoritative(Authoritative::new(settings, guard)))
             }
-            Mode::Recursive if self.dns_server.is_empty() => Err(
-                "recursive mode asks the servers of --dns-server; give at least one".into(),
-            ),
+            Mode::Recursive if self.dns_server.is_empty() => {
+                Err("recursive mode needs --dns-server; give at least one".into())
+            }
             Mode::Recursive => {
                 let configured = self.dns_server.iter().map(|server| server.address);
                 let guard = Guard::new(configured, Vec::new());
@@ -148,15 +151,13 @@ impl DnsArguments {
             return Ok(None);
         };
         if !self.dns_server.iter().any(RecursiveServer::is_over_tls) {
-            return Err("--dns-ca-file is for servers over TLS; no --dns-server begins with tls:// or https://".into());
+            return Err("--dns-ca-file needs a server over TLS, but no --dns-server begins with tls:// or https://".into());
         }
         let shown = file.display();
-        let text = std::fs::read(file).map_err(|error| {
-            format!("cannot read certification authorities from {shown}: {error}")
-        })?;
-        let trusted = authorities(&text).map_err(|error| {
-            format!("{shown} has no certification authorities to trust: {error}")
-        })?;
+        let text = std::fs::read(file)
+            .map_err(|error| format!("cannot read CA certificates from {shown}: {error}"))?;
+        let trusted = authorities(&text)
+            .map_err(|error| format!("cannot use the CA certificates in {shown}: {error}"))?;
         Ok(Some(trusted))
     }
 
@@ -175,17 +176,17 @@ impl DnsArguments {
 
 fn parse_root(text: &str) -> Result<SocketAddr, String> {
     parse_address(text, 53)
-        .ok_or_else(|| "give the server's IP address, with :PORT if it is not 53".to_owned())
+        .ok_or_else(|| "use the server's IP address, with :PORT if it is not 53".to_owned())
 }
 
 fn parse_suffix(text: &str) -> Result<DomainName, String> {
     if let Some(bare) = text.strip_prefix('.') {
-        return Err(format!("leave out the dot: {bare}"));
+        return Err(format!("remove the leading dot: {bare}"));
     }
     let suffix = parse_name(text)?;
     if is_public_suffix(&suffix) {
         return Err(format!(
-            "{suffix} is a suffix of the public DNS, below which domains are admitted anyway"
+            "{suffix} is a suffix of the public DNS; domains below it are already allowed"
         ));
     }
     Ok(suffix)
@@ -292,7 +293,7 @@ mod tests {
             (
                 &file("half.pem", "-----BEGIN CERTIFICATE-----\nAA"),
                 Some(tls),
-                "no PEM file",
+                "not a PEM file",
             ),
             (
                 &file("bad.pem", &pem("CERTIFICATE", "AAAA")),

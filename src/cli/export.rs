@@ -12,13 +12,13 @@ use crate::backup::{self, LeftOut};
 use crate::cluster::config;
 use crate::model::terminal;
 
-/// Write all organizations, organization domains with their statuses, holdings and approvals as YAML,
-/// for freehold import.
+/// Write all Organizations, OrganizationDomains, VerifiedDomains and DomainApprovals as YAML for
+/// freehold import.
 ///
-/// Exits with 0 when everything is in it, 1 otherwise.
+/// Exits with 0 if the export is complete, 1 otherwise.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write, which is there only when it is whole; standard output when left out.
+    /// File to write. It appears only when the export has ended. Defaults to standard output.
     #[arg(long, short, env = "FREEHOLD_FILE")]
     file: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         match left_out {
             LeftOut::Invalid { kind, name, why } => {
                 eprintln!(
-                    "freehold: {kind} {} is left out: it cannot be read: {}. Correct or delete it, and export again",
+                    "freehold: {kind} {} is left out because it is invalid: {}. Correct or delete it, and export again",
                     terminal::line(&name),
                     terminal::line(&why)
                 );
@@ -58,13 +58,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
             LeftOut::HolderGone { name } => {
                 eprintln!(
-                    "freehold: VerifiedDomain {} is left out: its holder is gone",
+                    "freehold: VerifiedDomain {} is left out because its holder is gone",
                     terminal::line(&name)
                 );
             }
             LeftOut::HolderChanged { name, holder } => {
                 eprintln!(
-                    "freehold: VerifiedDomain {} is left out: its holder {} changed meanwhile; export again",
+                    "freehold: VerifiedDomain {} is left out because its holder {} changed during the export. Export again",
                     terminal::line(&name),
                     terminal::line(&holder)
                 );

@@ -12,13 +12,13 @@ use crate::backup::{self, Backup, Imported, Kind, lines};
 use crate::cluster::config;
 use crate::model::terminal;
 
-/// Bring an export into this cluster: tokens, states and holders are kept, and nothing that is there
-/// already is overwritten.
+/// Import an export into this cluster. Tokens, states and holders are kept; existing objects are not
+/// overwritten.
 ///
-/// Exits with 0 when everything of the export is there, 1 otherwise. It can be run again.
+/// Exits with 0 if all objects of the export are in the cluster, 1 otherwise. It can be run again.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The export, or - for standard input.
+    /// Export to read, or - for standard input.
     #[arg(long, short, env = "FREEHOLD_FILE")]
     file: PathBuf,
 }
@@ -60,7 +60,7 @@ fn summarize(imported: &Imported) {
     }
     if !imported.conflicts.is_empty() {
         eprintln!(
-            "freehold: others wrote these meanwhile, and they are not as in the export:\n{}",
+            "freehold: these objects were changed during the import and differ from the export:\n{}",
             terminal::lines(&lines(&imported.conflicts))
         );
     }

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use crate::model::terminal;
 use crate::usage;
 
-/// Proves which organization controls a DNS domain, and keeps the proof true.
+/// Prove which organization controls a DNS domain, and keep the proof current.
 #[derive(Debug, Parser)]
 #[command(name = "freehold", version, about)]
 struct Cli {

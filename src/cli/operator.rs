@@ -28,24 +28,24 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::requests::CountRequests;
 use crate::telemetry::{http, logs};
 
-/// Run the controllers against the cluster of the kubeconfig, or of the pod's own account.
+/// Run the operator, with the kubeconfig or the pod's service account.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     dns: DnsArguments,
 
-    /// Namespace to look after. Repeatable; all namespaces when left out.
+    /// Namespace to watch. Repeatable. Defaults to all namespaces.
     #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = names::parse_namespace)]
     watch_namespace: Vec<String>,
 
-    /// Label selector of the organization domains to look after, such as
-    /// sharding.fluxcd.io/key=shard1; all when left out. One process of several must take those
-    /// without labels, and sees to it that every verified domain is checked.
+    /// Label selector of the OrganizationDomains to watch, such as sharding.fluxcd.io/key=shard1.
+    /// Defaults to all. With several shards, the selector of one must match objects without labels;
+    /// that shard makes sure that every verified domain is checked.
     #[arg(long, env = "FREEHOLD_WATCH_LABEL_SELECTOR", value_name = "SELECTOR")]
     watch_label_selector: Option<Shard>,
 
-    /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE,
-    /// the ages rising, at last a period alone.
+    /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE pairs
+    /// with rising ages, and at last a PERIOD alone.
     #[arg(
         long,
         env = "FREEHOLD_CHECK_LADDER",
@@ -53,7 +53,7 @@ pub struct Arguments {
     )]
     check_ladder: Ladder,
 
-    /// How long a challenge waits for its record.
+    /// Time to publish the record of a challenge.
     #[arg(long, env = "FREEHOLD_WINDOW", default_value = "30d", value_parser = parse_duration)]
     window: SignedDuration,
 
@@ -61,7 +61,7 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_RECHECK_PERIOD", default_value = "1d", value_parser = parse_duration)]
     recheck_period: SignedDuration,
 
-    /// How long a verified domain outlives its record.
+    /// How long a domain stays verified while its record is missing.
     #[arg(long, env = "FREEHOLD_GRACE", default_value = "7d", value_parser = parse_duration)]
     grace: SignedDuration,
 
@@ -69,35 +69,36 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_GRACE_CHECK_PERIOD", default_value = "1h", value_parser = parse_duration)]
     grace_check_period: SignedDuration,
 
-    /// How long a proof must stand beside a holder without record before the name passes on.
+    /// How long another organization must prove a domain whose holder has no record before the domain
+    /// is handed over.
     #[arg(long, env = "FREEHOLD_HAND_OVER_PERIOD", default_value = "3d", value_parser = parse_duration)]
     hand_over_period: SignedDuration,
 
-    /// Over how long evidence from a part of the servers must be repeated before it acts.
+    /// How long a result must be repeated before it takes effect if some DNS servers do not answer.
     #[arg(long, env = "FREEHOLD_CONFIRMATION_PERIOD", default_value = "1h", value_parser = parse_duration)]
     confirmation_period: SignedDuration,
 
-    /// Most pending domains of one namespace that are checked; further ones wait.
+    /// Maximum number of pending domains that are checked per namespace; others wait.
     #[arg(long, env = "FREEHOLD_MAX_PENDING_PER_NAMESPACE", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_pending_per_namespace: u32,
 
-    /// How long a proof is relied on without having been renewed.
+    /// Maximum age of a proof. An older one is stale: nothing new may rely on it.
     #[arg(long, env = "FREEHOLD_MAX_PROOF_AGE", default_value = "30d", value_parser = parse_duration)]
     max_proof_age: SignedDuration,
 
-    /// How long a held name is left alone when its holder is gone and nobody saw it go.
+    /// How long to keep a VerifiedDomain whose holder is gone without an observed deletion.
     #[arg(long, env = "FREEHOLD_ORPHAN_DELAY", default_value = "10m", value_parser = parse_duration)]
     orphan_delay: SignedDuration,
 
-    /// Organization domains decided on at once. Sixteen times as many may wait for the DNS.
+    /// Number of OrganizationDomains reconciled at once. Sixteen times as many may wait for DNS.
     #[arg(long, env = "FREEHOLD_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
 
-    /// Time for one call to the API server.
+    /// Timeout of one call to the API server.
     #[arg(long, env = "FREEHOLD_API_TIMEOUT", default_value = "10s", value_parser = parse_duration)]
     api_timeout: SignedDuration,
 
-    /// Work only while this process holds a Lease; others wait until it lets go or is gone.
+    /// Use leader election: only the process that holds the Lease is active; the others are standbys.
     #[arg(long, env = "FREEHOLD_LEADER_ELECTION", value_parser = BoolishValueParser::new())]
     leader_election: bool,
 
@@ -105,15 +106,15 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_LEASE_NAME", default_value = "freehold", value_parser = names::parse_object)]
     lease_name: String,
 
-    /// Namespace of the Lease; the pod's own, or the kubeconfig's, when left out.
+    /// Namespace of the Lease. Defaults to the pod's namespace, or the kubeconfig's.
     #[arg(long, env = "FREEHOLD_LEASE_NAMESPACE", value_parser = names::parse_namespace)]
     lease_namespace: Option<String>,
 
-    /// Address of /livez, /readyz and /metrics; [::] is every address, of IPv4 too.
+    /// Listen address of /livez, /readyz and /metrics; [::] is every address, including IPv4.
     #[arg(long, env = "FREEHOLD_LISTEN_ADDRESS", default_value = "[::]:8080")]
     listen_address: SocketAddr,
 
-    /// Level of the logs, or directives such as info,freehold=debug.
+    /// Log level, or directives such as info,freehold=debug.
     #[arg(long, env = "FREEHOLD_LOG_LEVEL", default_value = "info")]
     log_level: String,
 }
@@ -140,11 +141,11 @@ impl Arguments {
     fn contradiction(&self) -> Option<&'static str> {
         if self.max_proof_age < self.recheck_period {
             Some(
-                "--max-proof-age is shorter than --recheck-period: every proof would be too old before it is renewed",
+                "--max-proof-age is shorter than --recheck-period: every proof would be stale before it is renewed",
             )
         } else if self.grace_check_period * 3 > self.grace {
             Some(
-                "--grace-check-period is longer than a third of --grace: a record counts as lost once each third of the grace had a check that missed it",
+                "--grace-check-period is longer than a third of --grace: each third of the grace needs a check",
             )
         } else {
             None
@@ -170,7 +171,7 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
         threads,
     };
     let cluster = ClusterConfig::infer().await.map_err(|error| {
-        format!("no cluster to work for: {error}; set KUBECONFIG, or run in a pod with a service account")
+        format!("no cluster configuration: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
     let metrics = Arc::new(Metrics::new());
     let listener = TcpListener::bind(listen_addresses(arguments.listen_address).as_slice())

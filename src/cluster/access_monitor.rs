@@ -42,7 +42,7 @@ pub enum Purpose {
 /// The API server refused this process for minutes; with what it said last.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "for five minutes the API server let this process do nothing, so it must be restarted: certificates, CA files and some tokens are read at the start. If this comes again, check the kubeconfig or the service account, its roles, and the server's certificate. The last answer was: {0}"
+    "the API server refused this process for five minutes, so the process must restart: certificates, CA files and some tokens are read only at start. If this happens again, check the kubeconfig or the service account, its roles, and the server's certificate. The last answer was: {0}"
 )]
 pub struct CutOff(pub String);
 
@@ -83,7 +83,7 @@ impl AccessMonitor {
     pub fn accepted(&self) {
         let before = std::mem::take(&mut *self.lock());
         if before.time >= UNREADY_AFTER {
-            tracing::info!("the API server lets this process in again");
+            tracing::info!("the API server accepts this process again");
             self.readiness.clear(&self.not_ready());
         }
     }
@@ -103,7 +103,7 @@ impl AccessMonitor {
             self.readiness.set(
                 self.not_ready(),
                 match self.purpose {
-                    Purpose::Work => "the API server does not take this process's credentials",
+                    Purpose::Work => "the API server does not accept this process's credentials",
                     Purpose::Lease => "the API server does not let this replica use its Lease",
                 },
             );

@@ -29,7 +29,7 @@ pub struct Decoded<K>(pub Result<K, Box<InvalidObject>>);
 
 /// An object that its type cannot hold, and what can be read of it all the same.
 #[derive(Clone, thiserror::Error)]
-#[error("the object cannot be read: {why}")]
+#[error("the object is invalid: {why}")]
 pub struct InvalidObject {
     pub metadata: ObjectMeta,
     pub why: String,

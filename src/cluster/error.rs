@@ -13,42 +13,44 @@ use super::decode::InvalidObject;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The object changed since it was read: read and decide again.
-    #[error("the object changed meanwhile")]
+    #[error("the object was changed meanwhile")]
     Conflict,
-    #[error("the object exists already")]
+    #[error("the object already exists")]
     AlreadyExists,
     #[error("the object does not exist")]
     NotFound,
-    #[error("the namespace does not exist: create it, or name another")]
+    #[error("the namespace does not exist: create it, or use another one")]
     NoNamespace,
     /// An API server that has just started refuses everybody until it knows the roles, and a role may
     /// be bound later.
-    #[error("the API server says that the account may not do this: {0}")]
+    #[error("the account lacks a permission: {0}")]
     Forbidden(kube::Error),
     /// The API server knows this process no longer, or shows a certificate that is not trusted. New
     /// files may help; an API server that has just started may know no account yet.
-    #[error("the API server and this process do not know each other: {0}")]
+    #[error(
+        "the API server does not accept the credentials, or its certificate is not trusted: {0}"
+    )]
     Untrusted(kube::Error),
     /// The object has no room for what is to be written into it.
     #[error(
-        "the object is as large as the API server takes, and has no room for this: its owner must remove labels or annotations: {0}"
+        "the object has reached the API server's size limit, so its owner must remove labels or annotations: {0}"
     )]
     TooLarge(kube::Error),
     /// Repeating the same call cannot help.
-    #[error("the API server refuses the request for good: {0}")]
+    #[error("the API server rejected the request: {0}")]
     Refused(kube::Error),
     /// It may pass.
-    #[error("the API server could not be asked: {0}")]
+    #[error("cannot reach the API server: {0}")]
     Unavailable(kube::Error),
     #[error("the API server did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// Another replica may lead by now: nothing was sent.
-    #[error("this replica leads no longer")]
+    #[error("this replica is no longer the leader")]
     NotLeading,
     /// Asking again gives the same object.
     #[error(transparent)]
     Invalid(#[from] Box<InvalidObject>),
-    #[error("the operating system gave no random octets: {0}")]
+    #[error("the operating system provided no random bytes: {0}")]
     NoRandomness(String),
 }
 

@@ -139,7 +139,7 @@ async fn write(client: &Client, api: &Objects<Event>, event: &Event, slots: &Sem
                 slot = slots.acquire().await;
             }
             Err(error) => {
-                tracing::warn!(%error, event = event.metadata.name, "an Event cannot be written");
+                tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
                 return metrics.event(EventResult::Dropped);
             }
         }

@@ -65,10 +65,7 @@ impl Gap {
     pub fn restart_after(&mut self, cause: Cause) -> Option<Duration> {
         let sentence = match cause {
             Cause::Other => return None,
-            Cause::Undefined => format!(
-                "the API server serves no {}: install the custom resource definitions",
-                self.kind
-            ),
+            Cause::Undefined => format!("the API server serves no {}: install the CRDs", self.kind),
             Cause::Forbidden => {
                 let now = Instant::now();
                 let first = match self.forbidden {
@@ -81,7 +78,7 @@ impl Gap {
                     return None;
                 }
                 format!(
-                    "the account may not list and watch every {} that it is to look after: check its roles",
+                    "the account may not list and watch {} objects: check its roles",
                     self.kind
                 )
             }

@@ -50,7 +50,7 @@ pub struct LeaderElector {
 /// Why a process that led, or was to lead, must end.
 #[derive(Debug, thiserror::Error)]
 pub enum ElectionError {
-    #[error("the Lease could not be renewed in time, so another replica may lead")]
+    #[error("the Lease was not renewed in time, so another replica may be the leader")]
     LeaseLost,
     #[error(transparent)]
     CutOff(#[from] CutOff),
@@ -162,7 +162,7 @@ impl LeaderElector {
                     let error = error.to_string();
                     // Once, not every time.
                     if error != said {
-                        tracing::warn!(error, lease = self.name, "the Lease is out of reach");
+                        tracing::warn!(error, lease = self.name, "cannot read or write the Lease");
                         said = error;
                     }
                 }
@@ -250,7 +250,7 @@ impl LeaderElector {
                 }
                 Ok(Err(RenewalError::Lost)) | Err(_) => return,
                 Ok(Err(RenewalError::Failed(error))) => {
-                    tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet");
+                    tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet; trying again");
                 }
             }
         }
@@ -313,7 +313,7 @@ impl LeaderElector {
         match self.replace(&lease).await {
             Ok(_) => tracing::info!(lease = self.name, "given back"),
             Err(error) => {
-                tracing::warn!(%error, lease = self.name, "not given back; it ends by itself");
+                tracing::warn!(%error, lease = self.name, "cannot release the Lease; it expires by itself");
             }
         }
     }

@@ -15,19 +15,19 @@ pub struct Shard(Selector);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShardError {
     #[error(
-        "an empty selector selects everything; leave the setting out to look after all organization domains"
+        "an empty selector selects everything; leave the setting out to watch all OrganizationDomains"
     )]
     Empty,
     #[error(
-        "a requirement reads like KEY, !KEY, KEY=VALUE, KEY!=VALUE, KEY in (VALUE,VALUE) or KEY notin (VALUE), with commas between them, not {0:?}"
+        "use KEY, !KEY, KEY=VALUE, KEY!=VALUE, KEY in (VALUE,VALUE) or KEY notin (VALUE), separated by commas, not {0:?}"
     )]
     Requirement(String),
     #[error(
-        "{0:?} is no key of a label: at most 63 of A to Z, a to z, 0 to 9, -, _ and ., a letter or digit first and last, with a DNS name and a slash before it or not"
+        "{0:?} is not a valid label key ([PREFIX/]NAME): NAME has at most 63 of A-Z, a-z, 0-9, '-', '_' and '.', starting and ending with a letter or digit; PREFIX is a DNS name"
     )]
     Key(String),
     #[error(
-        "{0:?} is no value of a label: at most 63 of A to Z, a to z, 0 to 9, -, _ and ., a letter or digit first and last"
+        "{0:?} is not a valid label value: use at most 63 of A-Z, a-z, 0-9, '-', '_' and '.', starting and ending with a letter or digit"
     )]
     Value(String),
 }

@@ -146,7 +146,7 @@ async fn run<H: Handler>(
                 if cause == Cause::Undefined {
                     watching.definitions.missing(&kind);
                 } else {
-                    tracing::warn!(%kind, %error, "the watch was interrupted and starts again");
+                    tracing::warn!(%kind, %error, "the watch was interrupted and restarts");
                 }
                 if let Some(error) = refusal(error) {
                     watching.access_monitor.record(&Err::<(), _>(error));
@@ -192,7 +192,7 @@ impl Definitions {
         *said = Some(Instant::now());
         tracing::error!(
             kind,
-            "the custom resource definitions are not installed, and nothing is done until they are: kubectl apply --server-side -f crds/"
+            "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
         );
     }
 }

@@ -123,7 +123,7 @@ impl Operator {
         let shard = &operator.mirror.cluster.scope.shard;
         if !shard.is_whole() {
             let default = shard.is_default();
-            tracing::info!(selector = %shard, default, "one shard of several");
+            tracing::info!(selector = %shard, default, "this is one of several shards");
         }
 
         let mut watches = JoinSet::new();
@@ -136,7 +136,7 @@ impl Operator {
             why = access_monitor.cut_off() => return Err(why.into()),
         }
         readiness.clear(&NotReady::Phase);
-        tracing::info!("all stores are filled");
+        tracing::info!("all caches are filled");
 
         let lead = operator.lead(&readiness, stop.clone());
         let working = async {
@@ -173,8 +173,8 @@ impl Operator {
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
             () = &mut clock => Err(OperatorError::LoopEnded),
         };
-        readiness.set(NotReady::Phase, "the process ends");
-        tracing::info!("stopping; finishing what is under way");
+        readiness.set(NotReady::Phase, "the process is stopping");
+        tracing::info!("stopping; finishing the running reconciles");
         mirror.queues.close();
         finish(workers).await;
         outcome

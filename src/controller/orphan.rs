@@ -50,7 +50,7 @@ async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiE
     if holding.importing {
         tracing::warn!(
             %name, holder = %holding.holder.key,
-            "an import has not made the holder: run it again, or delete the VerifiedDomain"
+            "an import did not create the holder: run the import again, or delete the VerifiedDomain"
         );
         return Ok(Some(IMPORT_REMINDER));
     }
@@ -82,7 +82,7 @@ fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> O
     if from > now {
         return Some(schedule::wait(now, from));
     }
-    tracing::info!(holder = %holder.key, name = %holding.name, "nobody checks it: checked here");
+    tracing::info!(holder = %holder.key, name = %holding.name, "no shard checks this domain, so this one does");
     mirror.borrow(holder, now);
     None
 }

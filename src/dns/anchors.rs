@@ -25,7 +25,7 @@ pub enum AnchorsError {
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(
-        "it is an XML file, as IANA's root-anchors.xml with the digests of the root's keys. {ADVICE}"
+        "it is an XML file, like IANA's root-anchors.xml, which has the digests of the root's keys. {ADVICE}"
     )]
     Xml,
     #[error("it has no trusted key. {ADVICE}")]
@@ -35,7 +35,7 @@ pub enum AnchorsError {
 }
 
 /// What a person does instead.
-const ADVICE: &str = "Give the DNSKEY records of the root zone: `dig +noall +answer . DNSKEY` writes them, and dnssec-dsfromkey writes their digests, to compare with those that IANA publishes. For the public DNS leave the file out: its keys are built in";
+const ADVICE: &str = "Use the DNSKEY records of the root zone: `dig +noall +answer . DNSKEY` prints them, and dnssec-dsfromkey prints their digests to compare with the ones that IANA publishes. For the public DNS, leave the file out: its keys are built in";
 
 /// What is wrong at a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,21 +46,21 @@ pub enum Fault {
         "this is not a statement such as `trust-anchors {{ . initial-key 257 3 8 \"KEY\"; }};`"
     )]
     NotAStatement,
-    #[error("{0} has no end")]
+    #[error("{0} is not closed")]
     Unclosed(&'static str),
     #[error("this is the digest of a key (DS), not the key. {ADVICE}")]
     Digest,
     #[error("this is a record of type {0}; leave only DNSKEY records in the file")]
     Type(String),
-    #[error("this key is of the zone {0}; only keys of the root zone (.) are used")]
+    #[error("this key belongs to the zone {0}; only keys of the root zone (.) are used")]
     Zone(String),
     #[error("this key is revoked (flags {0}); remove it")]
     Revoked(u16),
-    #[error("this is no key of a zone: its flags are {0}, not 256 or 257")]
+    #[error("this is not a zone key: its flags are {0}, not 256 or 257")]
     NotOfZone(u16),
-    #[error("the protocol of a DNSKEY record is 3")]
+    #[error("the protocol of a DNSKEY record must be 3")]
     Protocol,
-    #[error("keys of the algorithm {0} are not supported")]
+    #[error("keys with the algorithm {0} are not supported")]
     Algorithm(u8),
     #[error("the key is damaged: {0}")]
     Key(String),
@@ -511,23 +511,26 @@ mod tests {
             ),
             (
                 format!("acme.com. IN DNSKEY 257 3 8 {KEY_2017}"),
-                "line 1: this key is of the zone acme.com.;",
+                "line 1: this key belongs to the zone acme.com.;",
             ),
             (
                 format!("trusted-keys {{ acme.com. 257 3 8 \"{KEY_2017}\"; }};"),
-                "of the zone acme.com.;",
+                "belongs to the zone acme.com.;",
             ),
-            (format!("@ IN DNSKEY 257 3 8 {KEY_2017}"), "of the zone @;"),
+            (
+                format!("@ IN DNSKEY 257 3 8 {KEY_2017}"),
+                "belongs to the zone @;",
+            ),
             (key("385 3 8"), "line 2: this key is revoked (flags 385)"),
             (
                 key("1 3 8"),
-                "line 2: this is no key of a zone: its flags are 1",
+                "line 2: this is not a zone key: its flags are 1",
             ),
             (key("257 2 8"), "line 2: the protocol"),
             (key("257 3 5x"), "line 2: this is not a DNSKEY record"),
             (
                 key("257 3 12"),
-                "line 2: keys of the algorithm 12 are not supported",
+                "line 2: keys with the algorithm 12 are not supported",
             ),
             (key("257 3 13"), "line 2: the key is damaged"),
             (key("x 3 13"), "line 2: this is not a DNSKEY record"),
@@ -548,7 +551,7 @@ mod tests {
             ),
             (
                 "\n. IN DNSKEY ( 257 3\n8".into(),
-                "line 2: the parenthesis has no end",
+                "line 2: the parenthesis is not closed",
             ),
             (
                 ". IN DNSKEY ) 257".into(),

@@ -57,7 +57,7 @@ enum Protocol {
 /// Why a text is no recursive server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "give ADDRESS[:PORT], tls://ADDRESS[:PORT][#NAME] or https://ADDRESS[:PORT][/PATH][#NAME], with an IP address"
+    "use ADDRESS[:PORT], tls://ADDRESS[:PORT][#NAME] or https://ADDRESS[:PORT][/PATH][#NAME], with an IP address"
 )]
 pub struct RecursiveServerError;
 

@@ -14,9 +14,9 @@ use crate::model::text_file::{self, TextError};
 pub enum AuthoritiesError {
     #[error(transparent)]
     Text(#[from] TextError),
-    #[error("it is no PEM file: {0}")]
+    #[error("it is not a PEM file: {0}")]
     Pem(pem::Error),
-    #[error("it has no certificate")]
+    #[error("it contains no certificate")]
     Empty,
     #[error("a certificate in it cannot be used: {0}")]
     Certificate(#[from] rustls::Error),

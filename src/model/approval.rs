@@ -59,16 +59,16 @@ impl Difference {
     fn message(self) -> &'static str {
         match self {
             Self::OrganizationNotGiven => {
-                "The approval does not say for which organization it is, and approves nothing. Add spec.organization, the name of the Organization."
+                "The approval names no organization, so it approves nothing. Add spec.organization, the name of the Organization."
             }
             Self::Organization => {
-                "The organization domain that is named is of another organization than the approval. If that one is right, name it in a new approval."
+                "The OrganizationDomain belongs to another organization than the approval names. If that organization is right, create a new approval that names it."
             }
             Self::Domain => {
-                "The organization domain that is named states another domain. Name the right one in a new approval."
+                "The OrganizationDomain states another domain than the approval names. Create a new approval that names the right one."
             }
             Self::Uid => {
-                "The organization domain that is named was made again and has another uid than the approval. If it is right, name its uid in a new approval."
+                "The OrganizationDomain was created again and has another uid than the approval names. If it is the right one, create a new approval with its uid."
             }
         }
     }
@@ -153,19 +153,19 @@ fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {
     if seen.expiry == Expiry::Unsupported {
         return (
             Reason::ApprovalExpired,
-            "spec.expiryTime is no time that is supported, so the approval counts as expired. Set a time in the years 1970 to 9998, such as 2030-12-31T00:00:00Z, or remove it.",
+            "spec.expiryTime is not a supported time, so the approval is treated as expired. Set a time in the years 1970 to 9998, such as 2030-12-31T00:00:00Z, or remove it.",
         );
     }
     if seen.expiry.until(now).is_none() {
         return (
             Reason::ApprovalExpired,
-            "The approval has expired. Create another one if it should go on.",
+            "The approval has expired. Create a new one to continue it.",
         );
     }
     let Some(target) = seen.target else {
         return (
             Reason::TargetMissing,
-            "The organization domain that is named does not exist in this namespace; create it.",
+            "The OrganizationDomain that the approval names does not exist in this namespace. Create it.",
         );
     };
     if let Some(difference) = seen.subject.difference(&target.candidate) {
@@ -177,15 +177,15 @@ fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {
         }
         (_, _, Some(Reason::NameRefused)) => (
             Reason::NameRefused,
-            "The name is refused here, which no approval overrides; see the organization domain.",
+            "The domain is refused, and no approval overrides that. See the conditions of the OrganizationDomain.",
         ),
         (_, _, Some(Reason::HeldByAnother)) => (
             Reason::HeldByAnother,
-            "Another organization holds the domain. The approval takes effect once it is given up.",
+            "Another OrganizationDomain holds the domain. The approval takes effect when that one no longer holds it.",
         ),
         (_, _, Some(reason @ (Reason::OrganizationMissing | Reason::NamespaceSuspended))) => (
             reason,
-            "The organization domain is not worked on; see its conditions for what to do.",
+            "The OrganizationDomain is not processed now. See its conditions for what to do.",
         ),
         _ => (Reason::Reconciled, "The approval is about to take effect."),
     }

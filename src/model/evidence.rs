@@ -153,7 +153,7 @@ pub enum Failure {
     Timeout,
     #[error("could not be reached")]
     Unreachable,
-    #[error("the server's certificate is not trusted, or not for its name")]
+    #[error("the server's certificate is not trusted, or is for another name")]
     Certificate,
     #[error("an HTTP error, or no DNS message in the HTTP answer")]
     Http,
@@ -183,15 +183,15 @@ pub enum Failure {
     NoAddress,
     #[error("its address could not be looked up")]
     AddressLookup,
-    #[error("not asked now: it left too many questions unanswered")]
+    #[error("not asked: it left too many recent queries unanswered")]
     NotAsked,
     #[error("no server was asked")]
     NobodyAsked,
     #[error("not asked: its address is not public")]
     NotPublicAddress,
-    #[error("an alias or name server outside the public DNS, which is not asked")]
+    #[error("not asked: an alias or name server is outside the public DNS")]
     NotPublicName,
-    #[error("the servers of a zone on the way do not agree")]
+    #[error("the servers of a zone on the way to the record disagree")]
     Disagreement,
     #[error("the DNSSEC signatures are missing or wrong")]
     Bogus,
@@ -199,13 +199,13 @@ pub enum Failure {
     SignatureExpired,
     #[error("the DNSSEC signatures are not valid yet")]
     SignatureNotYetValid,
-    #[error("the keys of the root zone are not those of the trust anchor")]
+    #[error("the root zone's keys do not match the trust anchor")]
     UntrustedRoot,
     #[error("not used: DNSSEC is broken in a zone above")]
     BrokenAbove,
-    #[error("the zone is not signed, and only signed zones count here")]
+    #[error("the zone is not signed, and this install requires DNSSEC")]
     NotSigned,
-    #[error("the look-up takes more questions, octets or time than a check may spend")]
+    #[error("the lookup needs more queries, bytes or time than a check may use")]
     Budget,
 }
 

@@ -66,15 +66,15 @@ impl fmt::Display for Hint {
                 relative,
             } => write!(
                 f,
-                "The record was found at {name}: the DNS panel adds {zone} to every name by itself. Enter the name {relative} there."
+                "The record was found at {name}. The DNS panel appends {zone} to every name, so enter {relative} as the name."
             ),
             Self::AtParent { name, wanted } => write!(
                 f,
-                "The value was found at {name}, the name for a parent of the domain. Publish it at {wanted}."
+                "The value was found at {name}, which belongs to a parent of the domain. Publish it at {wanted}."
             ),
             Self::OtherName { name, wanted } => write!(
                 f,
-                "The value was found at {name}; this value must be published at {wanted}."
+                "The value was found at {name}, but this value must be published at {wanted}."
             ),
             Self::WrittenDifferently {
                 name,
@@ -82,54 +82,54 @@ impl fmt::Display for Hint {
                 wanted,
             } => write!(
                 f,
-                "The value at {name} contains {}; publish exactly {wanted}, without them.",
+                "The value at {name} contains {}. Publish exactly {wanted}, without them.",
                 list(slips)
             ),
             Self::RecordLine { name, wanted } => write!(
                 f,
-                "The value at {name} has the record's name or type in it, as in a whole record line; put only {wanted} into the value field."
+                "The value at {name} contains the record's name or type, like a whole record line. Enter only {wanted} as the value."
             ),
             Self::RepeatedKey { name, wanted } => write!(
                 f,
-                "The value at {name} has the words before the token twice; publish exactly {wanted}."
+                "The value at {name} repeats the text before the token. Publish exactly {wanted}."
             ),
             Self::OtherText { name, wanted } => write!(
                 f,
-                "The value at {name} has the token and other text; publish exactly {wanted}."
+                "The value at {name} contains the token and other text. Publish exactly {wanted}."
             ),
             Self::BareToken { name, wanted } => write!(
                 f,
-                "The value at {name} is the token without the words before it; publish exactly {wanted}."
+                "The value at {name} is the token without the text before it. Publish exactly {wanted}."
             ),
             Self::CutShort { name, wanted } => write!(
                 f,
-                "The value at {name} ends before the token does; publish all of {wanted}."
+                "The value at {name} ends before the token does. Publish all of {wanted}."
             ),
             Self::OldToken => f.write_str(
-                "Another token was found, perhaps of an earlier challenge; publish the present one.",
+                "Another token was found, perhaps from an earlier challenge. Publish the current one.",
             ),
             Self::ServersDisagree => f.write_str(
-                "The name servers of the zone do not say the same. Wait until the change has reached all of them; if they belong to two providers, publish the record at both.",
+                "The zone's name servers give different answers. Wait until the change has reached all of them. If they belong to two providers, publish the record at both.",
             ),
             Self::NotServed { zone } => write!(
                 f,
-                "The name servers to which {zone} is delegated do not serve it. If the record is at another provider, change the name servers at the registrar."
+                "{zone} is delegated to name servers that do not serve it. If the record is at another provider, change the name servers at the registrar."
             ),
             Self::NotDelegated { zone } => write!(
                 f,
-                "The servers of {zone} know no such domain: it is not registered, or not delegated to any name server."
+                "The servers of {zone} say that the domain does not exist. It is not registered, or not delegated to any name server."
             ),
             Self::Wildcard { target } => write!(
                 f,
-                "Every name below the domain is an alias of {target}; a wildcard proves nothing, so publish the record itself."
+                "A wildcard makes every name below the domain an alias of {target}. A wildcard proves nothing, so publish the record itself."
             ),
             Self::WildcardRecord { name } => write!(
                 f,
-                "A wildcard record answers for {name}, which proves nothing. Publish a TXT record at exactly that name; it takes the place of the wildcard there."
+                "A wildcard record answers for {name}, which proves nothing. Publish a TXT record at exactly that name. It overrides the wildcard there."
             ),
             Self::NoTcp { servers } => write!(
                 f,
-                "No answer over TCP from {}. Open port 53 over TCP on these servers: an answer that is not signed (DNSSEC) is trusted only once it is confirmed over TCP.",
+                "No answer over TCP from {}. Open TCP port 53 on these servers: an answer without DNSSEC is trusted only after it is confirmed over TCP.",
                 named(servers)
             ),
             Self::BrokenZone(broken) => write_broken(f, broken),
@@ -146,22 +146,22 @@ fn write_broken(
     match failure {
         Failure::SignatureExpired => write!(
             f,
-            "The DNSSEC signatures of {zone} have expired. Check the clock of the machine that runs this check first; if it is right, the zone must be signed again."
+            "The DNSSEC signatures of {zone} have expired. First check the clock of the machine that runs this check. If the clock is right, the zone must be signed again."
         ),
         Failure::SignatureNotYetValid => write!(
             f,
-            "The DNSSEC signatures of {zone} are not valid yet. Check the clock of the machine that runs this check first; if it is right, the zone must be signed again."
+            "The DNSSEC signatures of {zone} are not valid yet. First check the clock of the machine that runs this check. If the clock is right, the zone must be signed again."
         ),
         Failure::UntrustedRoot => f.write_str(
-            "The keys of the root zone are not those of the trust anchor. The anchor is out of date or belongs to another root: correct --dns-trust-anchor.",
+            "The root zone's keys do not match the trust anchor. The anchor is out of date or belongs to another root. Correct --dns-trust-anchor.",
         ),
         // Nothing is above it that has a DS record.
         Failure::Bogus if is_root => f.write_str(
-            "The signatures of the root zone are missing or wrong. Either something on the way removes them, or this root is not signed: then --dns-trust-anchor must name an empty file.",
+            "The DNSSEC signatures of the root zone are missing or wrong. Either something on the network path removes them, or this root is not signed. For an unsigned root, --dns-trust-anchor must name an empty file.",
         ),
         Failure::Bogus => write!(
             f,
-            "The DNSSEC signatures of {zone} are missing or wrong. Sign the zone with the keys that its DS record names, or remove the DS record from its parent."
+            "The DNSSEC signatures of {zone} are missing or wrong. Sign the zone with the keys in its DS record, or remove the DS record from the parent zone."
         ),
         other => write!(f, "DNSSEC fails at {zone}: {other}."),
     }
@@ -774,7 +774,7 @@ mod tests {
             Verdict::Inconclusive(Failure::NoTcp)
         );
         let text = of(&c, &evidence).unwrap().to_string();
-        let servers = "from ns1.host.example (192.0.2.1), ns2.host.example. Open port 53 over TCP";
+        let servers = "from ns1.host.example (192.0.2.1), ns2.host.example. Open TCP port 53";
         assert!(text.contains(servers), "{text}");
         for n in 0..9 {
             let mut answer = evidence.lookups[0].steps[0].answers[0].clone();
@@ -812,7 +812,10 @@ mod tests {
             (
                 ".",
                 Failure::Bogus,
-                ["something on the way removes them", "an empty file"],
+                [
+                    "something on the network path removes them",
+                    "an empty file",
+                ],
             ),
         ] {
             let above = || vec![Outcome::Failed(Failure::BrokenAbove)];

@@ -11,7 +11,7 @@ use super::name::DomainName;
 use super::schedule;
 use super::settings::Settings;
 use crate::api::REQUESTED_AT;
-use crate::api::organization_domain::{DnsProvider, State};
+use crate::api::organization_domain::{CheckVerdict, DnsProvider, State};
 use crate::api::reason::Reason;
 
 /// What a text may speak of.
@@ -23,6 +23,8 @@ pub struct MessageContext<'a> {
     pub identity: Identity<'a>,
     /// Until when an approval stands.
     pub approved_until: Option<Timestamp>,
+    /// Whether another organization domain holds the name by approval, which yields to no proof.
+    pub held_by_approval: bool,
     /// Why the name is refused, where it is.
     pub refusal: Option<&'a str>,
 }
@@ -42,32 +44,32 @@ impl MessageContext<'_> {
 pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
     match facts.reason {
         Reason::NameRefused => {
-            let why = context.refusal.unwrap_or("the name is not verified here");
-            format!("The name is refused: {why}. Create an OrganizationDomain for another name instead.")
+            let why = context.refusal.unwrap_or("it cannot be verified here");
+            format!("The domain is refused: {why}. Create an OrganizationDomain for another domain instead.")
         }
         Reason::OrganizationMissing => organization_missing(facts, context),
         Reason::HeldByAnother if facts.state == State::Failed => format!(
-            "The record was found, but another organization held the domain for the whole time. Once it gave the domain up, {}.",
-            ask_for_restart()
+            "The time to publish the record is over. The record was found, but another OrganizationDomain still held the domain. {}",
+            when_released(context)
         ),
         Reason::HeldByAnother => held_by_another(facts, context),
-        Reason::NamespaceSuspended => "The namespace is suspended: nothing in it is checked or becomes Verified until its administrators lift that. The time to publish the record stands still.".to_owned(),
-        Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted; the time to publish the record stands still.".to_owned(),
+        Reason::NamespaceSuspended => "The namespace is suspended. Nothing in it is checked or becomes Verified until an administrator lifts the suspension. The time to publish the record is paused.".to_owned(),
+        Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted. The time to publish the record is paused.".to_owned(),
         Reason::EvidenceIncomplete => format!(
-            "The check could not ask or hear all servers that it needs; those that answered agree. {}The check is repeated and acts once it says the same over {}{}.",
+            "The check did not get an answer from every DNS server that it needs. The servers that answered agree. {}The check is repeated. Its result takes effect once it has stayed the same for {}{}.",
             hint(facts, context),
             duration(context.settings.confirmation_period),
-            seen_in(context, "; status.lastCheck.servers shows what each one answered")
+            seen_in(context, "; status.lastCheck.servers shows each answer")
         ),
         Reason::HandedOver => format!(
-            "Another organization proved the domain while this one's record was missing, and holds it now. If it is yours again, publish a record anew: to get one, {}.",
+            "The record was missing while another OrganizationDomain proved the domain, so the domain was handed over to that one. If it is yours again, {}, and publish the new record.",
             ask_for_restart()
         ),
         Reason::Approved => match context.approved_until {
             Some(end) if end < Timestamp::MAX => {
-                format!("The domain is approved by hand until {}. No record is needed, none is checked.", moment(end))
+                format!("The domain is approved by hand until {}. No DNS record is needed or checked.", moment(end))
             }
-            _ => "The domain is approved by hand. No record is needed, none is checked.".to_owned(),
+            _ => "The domain is approved by hand. No DNS record is needed or checked.".to_owned(),
         },
         Reason::ApprovalEnded => format!("The approval was removed or has expired. {}", publish(facts, context)),
         Reason::WindowExpired => format!(
@@ -76,52 +78,52 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
             ask_for_restart()
         ),
         Reason::RecordLost => format!(
-            "The record was missing for {}. To get a new record and start again, {}.",
+            "The record was missing for {}, so the domain was lost. To get a new record and start again, {}.",
             duration(context.settings.grace),
             ask_for_restart()
         ),
         Reason::ProofStale if facts.record_missing.is_some() => format!(
-            "Nothing new relies on the domain, as no check found the record for {}. {}",
+            "No check has found the record for {}, so nothing new may rely on the domain. {}",
             duration(context.settings.max_proof_age),
             record_missing(facts, context)
         ),
         Reason::ProofStale => format!(
-            "The record could not be looked up for {}. The domain is still held, but nothing new relies on it until a check finds the record again{}.",
+            "The record could not be looked up for {}. The domain is still held, but nothing new may rely on it until a check finds the record again{}.",
             duration(context.settings.max_proof_age),
-            seen_in(context, "; see status.lastCheck for what the servers answer")
+            seen_in(context, "; status.lastCheck shows what the servers answered")
         ),
         Reason::Verified if facts.record_missing.is_some() => record_missing(facts, context),
         Reason::Verified => format!(
-            "The domain is verified. Keep the record published for as long as the domain is used: it is checked {}, and the domain is lost when it stays missing for {}.",
+            "The domain is verified. Keep the record published for as long as you use the domain. The record is checked {}. The domain is lost if the record stays missing for {}.",
             every(context.settings.recheck_period),
             duration(context.settings.grace)
         ),
         Reason::RecordMismatch => {
             let shown = !context.is_internal() && facts.last_check.as_ref().is_some_and(|c| !c.observed_values.is_empty());
-            let values = if shown { "; status.lastCheck.observedValues shows them" } else { "" };
+            let values = if shown { "; status.lastCheck.observedValues lists them" } else { "" };
             format!(
-                "TXT records were found, but none is the wanted one{values}. {}{}",
+                "TXT records were found, but none has the expected value{values}. {}{}",
                 hint(facts, context),
                 publish(facts, context)
             )
         }
         Reason::HoldingLost => format!(
-            "The domain was verified, but its VerifiedDomain was removed or is another's, so it is proved anew; a record that is still published does. {}",
+            "The VerifiedDomain was deleted or belongs to another OrganizationDomain now. The domain is being verified again; a record that is still published is enough. {}",
             publish(facts, context)
         ),
-        Reason::Deleting => "The object is being deleted; the name was given up.".to_owned(),
+        Reason::Deleting => "The object is being deleted and does not hold the domain.".to_owned(),
         Reason::RecordExpired => format!(
-            "The record was found, but its own expiry= has passed. Publish it without expiry= or with a later one. {}",
+            "The record was found, but its expiry= has passed. Publish it with a later expiry=, or without one. {}",
             publish(facts, context)
         ),
         Reason::CheckInconclusive => format!(
-            "The DNS gave no answer that counts{}. {}The check is repeated. {}",
-            seen_in(context, "; status.lastCheck.servers shows what it answered"),
+            "DNS gave no usable answer{}. {}The check is repeated. {}",
+            seen_in(context, "; status.lastCheck.servers shows each answer"),
             hint(facts, context),
             publish(facts, context)
         ),
         Reason::RecordAbsent => format!(
-            "The record is not there yet. {}{}",
+            "The record has not been found yet. {}{}",
             hint(facts, context),
             publish(facts, context)
         ),
@@ -133,7 +135,7 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
 #[must_use]
 pub fn record_found(facts: &Facts, context: &MessageContext<'_>) -> String {
     if facts.paused.is_some() {
-        return "The record was published when it was last checked.".to_owned();
+        return "The last check found the record.".to_owned();
     }
     format!(
         "The record is published. It is checked {}.",
@@ -143,40 +145,78 @@ pub fn record_found(facts: &Facts, context: &MessageContext<'_>) -> String {
 
 fn organization_missing(facts: &Facts, context: &MessageContext<'_>) -> String {
     let create = format!(
-        "Organization {} does not exist in this namespace; create it or delete this object.",
+        "Organization {} does not exist in this namespace. Create it, or delete this object.",
         context.identity.organization
     );
     match (facts.state, facts.paused) {
         (State::Verified, Some(since)) => format!(
-            "{create} Without it the domain is given up at {}.",
+            "{create} Without it, the domain is released at {}.",
             moment(schedule::add(since, context.settings.grace))
         ),
-        _ => format!("{create} Without it the domain is not checked."),
+        _ => format!("{create} Without it, the domain is not checked."),
     }
 }
 
+/// A pending domain beside another holder: with an approval or without, with a record or without.
 fn held_by_another(facts: &Facts, context: &MessageContext<'_>) -> String {
+    let approved = context.approved_until.is_some();
+    let found = facts
+        .last_check
+        .as_ref()
+        .is_some_and(|check| check.verdict == CheckVerdict::Proven);
     let period = context.settings.hand_over_period;
-    if let Some(begun) = &facts.hand_over {
-        return format!(
-            "The record was found, and that of the organization that holds the domain is gone. Keep the record published: the domain passes on at {} unless the other record comes back.",
+    match (&facts.hand_over, context.held_by_approval, approved, found) {
+        (Some(begun), false, _, _) => format!(
+            "The record was found, and the holder's record is missing. Keep the record published: the domain is handed over at {} unless the holder's record comes back.",
             moment(schedule::add(begun.since_time.0, period))
-        );
+        ),
+        (_, true, true, _) => {
+            "The domain is approved here, but another OrganizationDomain holds it by an approval of its own. This approval takes effect when that OrganizationDomain no longer holds the domain. Ask the platform's administrators which approval is right.".to_owned()
+        }
+        (_, true, false, true) => {
+            "The record was found, but another OrganizationDomain holds the domain by approval, and an approval yields to no record. Keep the record published. The domain can be handed over when that approval ends or that OrganizationDomain is deleted.".to_owned()
+        }
+        (_, false, true, false) => format!(
+            "The domain is approved here, but another OrganizationDomain holds it. The approval takes effect when that OrganizationDomain is deleted or fails. To get the domain without waiting for that, publish a record of status.challenge.records: the domain is handed over {} after the holder's record is gone.",
+            duration(period)
+        ),
+        (_, false, _, true) => format!(
+            "The record was found, but another OrganizationDomain holds the domain. Keep the record published: the domain is handed over when that OrganizationDomain is deleted or fails, or {} after its record is gone.{}",
+            duration(period),
+            other_records(facts, context)
+        ),
+        (_, _, false, false) => format!(
+            "Another OrganizationDomain holds the domain, and the record of this one was not found. {}",
+            publish(facts, context)
+        ),
     }
-    let places = facts.challenge.as_ref().and_then(|issued| issued.challenge(context)).map_or_else(
+}
+
+/// What follows once the holder lets go, for a domain that failed beside it.
+fn when_released(context: &MessageContext<'_>) -> String {
+    if context.approved_until.is_some() {
+        return "The approval takes effect when that OrganizationDomain no longer holds it."
+            .to_owned();
+    }
+    format!("When it no longer does, {}.", ask_for_restart())
+}
+
+/// Which other records to remove so that the holder's is gone.
+fn other_records(facts: &Facts, context: &MessageContext<'_>) -> String {
+    let challenge = facts
+        .challenge
+        .as_ref()
+        .and_then(|issued| issued.challenge(context));
+    challenge.map_or_else(
         String::new,
         |challenge| {
             format!(
-                " If the domain is yours now, remove every other value at {} and every other {}-domain-verification= value at {}, for instance from an imported zone.",
+                " If the domain is yours now, remove all other values at {} and all other {}-domain-verification= values at {}; they may come from an imported zone.",
                 challenge.owner(RecordForm::Underscore),
                 context.settings.service,
                 challenge.owner(RecordForm::Apex),
             )
         },
-    );
-    format!(
-        "The record was found, but another organization domain holds the name. Keep the record published: the name passes on when that one is deleted or fails, or {} after its record is gone.{places}",
-        duration(period)
     )
 }
 
@@ -190,7 +230,7 @@ pub fn held_by_approval(context: &MessageContext<'_>) -> String {
         ..
     } = context.identity;
     format!(
-        "Organization {organization} proved this domain with OrganizationDomain {namespace}/{name}, but it is held by approval, which yields to no proof. Remove the DomainApproval if it is no longer right."
+        "Organization {organization} proved this domain with OrganizationDomain {namespace}/{name}, but the domain is held by approval, which yields to no proof. If the approval is no longer right, delete the DomainApproval."
     )
 }
 
@@ -198,7 +238,7 @@ pub fn held_by_approval(context: &MessageContext<'_>) -> String {
 #[must_use]
 pub fn subdomain_verified(name: &str) -> String {
     format!(
-        "Another organization proved {name}, which is below this domain: that name and what is below it are no longer covered by this proof. If that is not intended, look for a record in your zone that delegates it or that you did not publish."
+        "Another organization proved {name}, which is below this domain. This domain's proof no longer covers {name} and the names below it. If you did not intend that, look in your zone for a record that delegates {name} or that you did not publish."
     )
 }
 
@@ -209,7 +249,7 @@ fn record_missing(facts: &Facts, context: &MessageContext<'_>) -> String {
         .map(|missing| schedule::add(missing.since_time.0, context.settings.grace));
     match end {
         Some(end) => format!(
-            "The record of this verified domain is missing. Unless it is published again, the domain is lost at {}, and after {} to an organization that proves it. {}{}",
+            "The record of this verified domain is missing. Publish it again, or the domain is lost at {}. An organization that proves the domain meanwhile gets it after {}. {}{}",
             moment(end),
             duration(context.settings.hand_over_period),
             hint(facts, context),
@@ -231,11 +271,11 @@ fn hint(facts: &Facts, context: &MessageContext<'_>) -> String {
     found.map_or_else(String::new, |hint| format!("{hint} "))
 }
 
-/// Where to read what the servers said. It is not told of internal names, whose administrators look with
+/// Where to read what the servers said. Statuses of internal names do not show it; administrators use
 /// `freehold check`.
 fn seen_in(context: &MessageContext<'_>, place: &'static str) -> &'static str {
     if context.is_internal() {
-        "; what its servers say is not shown, as the name is internal"
+        "; the answers are not shown because the domain is internal"
     } else {
         place
     }
@@ -250,11 +290,11 @@ fn publish(facts: &Facts, context: &MessageContext<'_>) -> String {
     else {
         return String::new();
     };
-    let until = issued
+    let by = issued
         .expiry(context.settings)
-        .map_or(String::new(), |time| format!(" until {}", moment(time)));
+        .map_or(String::new(), |time| format!(" by {}", moment(time)));
     format!(
-        "Publish a TXT record at {} with the value {}{until}; status.challenge.records has another form that does as well.{}",
+        "Publish a TXT record at {} with the value {}{by}. An alternative record is in status.challenge.records.{}",
         challenge.owner(RecordForm::Underscore),
         challenge.value(RecordForm::Underscore),
         facts
@@ -269,8 +309,8 @@ fn publish(facts: &Facts, context: &MessageContext<'_>) -> String {
 fn provider(DnsProvider { name, link }: &DnsProvider) -> String {
     let page = link
         .as_ref()
-        .map_or(String::new(), |link| format!(", for instance on {link}"));
-    format!(" The zone's DNS is run by {name}: add the record there{page}.")
+        .map_or(String::new(), |link| format!(", for example at {link}"));
+    format!(" The zone's DNS is run by {name}. Add the record there{page}.")
 }
 
 fn every(period: SignedDuration) -> String {
@@ -279,7 +319,7 @@ fn every(period: SignedDuration) -> String {
 }
 
 fn ask_for_restart() -> String {
-    format!("set the annotation {REQUESTED_AT} to a new value, for instance the time")
+    format!("set the annotation {REQUESTED_AT} to a new value, such as the current time")
 }
 
 fn moment(time: Timestamp) -> String {

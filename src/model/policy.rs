@@ -23,20 +23,20 @@ pub type DomainSuffix = DomainName;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "{0} is a public suffix: nobody owns all names below it; give a registrable domain such as acme.{0}"
+        "{0} is a public suffix, so nobody owns all names below it; use a registrable domain such as acme.{0}"
     )]
     PublicSuffix(String),
     #[error(
-        "{0} is not below a suffix of the public DNS; an administrator may admit one with --allow-suffix"
+        "{0} is not below a suffix of the public DNS; an administrator can allow its suffix with --allow-suffix"
     )]
     NotPublic(String),
     #[error(
-        "{0} is below the special-use name {1}, which belongs to nobody; an administrator may admit it with --allow-suffix"
+        "{0} belongs to the special-use name {1}, which nobody owns; an administrator can allow it with --allow-suffix"
     )]
     SpecialUse(String, &'static str),
-    #[error("{0} is a mail domain of consumers: whoever proves it does not speak for its users")]
+    #[error("{0} is a consumer mail domain: whoever proves it does not represent its users")]
     ConsumerMail(String),
-    #[error("{name} leaves no room for the record's own label: {limit} octets are the most")]
+    #[error("{name} is too long to put the record's label before it: the limit is {limit} octets")]
     NoRoom { name: String, limit: usize },
 }
 

@@ -130,7 +130,7 @@ fn shorten_sections<T>(sections: &mut [Vec<T>], most: usize) {
 fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<String> {
     let text = match (hint::of(challenge, evidence), verdict) {
         (Some(hint), _) => hint.to_string(),
-        (None, Verdict::Inconclusive(failure)) => format!("Nothing is decided: {failure}."),
+        (None, Verdict::Inconclusive(failure)) => format!("The check could not decide: {failure}."),
         (None, _) => return None,
     };
     Some(legible::text(&text, MAX_HINT_CHARS))
@@ -160,7 +160,7 @@ fn describe(
             "no record of its own; a wildcard record answers, which proves nothing".to_owned()
         }
         Outcome::WildcardAlias { aliases } => {
-            with_aliases("a wildcard only, which proves nothing", aliases)
+            with_aliases("only a wildcard answers, which proves nothing", aliases)
         }
         Outcome::Alias { target } => shorten(&format!("a CNAME to {target}")),
         Outcome::Referral(zone) => shorten(&format!(
@@ -175,13 +175,13 @@ fn describe(
                 .map(|v| challenge.matches(form, v, evidence.time))
                 .collect();
             let found = if matches.contains(&ValueMatch::Proves) {
-                "the wanted value"
+                "the expected value"
             } else if matches.contains(&ValueMatch::Expired) {
-                "the wanted value, expired"
+                "the expected value, expired"
             } else if matches.contains(&ValueMatch::Differs) {
                 "other values"
             } else {
-                "no value of ours"
+                "no value for this check"
             };
             with_aliases(found, aliases)
         }

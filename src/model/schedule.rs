@@ -29,7 +29,7 @@ struct Rung {
 /// Why a text is not a ladder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a ladder reads like 10s:15m,1m:1h,5m:1d,1h (period until age, the ages rising, at last a period alone), not {0:?}"
+    "use PERIOD:UNTIL-AGE pairs with rising ages, and at last a PERIOD alone, such as 10s:15m,1m:1h,5m:1d,1h, not {0:?}"
 )]
 pub struct LadderError(String);
 
@@ -96,7 +96,7 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
         } else {
             String::new()
         };
-        format!("{unit}give a duration such as 90s, 15m, 12h or 7d, not {text:?}")
+        format!("{unit}use a duration such as 90s, 15m, 12h or 7d, not {text:?}")
     };
     let span: Span = text.trim().parse().map_err(|_| help())?;
     let duration = span

@@ -10,9 +10,11 @@ pub struct ServiceName(Box<str>);
 /// Why a text is not a service name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceNameError {
-    #[error("a service name has 1 to {MAX_OCTETS} lower-case letters, digits and inner hyphens")]
+    #[error(
+        "use 1 to {MAX_OCTETS} of a-z, 0-9 and '-', starting and ending with a letter or digit"
+    )]
     Syntax,
-    #[error("`_{0}-challenge` is a registered name of another protocol; choose a word of your own")]
+    #[error("`_{0}-challenge` is registered for another protocol; choose another service name")]
     Registered(String),
 }
 

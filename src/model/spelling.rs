@@ -43,7 +43,7 @@ impl fmt::Display for Slip {
         f.write_str(match self {
             Self::Quotes => "quotation marks",
             Self::TypographicQuotes => "typographic quotation marks",
-            Self::Blanks => "blanks",
+            Self::Blanks => "spaces",
             Self::NoBreakBlanks => "no-break spaces",
             Self::Invisible => {
                 "invisible characters (such as a zero-width space or a byte order mark)"

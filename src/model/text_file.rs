@@ -9,10 +9,10 @@ const UTF_16_MARKS: [&[u8]; 3] = [&[0xff, 0xfe], &[0xfe, 0xff], &[0, 0, 0xfe, 0x
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     #[error(
-        "it is text in UTF-16 or UTF-32; save it as UTF-8 (in Windows PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW-FILE)"
+        "it is UTF-16 or UTF-32 text; save it as UTF-8 (in Windows PowerShell: Get-Content FILE | Set-Content -Encoding utf8 NEW-FILE)"
     )]
     Wide,
-    #[error("it is not text in UTF-8: line {line} has an octet that cannot be there")]
+    #[error("it is not UTF-8 text: line {line} has an invalid byte")]
     NotUtf8 { line: usize },
 }
 

@@ -19,15 +19,15 @@ use crate::model::terminal;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct Target {
-    /// Path of the kubeconfig file, in place of KUBECONFIG and ~/.kube/config.
+    /// Path of the kubeconfig, instead of KUBECONFIG and ~/.kube/config.
     #[arg(long, global = true)]
     kubeconfig: Option<PathBuf>,
 
-    /// Context of the kubeconfig.
+    /// Context of the kubeconfig to use. Defaults to the current one.
     #[arg(long, global = true)]
     context: Option<String>,
 
-    /// Namespace; the context's when left out.
+    /// Namespace. Defaults to the namespace of the context.
     #[arg(long, short, global = true, value_parser = names::parse_namespace)]
     namespace: Option<String>,
 }
@@ -60,16 +60,16 @@ pub(super) const PATCH: Right = Right {
 pub(super) const APPROVE: Right = Right {
     verb: "create",
     resource: "domainapprovals",
-    roles: "the chart's ClusterRole for approvals, such as freehold-approve, which is part of no other",
+    roles: "the chart's ClusterRole for approvals, such as freehold-approve; no built-in role includes it",
 };
 
 /// Why the cluster did not answer as wanted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AccessError {
-    #[error("no cluster: {0}")]
+    #[error("no cluster configuration: {0}")]
     Config(#[from] ConfigError),
     #[error(
-        "you may not {verb} {resource}.freehold.dev in {place}. The right is given by {roles}; ask whoever administers the cluster"
+        "you may not {verb} {resource}.freehold.dev in {place}. The permission is granted by {roles}. Ask a cluster administrator"
     )]
     Forbidden {
         verb: &'static str,
@@ -77,17 +77,17 @@ pub(super) enum AccessError {
         place: String,
         roles: &'static str,
     },
-    #[error("there is no OrganizationDomain {name} in {place}")]
+    #[error("OrganizationDomain {name} does not exist in {place}")]
     NotFound { name: String, place: String },
     #[error(
-        "Freehold is not installed in this cluster: it serves no organizationdomains.freehold.dev"
+        "Freehold is not installed in this cluster: the CRD organizationdomains.freehold.dev is missing"
     )]
     NotServed,
     #[error("{0}")]
     Refused(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("the cluster cannot be asked: {0}")]
+    #[error("cannot reach the API server: {0}")]
     Unavailable(kube::Error),
 }
 
@@ -164,7 +164,7 @@ impl AccessError {
     pub fn of(invalid: &InvalidObject) -> Self {
         let name = invalid.metadata.name.as_deref().unwrap_or_default();
         Self::Invalid(format!(
-            "{name} cannot be read: {}",
+            "{name} is invalid: {}",
             terminal::line(&invalid.why)
         ))
     }

@@ -14,30 +14,29 @@ use crate::model::name::DomainName;
 use crate::model::schedule::{add, parse_duration};
 use crate::model::terminal;
 
-/// Verify a domain by hand: write an approval under the object's name.
+/// Verify a domain by hand: create a DomainApproval with the object's name.
 ///
-/// It is given for the organization and the uid that the object has now, and for no object that is made
-/// again under its name.
+/// The approval is for the object's current organization and uid. It does not approve an object that is
+/// created again with the same name.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The organization domain, by the name of its object.
+    /// Name of the OrganizationDomain.
     #[arg(value_parser = names::parse_object)]
     name: String,
 
-    /// The domain that is approved. A tenant can make the object again for another one, which is
-    /// refused.
+    /// Domain to approve. The command refuses an object that states another domain.
     #[arg(value_parser = DomainName::parse)]
     domain: DomainName,
 
-    /// Why, for those who read it later.
+    /// Reason for the approval, for later readers.
     #[arg(long)]
     reason: String,
 
-    /// How long the approval stands; for ever when left out.
+    /// Lifetime of the approval. Without it, the approval does not expire.
     #[arg(long, value_parser = parse_duration)]
     duration: Option<SignedDuration>,
 
-    /// Write the approval as it was made.
+    /// Output format of the created approval.
     #[arg(long, short, value_enum)]
     output: Option<Format>,
 }
@@ -77,7 +76,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         .await
         .map_err(|error| match &error {
             kube::Error::Api(status) if status.is_already_exists() => Failure::Impossible(format!(
-                "there is a DomainApproval {name} already: kubectl get domainapproval {name} --namespace {} --output yaml shows it",
+                "DomainApproval {name} already exists: kubectl get domainapproval {name} --namespace {} --output yaml shows it",
                 access.namespace
             )),
             _ => access.why(error, APPROVE, name).into(),

@@ -22,17 +22,17 @@ use crate::model::terminal;
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Ask for a check now and wait for its outcome; of a failed domain, for a new start.
+/// Request a check now and wait for its outcome. A failed domain starts again with a new record.
 ///
-/// Exits with 0 if the domain is proven, 3 if it is not, 4 if there was no outcome in time, or one that
-/// says nothing.
+/// Exits with 0 if the domain is proven, 3 if it is not, and 4 if there was no outcome in time or the
+/// check could not decide.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The organization domain, by the name of its object.
+    /// Name of the OrganizationDomain.
     #[arg(value_parser = names::parse_object)]
     name: String,
 
-    /// How long to wait for the outcome.
+    /// Maximum time to wait for the outcome.
     #[arg(long, default_value = "2m", value_parser = parse_duration)]
     timeout: SignedDuration,
 }
@@ -60,7 +60,10 @@ async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationD
     loop {
         let domain = access.domain(&arguments.name).await?;
         if domain.uid() != asked.metadata().uid {
-            let why = format!("{} was made anew meanwhile; ask again", arguments.name);
+            let why = format!(
+                "{} was created again meanwhile; run the command again",
+                arguments.name
+            );
             return Err(Failure::Impossible(why));
         }
         if status_of(&domain).last_handled_request.as_ref() == Some(&request) {

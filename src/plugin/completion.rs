@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The commands that are about objects.
 const ABOUT_OBJECTS: [&str; 5] = ["status", "records", "check-now", "approve", "explain"];
 
-/// Print a completion script for kubectl-freehold itself. For kubectl freehold, link
-/// `kubectl_complete-freehold` to this program instead.
+/// Print a completion script for kubectl-freehold. For kubectl freehold, link
+/// kubectl_complete-freehold to this program instead.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[arg(value_enum)]

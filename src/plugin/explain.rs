@@ -14,10 +14,10 @@ use crate::api::organization_domain::LastCheck;
 use crate::cluster::names;
 use crate::model::terminal;
 
-/// Say of one domain where it stands, what the last check found and what to do next.
+/// Explain the state of one domain: what the last check found and what to do next.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The organization domain, by the name of its object.
+    /// Name of the OrganizationDomain.
     #[arg(value_parser = names::parse_object)]
     name: String,
 }
@@ -43,7 +43,7 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     let ready = conditions::find(&status.conditions, READY);
     let what_to_do = match ready {
         Some(ready) => ready.message.as_str(),
-        None => "No operator has looked at the object yet.",
+        None => "No operator has processed this object yet.",
     };
     // Nothing can go wrong in memory.
     let _ = writeln!(text, "\nWhat to do\n  {}", terminal::line(what_to_do));

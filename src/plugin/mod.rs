@@ -22,10 +22,10 @@ use self::access::{Access, Target};
 use crate::model::terminal::{self, YamlError};
 use crate::usage;
 
-/// See, check and approve domains.
+/// Show, check and approve domains.
 ///
-/// Exit codes: 0 done; 1 refused by the cluster or not possible; 2 wrong usage; 3 check-now: the
-/// domain is not proven; 4 check-now: no outcome in time, or one that says nothing.
+/// Exit codes: 0 success; 1 refused by the cluster or not possible; 2 wrong usage; 3 check-now: the
+/// domain is not proven; 4 check-now: no outcome in time, or the check could not decide.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-freehold", bin_name = "kubectl freehold", version)]
 struct Cli {
@@ -64,11 +64,11 @@ enum Failure {
     #[error("the domain is not proven")]
     NotProven,
     #[error(
-        "no operator made the check within {0}; it goes on, and kubectl freehold explain shows what became of it"
+        "no operator finished the check within {0}. The request stays; kubectl freehold explain shows its outcome"
     )]
     NoOutcome(String),
     #[error(
-        "Verified as before: the check could not decide; kubectl freehold explain shows who was asked"
+        "Verified as before: the check could not decide. kubectl freehold explain shows the servers' answers"
     )]
     Inconclusive,
     #[error("cannot write: {0}")]

@@ -17,13 +17,13 @@ use crate::model::terminal;
 /// Seconds for which a published record may be remembered, so that a mistake is soon mended.
 const TTL: u32 = 300;
 
-/// Show the DNS records to publish. Of each domain any one suffices; the first is preferred.
+/// Show the DNS records to publish. One record per domain is enough; the first is preferred.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     selection: Selection,
 
-    /// How the records are written; zone writes the preferred one of each domain as a zone file has it.
+    /// Output format. zone prints the preferred record of each domain as a line of a zone file.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
 }
@@ -53,7 +53,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         let records = records(&domain);
         if records.records.is_empty() {
             eprintln!(
-                "{} ({}) has no record to publish: kubectl freehold explain {} says why",
+                "{} ({}) has no record to publish: kubectl freehold explain {} shows why",
                 records.path,
                 terminal::line(&records.domain),
                 terminal::line(&records.name)

@@ -11,11 +11,11 @@ use crate::model::terminal;
 
 #[derive(Debug, Args)]
 pub(super) struct Selection {
-    /// Organization domains, by the names of their objects; all of the namespace when left out.
+    /// Names of OrganizationDomains. Defaults to all in the namespace.
     #[arg(value_name = "NAME", value_parser = names::parse_object)]
     names: Vec<String>,
 
-    /// Those of all namespaces.
+    /// Select the OrganizationDomains of all namespaces.
     #[arg(long, short = 'A', conflicts_with = "names")]
     pub all_namespaces: bool,
 }
@@ -52,7 +52,7 @@ fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
         Err(invalid) => {
             let InvalidObject { metadata, why, .. } = *invalid;
             eprintln!(
-                "kubectl-freehold: {}/{} cannot be read and is left out: {}",
+                "kubectl-freehold: {}/{} is invalid and is left out: {}",
                 terminal::line(&metadata.namespace.unwrap_or_default()),
                 terminal::line(&metadata.name.unwrap_or_default()),
                 terminal::line(&why)

@@ -13,15 +13,15 @@ use crate::api::OrganizationDomain;
 use crate::api::State;
 use crate::api::reason::Reason;
 
-/// Show where domains stand, who holds them and when they are checked next.
+/// Show the state of domains, their holders and the next checks.
 ///
-/// Who another holder is, only those see who may read holdings.
+/// The name of another holder is shown only to users who may read VerifiedDomains.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     selection: Selection,
 
-    /// How the result is written; a table when left out.
+    /// Output format. Defaults to a table.
     #[arg(long, short, value_enum)]
     output: Option<Format>,
 }
@@ -60,7 +60,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         return print_as(format, &rows);
     }
     if rows.is_empty() {
-        eprintln!("No organization domains found.");
+        eprintln!("No OrganizationDomains found.");
         return Ok(());
     }
     let everywhere = arguments.selection.all_namespaces;

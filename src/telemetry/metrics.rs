@@ -212,28 +212,32 @@ impl Metrics {
         );
         registry.register(
             "controller_runtime_reconcile_time_seconds",
-            "Length of a reconcile, or of a check with its DNS questions",
+            "Duration of a reconcile, or of a check with its DNS queries",
             self.durations.clone(),
         );
         registry.register(
             "controller_runtime_active_workers",
-            "Reconciles under way",
+            "Reconciles that are running",
             self.active.clone(),
         );
         registry.register(
             "workqueue_depth",
-            "Keys that wait for their time or for a worker",
+            "Keys waiting for their time or for a worker",
             self.depth.clone(),
         );
         registry.register(
             "controller_runtime_max_concurrent_reconciles",
-            "Reconciles that may be under way",
+            "Maximum number of concurrent reconciles",
             self.workers.clone(),
         );
-        registry.register("workqueue_adds", "Keys asked for", self.adds.clone());
+        registry.register(
+            "workqueue_adds",
+            "Keys added to the queue",
+            self.adds.clone(),
+        );
         registry.register(
             "workqueue_retries",
-            "Keys that come again after a failure",
+            "Keys requeued after a failure",
             self.retries.clone(),
         );
         registry.register(
@@ -248,7 +252,7 @@ impl Metrics {
         );
         registry.register(
             "leader_election_master_status",
-            "1 where this replica holds the Lease, 0 where it waits",
+            "1 if this replica is the leader, 0 if it is a standby",
             self.leading.clone(),
         );
     }
@@ -261,17 +265,17 @@ impl Metrics {
         );
         registry.register(
             "freehold_events",
-            "Kubernetes Events by what became of them",
+            "Kubernetes Events by result",
             self.events.clone(),
         );
         registry.register(
             "freehold_checks",
-            "Checks by verdict and by the state that the domain had",
+            "Checks by verdict and by the domain's state before the check",
             self.checks.clone(),
         );
         registry.register(
             "freehold_notices",
-            "Facts told by Event, by reason",
+            "Transitions announced by Event, by reason",
             self.notices.clone(),
         );
         registry.register(
@@ -281,22 +285,22 @@ impl Metrics {
         );
         registry.register(
             "freehold_unreadable_objects",
-            "Objects that are there and cannot be read",
+            "Objects in the cluster that are invalid",
             self.invalid.clone(),
         );
         registry.register(
             "freehold_unwritten_statuses",
-            "Organization domains that have no room for their status",
+            "OrganizationDomains that are too large for their status",
             self.unwritten.clone(),
         );
         registry.register(
             "freehold_organization_domains",
-            "Organization domains by state",
+            "OrganizationDomains by state",
             self.domains.clone(),
         );
         registry.register(
             "freehold_tasks",
-            "Tasks of the runtime that have not ended",
+            "Tasks of the async runtime that have not ended",
             self.tasks.clone(),
         );
     }

@@ -21,7 +21,7 @@ pub enum NotReady {
 }
 
 /// What a process says that has just started to work.
-const NOT_FILLED: &str = "the stores are not filled yet";
+const NOT_FILLED: &str = "the caches are not filled yet";
 
 /// The reasons there are, each with a sentence. Anybody who reaches the port can read it, so that
 /// the sentences name no namespace, object or account: the logs do.

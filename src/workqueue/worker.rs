@@ -60,11 +60,11 @@ where
     K: Clone + Eq + Hash + Ord + Display,
 {
     if error.is_retryable() {
-        tracing::warn!(%key, %error, controller, "will try again");
+        tracing::warn!(%key, %error, controller, "reconcile failed; it is tried again");
         queue.failed(key);
         ReconcileResult::Error
     } else {
-        tracing::error!(%key, %error, controller, "cannot be reconciled");
+        tracing::error!(%key, %error, controller, "reconcile failed for good");
         queue.refused(key, REFUSED_PAUSE);
         ReconcileResult::TerminalError
     }

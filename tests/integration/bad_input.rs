@@ -44,19 +44,28 @@ async fn what_is_no_bare_name_is_refused_at_the_api_server() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for (domain, words) in [
-        ("*.example.com", "leave out the wildcard"),
-        ("http://example.com", "leave out http://"),
-        ("https://example.com/a:b", "leave out http://"),
+        ("*.example.com", "remove the wildcard"),
+        ("http://example.com", "remove http://"),
+        ("https://example.com/a:b", "remove http://"),
         ("192.0.2.1", "an IP address cannot be verified"),
         ("2001:db8::1", "an IP address cannot be verified"),
-        ("a..b", "a label between two dots is empty"),
-        (".a.b", "a label between two dots is empty"),
-        ("a.b..", "a label between two dots is empty"),
-        ("example.com/path", "leave out the path"),
-        ("example.com:443", "leave out the port"),
-        (" example.com", "leave out blanks"),
-        ("example.com\n", "leave out blanks"),
-        ("me@example.com", "leave out the mailbox"),
+        (
+            "a..b",
+            "remove the leading dot, or one of two dots in a row",
+        ),
+        (
+            ".a.b",
+            "remove the leading dot, or one of two dots in a row",
+        ),
+        (
+            "a.b..",
+            "remove the leading dot, or one of two dots in a row",
+        ),
+        ("example.com/path", "remove the path"),
+        ("example.com:443", "remove the port"),
+        (" example.com", "remove whitespace"),
+        ("example.com\n", "remove whitespace"),
+        ("me@example.com", "remove the mailbox"),
         ("", "spec.domain"),
         (
             &format!("a{}", longest("example")),
@@ -88,11 +97,11 @@ async fn what_the_token_is_bound_to_cannot_be_changed() {
     for (change, words) in [
         (
             json!({ "domain": world.name("other") }),
-            "domain cannot be changed",
+            "domain is immutable",
         ),
         (
             json!({ "organizationRef": { "name": "other" } }),
-            "organizationRef cannot be changed",
+            "organizationRef is immutable",
         ),
     ] {
         let message = rejection(domain.patch(json!({ "spec": change })).await.unwrap_err());
@@ -124,8 +133,8 @@ async fn names_that_nobody_can_prove_fail_with_the_reason_and_are_left_alone() {
         ("localhost", "special-use name localhost"),
         ("x.svc.cluster.local", "special-use name local"),
         ("acme.internal", "special-use name internal"),
-        ("gmail.com", "mail domain of consumers"),
-        ("GMail.com", "mail domain of consumers"),
+        ("gmail.com", "is a consumer mail domain"),
+        ("GMail.com", "is a consumer mail domain"),
         ("acme.nosuchtld", "not below a suffix of the public DNS"),
         ("exam\u{200b}ple.com", "contains U+200B"),
         (
@@ -134,7 +143,7 @@ async fn names_that_nobody_can_prove_fail_with_the_reason_and_are_left_alone() {
         ),
         ("\u{212a}cme.example", "contains U+212A"),
         ("under_score.example", "\"under_score\" contains U+005F (_)"),
-        ("-a.example", "\"-a\" begins with U+002D (-)"),
+        ("-a.example", "\"-a\" starts with U+002D (-)"),
         ("192.0.2.1.", "an IP address is not a domain name"),
         ("1.2.3", "an IP address is not a domain name"),
         ("example.com?x", "without a path"),
@@ -142,7 +151,7 @@ async fn names_that_nobody_can_prove_fail_with_the_reason_and_are_left_alone() {
             &format!("{}.example", "a".repeat(64)),
             "longer than 63 octets",
         ),
-        (&no_room, "leaves no room for the record's own label"),
+        (&no_room, "too long to put the record's label before it"),
     ]
     .into_iter()
     .enumerate()
@@ -648,7 +657,7 @@ async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorP
     let listed = listed.freehold(&["status"]).await;
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert!(listed.out.contains("good"), "{listed:?}");
-    let left = listed.error.matches("cannot be read and is left out");
+    let left = listed.error.matches("is invalid and is left out");
     assert_eq!(left.count(), 5, "{listed:?}");
 
     // What cannot be read is not called gone; what is gone is.
@@ -677,8 +686,8 @@ async fn names_that_an_older_definition_took(tenant: &Tenant, dns: &DnsServer) {
         ("a..b", "label"),
         ("", "empty"),
         ("a.b..", "label"),
-        ("exam ple.com", "blanks"),
-        (&"a.".repeat(127), "leaves no room"),
+        ("exam ple.com", "whitespace"),
+        (&"a.".repeat(127), "too long to put the record's label"),
         (&format!("{}a", "a.".repeat(127)), "255 octets"),
     ]
     .into_iter()

@@ -130,7 +130,10 @@ async fn kubectl_explains_every_kind() {
             "publish the organization's DNS records",
         ),
         ("orgdomain", "this domain is ours"),
-        ("orgdomain.spec.domain", "It cannot be changed"),
+        (
+            "orgdomain.spec.domain",
+            "Immutable, because the token is bound to",
+        ),
         ("orgdomain.status.challenge.records", "Publish any one"),
         ("verifieddomain.spec.holder.tokenHash", "SHA-256"),
     ] {

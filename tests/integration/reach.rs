@@ -103,7 +103,7 @@ async fn the_api_server_is_reached_through_http_and_socks_proxies() {
     let unclear = [("HTTPS_PROXY", "http://u:secret@pro xy")];
     let output = ran(plugin(&tenant.namespace), &unproxied, &unclear).await;
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("HTTPS_PROXY is no URL"), "{error}");
+    assert!(error.contains("HTTPS_PROXY is not a proxy URL"), "{error}");
     assert!(!error.contains("secret"), "{error}");
 }
 
@@ -227,7 +227,7 @@ async fn who_is_refused_is_not_ready_until_it_is_let_in() {
         .await
         .unwrap();
     until_ready_says(&standby, 503, "use its Lease").await;
-    until_ready_says(&unknown, 503, "does not take this process's credentials").await;
+    until_ready_says(&unknown, 503, "does not accept this process's credentials").await;
     let again = RoleBinding {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),

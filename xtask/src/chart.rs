@@ -20,7 +20,7 @@ const README_HEAD: &str = "\
 
 <!-- Written by cargo xtask chart from values.yaml; edit that. -->
 
-Installs the operator, its definitions and its rights. Kubernetes 1.33 or newer; tested with Helm 4.
+Installs the operator, its CRDs and its RBAC. Requires Kubernetes 1.33 or newer; tested with Helm 4.
 
 ```sh
 helm install freehold charts/freehold --namespace freehold-system --create-namespace --set image.repository=YOUR/IMAGE

@@ -10,9 +10,9 @@ use super::token_file::TokenError;
 pub enum ConfigError {
     #[error("{0}")]
     Kubeconfig(#[from] KubeconfigError),
-    #[error("the cluster's certificate authority cannot be read: {0}")]
+    #[error("cannot read the cluster's CA certificate: {0}")]
     Authority(String),
-    #[error("no kubeconfig: {kubeconfig}; and no pod: {pod}")]
+    #[error("no kubeconfig ({kubeconfig}) and no pod's service account ({pod})")]
     Neither {
         kubeconfig: String,
         pod: InClusterError,
@@ -22,7 +22,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Token(#[from] TokenError),
     #[error(
-        "the client certificate of {0} has X.509 version 1, which TLS 1.3 and this program do not take: have it issued with version 3, for instance with the extension extendedKeyUsage=clientAuth"
+        "the client certificate of {0} has X.509 version 1, which TLS 1.3 and this program do not accept: issue it with version 3, for example with the extension extendedKeyUsage=clientAuth"
     )]
     CertificateVersion(String),
     #[error("the client certificate of {user} cannot be used: {why}")]

@@ -109,7 +109,7 @@ fn authority(cluster: &Cluster) -> Result<Option<Vec<u8>>, ConfigError> {
     let read = match (&cluster.certificate_authority_data, file) {
         (Some(text), _) => BASE64
             .decode(text.as_bytes())
-            .map_err(|error| format!("certificate-authority-data is no base64: {error}")),
+            .map_err(|error| format!("certificate-authority-data is not base64: {error}")),
         (None, Some(file)) => fs::read(file).map_err(|error| format!("{file}: {error}")),
         (None, None) => return Ok(None),
     };

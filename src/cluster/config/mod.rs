@@ -135,7 +135,7 @@ pub async fn client() -> Result<Client, String> {
     let client = ClusterConfig::infer()
         .await
         .and_then(|cluster| cluster.client());
-    client.map_err(|error| format!("no cluster to work on: {error}; set KUBECONFIG"))
+    client.map_err(|error| format!("no cluster configuration: {error}; set KUBECONFIG"))
 }
 
 /// Takes the token file out of what kube is to read, where that is what it would read.
@@ -197,7 +197,7 @@ mod tests {
         }
         assert_eq!(proxied(&[proxy, ("NO_PROXY", "a,,192.0.2.0/24,")]), "None");
         let said = proxied(&[("https_proxy", "http://u:secret@pro xy:1")]);
-        assert!(said.starts_with("https_proxy is no URL"), "{said}");
+        assert!(said.starts_with("https_proxy is not a proxy URL"), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }
 
@@ -246,7 +246,7 @@ mod tests {
                 "/nowhere/ca.crt",
             ),
             (", certificate-authority-data: '?'", "base64"),
-            (data.as_str(), "certificate authority"),
+            (data.as_str(), "the cluster's CA certificate"),
         ] {
             let refused =
                 ClusterConfig::of(kubeconfig(cluster, "{}"), &KubeConfigOptions::default());

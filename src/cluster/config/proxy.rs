@@ -14,11 +14,11 @@ const SOCKS_PORT: u16 = 1080;
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     #[error(
-        "{name} is no URL of a proxy: {why}. Give http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
+        "{name} is not a proxy URL: {why}. Use http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
     )]
     NoUrl { name: &'static str, why: NoProxyUrl },
     #[error(
-        "{0} has a user for a SOCKS proxy, which is not supported: use one without, or an HTTP proxy"
+        "{0} has a user for a SOCKS proxy, which is not supported: use a SOCKS proxy without a user, or an HTTP proxy"
     )]
     SocksUser(&'static str),
 }
@@ -31,9 +31,9 @@ pub enum NoProxyUrl {
     Syntax(#[from] InvalidUri),
     #[error("it has no host")]
     NoHost,
-    #[error("its port is no number up to 65535")]
+    #[error("its port is not a number up to 65535")]
     Port,
-    #[error("it is for another protocol")]
+    #[error("it has another scheme")]
     Protocol,
 }
 
@@ -243,14 +243,14 @@ mod tests {
             ("socks5://proxy", "socks5://proxy:1080/"),
             ("socks5h://proxy:9", "socks5://proxy:9/"),
             ("socks5://[2001:db8::1]", "socks5://[2001:db8::1]:1080/"),
-            ("ftp://u:secret@proxy", "another protocol"),
+            ("ftp://u:secret@proxy", "another scheme"),
             ("http://u:secret@pro xy", "invalid uri character"),
             ("http://u:secret@proxy:x", "its port"),
             ("http://proxy:65536", "its port"),
             ("http://[2001:db8::1]", "http://[2001:db8::1]/"),
             ("http://proxy:", "http://proxy:/"),
-            ("http://u:secret@", "no URL of a proxy"),
-            ("/secret", "no URL of a proxy"),
+            ("http://u:secret@", "is not a proxy URL"),
+            ("/secret", "is not a proxy URL"),
             ("socks5://u:secret@proxy", "not supported"),
         ] {
             let proxy = found("https://a.example", Some(url), &[]);

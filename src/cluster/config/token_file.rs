@@ -20,7 +20,7 @@ pub enum TokenError {
     Unreadable { path: PathBuf, why: io::Error },
     #[error("the token file {} is empty", .0.display())]
     Empty(PathBuf),
-    #[error("the token file {} holds something else than one token", .0.display())]
+    #[error("the token file {} does not contain exactly one token", .0.display())]
     NoToken(PathBuf),
 }
 
@@ -52,7 +52,7 @@ impl TokenFile {
             last.1 = now;
             match read(&self.path) {
                 Ok(header) => last.0 = header,
-                Err(error) => tracing::warn!(%error, "the token of before is kept"),
+                Err(error) => tracing::warn!(%error, "the previous token stays in use"),
             }
         }
         last.0.clone()

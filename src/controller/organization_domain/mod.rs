@@ -310,7 +310,7 @@ impl DomainReconciler {
                 Ok(None) => {}
                 // Its own check comes.
                 Err(error) => {
-                    tracing::warn!(name = %holding.name, %error, "the holder is not checked at once");
+                    tracing::warn!(name = %holding.name, %error, "cannot requeue the holder for a check now");
                 }
             }
         }

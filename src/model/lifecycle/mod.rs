@@ -191,6 +191,7 @@ fn transition<'a>(
             name: accepted.as_ref().ok(),
             identity: snapshot.identity,
             approved_until: snapshot.approved_until,
+            held_by_approval: matches!(snapshot.held_by, HeldBy::Another { manual: true, .. }),
             refusal: accepted.as_ref().err().map(String::as_str),
         },
         asked: is_new_request(snapshot, &facts),

@@ -30,17 +30,14 @@ pub fn no_room(decided: &OrganizationDomainStatus) -> Notice {
         let _ = write!(fact, "\n{kind} {status} {reason}");
     }
     let outcome = conditions::find(&decided.conditions, READY).map_or_else(String::new, |ready| {
-        format!(
-            " What it does not say yet: {}: {}",
-            ready.reason, ready.message
-        )
+        format!(" The new status is {}: {}", ready.reason, ready.message)
     });
     Notice {
         about: About::OrganizationDomain,
         reason: Reason::ObjectTooLarge,
         warning: true,
         message: format!(
-            "The object is as large as the API server allows, so its status cannot be written and is out of date. Remove labels, annotations or other metadata; the status is written then.{outcome}"
+            "The object has reached the API server's size limit. Its status cannot be written and is out of date. Remove labels, annotations or other metadata; the status is then written.{outcome}"
         ),
         fact,
         becomes_verified: false,

@@ -28,25 +28,28 @@ pub enum LabelFault {
     TooLong,
     #[error("contains {}, which is not allowed in a domain name", Shown(*.0))]
     Forbidden(char),
-    #[error("contains {}, which stands for {plain:?}; type {plain:?} if that is meant", Shown(*.character))]
+    #[error("contains {}, which stands for {plain:?}; type {plain:?} if you mean that", Shown(*.character))]
     Mapped { character: char, plain: String },
-    #[error("contains {}, which domain names ignore; leave it out", Shown(*.0))]
+    #[error("contains {}, which domain names ignore; remove it", Shown(*.0))]
     Ignored(char),
     #[error(
-        "begins with {}; a label begins and ends with a letter or digit",
+        "starts with {}; a label must start and end with a letter or digit",
         Shown('-')
     )]
     LeadingHyphen,
     #[error(
-        "ends with {}; a label begins and ends with a letter or digit",
+        "ends with {}; a label must start and end with a letter or digit",
         Shown('-')
     )]
     TrailingHyphen,
-    #[error("has {} in places 3 and 4, as only A-labels (xn--) have", Shown('-'))]
+    #[error(
+        "has {} in positions 3 and 4, which only A-labels (xn--) may have",
+        Shown('-')
+    )]
     ThirdAndFourthHyphen,
-    #[error("begins with xn-- but is not a valid A-label")]
+    #[error("starts with xn-- but is not a valid A-label")]
     NotALabel,
-    #[error("begins with {}, a combining mark, which needs a letter before it", Shown(*.0))]
+    #[error("starts with {}, a combining mark, which needs a letter before it", Shown(*.0))]
     LeadingMark(char),
     #[error("contains {}, which is allowed only {place}", Shown(*.character))]
     Misplaced {
@@ -54,7 +57,7 @@ pub enum LabelFault {
         place: &'static str,
     },
     #[error(
-        "contains {}, which is not allowed at that place of a name with right-to-left letters (RFC 5893)",
+        "contains {}, which is not allowed in that position of a name with right-to-left letters (RFC 5893)",
         Shown(*.0)
     )]
     Direction(char),

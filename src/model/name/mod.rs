@@ -25,17 +25,15 @@ pub struct DomainName(Box<str>);
 /// Why a text is not a domain name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    #[error("the name is empty; give a domain such as acme.com")]
+    #[error("the domain is empty; use a domain such as acme.com")]
     Empty,
-    #[error("the name has {0} octets, a domain name has at most {MAX_NAME_OCTETS}")]
+    #[error("the domain has {0} octets, but the limit is {MAX_NAME_OCTETS}")]
     TooLong(usize),
-    #[error("give the bare domain name without {0}")]
+    #[error("use the bare domain, without {0}")]
     NotBare(&'static str),
     #[error("an IP address is not a domain name")]
     IpAddress,
-    #[error(
-        "the name has an empty label: remove the dot at its beginning, or one of two dots in a row"
-    )]
+    #[error("the domain has an empty label: remove the leading dot, or one of two dots in a row")]
     EmptyLabel,
     #[error("the label {} {fault}", quoted(label))]
     Label {
@@ -196,7 +194,7 @@ fn beyond_bare(text: &str) -> Option<&'static str> {
         ':' if text.parse::<IpAddr>().is_err() => Some("a port"),
         '*' => Some("a wildcard; a proof covers the name and everything below it"),
         '@' => Some("a mailbox"),
-        c if c.is_whitespace() => Some("blanks"),
+        c if c.is_whitespace() => Some("whitespace"),
         _ => None,
     })
 }
@@ -281,8 +279,8 @@ mod tests {
             ("example.com/a", E::NotBare("a path")),
             ("example.com:443", E::NotBare("a port")),
             ("me@example.com", E::NotBare("a mailbox")),
-            (" example.com", E::NotBare("blanks")),
-            ("example.com\n", E::NotBare("blanks")),
+            (" example.com", E::NotBare("whitespace")),
+            ("example.com\n", E::NotBare("whitespace")),
             ("192.0.2.1", E::IpAddress),
             ("192.0.2.1.", E::IpAddress),
             ("2001:db8::1", E::IpAddress),
@@ -433,11 +431,11 @@ mod tests {
             ),
             (
                 "\u{212a}cme.example",
-                "the label \"\u{212a}cme\" contains U+212A (\u{212a}), which stands for \"k\"; type \"k\" if that is meant",
+                "the label \"\u{212a}cme\" contains U+212A (\u{212a}), which stands for \"k\"; type \"k\" if you mean that",
             ),
             (
                 "exam\u{200b}ple.com",
-                "the label \"exam\\u{200b}ple\" contains U+200B, which domain names ignore; leave it out",
+                "the label \"exam\\u{200b}ple\" contains U+200B, which domain names ignore; remove it",
             ),
             (
                 "a\u{200d}b.example",
@@ -445,7 +443,7 @@ mod tests {
             ),
             (
                 "-a.example",
-                "the label \"-a\" begins with U+002D (-); a label begins and ends with a letter or digit",
+                "the label \"-a\" starts with U+002D (-); a label must start and end with a letter or digit",
             ),
         ] {
             assert_eq!(DomainName::parse(typed).unwrap_err().to_string(), words);

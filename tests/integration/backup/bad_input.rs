@@ -32,7 +32,7 @@ async fn what_is_no_export_is_refused() {
     let (_, documents) = good();
     let whole = stream(&documents, &[]);
     // The whole one gets as far as the cluster.
-    assert!(refusal(&whole).await.contains("no cluster to work on"));
+    assert!(refusal(&whole).await.contains("no cluster configuration"));
     let an_object = serde_yaml::to_string(&documents[0]).unwrap();
     let of_v2 = whole.replace("backup.freehold.dev/v1\n", "backup.freehold.dev/v2\n");
     let of_beta = whole.replace("freehold.dev/v1alpha1", "freehold.dev/v1beta1");
@@ -46,8 +46,8 @@ async fn what_is_no_export_is_refused() {
             "apiVersion: v1\nkind: Export\n",
             "not an export of Freehold",
         ),
-        ("a: [", "document 1 is not YAML"),
-        ("\u{0}", "document 1 is not YAML"),
+        ("a: [", "document 1 is not valid YAML"),
+        ("\u{0}", "document 1 is not valid YAML"),
         (&of_v2, "has the format backup.freehold.dev/v2"),
         (&of_beta, "its apiVersion is not freehold.dev/v1alpha1"),
         (&more, "it comes after the end"),
@@ -67,8 +67,8 @@ async fn a_stream_that_was_cut_off_is_refused_wherever_that_was() {
         let known = [
             "cut off",
             "not an export",
-            "not YAML",
-            "does not belong into an export",
+            "not valid YAML",
+            "does not belong in an export",
         ];
         assert!(known.iter().any(|words| error.contains(words)), "{error}");
     }
@@ -94,7 +94,7 @@ async fn documents_that_do_not_belong_are_named() {
         (stream(&[secret], &[]), "document 2 (Secret x)"),
         (
             changed(0, "/kind", json!("DomainEvent")),
-            "no export has objects of this kind",
+            "exports contain no objects of this kind",
         ),
         (changed(0, "/metadata/name", json!(7)), "it has no name"),
         (
@@ -146,7 +146,7 @@ async fn a_forged_holder_is_refused() {
     for (text, words) in [
         (
             forged("/spec/holder/namespace", "thieves"),
-            "does not have its holder",
+            "does not contain its holder",
         ),
         (
             forged("/spec/holder/tokenHash", &thief.token.hash()),
@@ -154,7 +154,7 @@ async fn a_forged_holder_is_refused() {
         ),
         (
             forged("/spec/holder/organization", "thieves"),
-            "of another organization",
+            "belongs to another organization",
         ),
         (
             forged("/metadata/name", "theirs.example"),
@@ -165,7 +165,7 @@ async fn a_forged_holder_is_refused() {
         (stream(&of_thief, &[]), "another token"),
     ] {
         let error = refusal(&text).await;
-        assert!(error.contains("is not believed"), "{error}");
+        assert!(error.contains("is not trusted"), "{error}");
         assert!(error.contains(words), "{words}: {error}");
     }
 }

@@ -18,9 +18,7 @@ async fn ten_thousand_objects_come_and_go() {
     let without_definitions = Export::of(&stream(&[], &[])).import_into(kubeconfig).await;
     assert_eq!(without_definitions.code, Some(1));
     assert!(
-        without_definitions
-            .error
-            .contains("install the definitions first"),
+        without_definitions.error.contains("install the CRDs first"),
         "{without_definitions:?}"
     );
     world.cluster.install(api::crds()).await;

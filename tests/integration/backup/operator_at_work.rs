@@ -108,7 +108,9 @@ async fn an_import_that_was_cut_off_frees_no_name_and_can_be_run_again() {
     crate::support::publish(&world.dns, &contender.challenge().await.records[0]);
     contender.until_reason("HeldByAnother").await;
     eventually("the operator looked for its holder", async || {
-        let told = operator.log().contains("an import has not made the holder");
+        let told = operator
+            .log()
+            .contains("an import did not create the holder");
         told.then_some(()).ok_or("not yet")
     })
     .await;

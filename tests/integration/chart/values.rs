@@ -227,12 +227,12 @@ fn the_memory_is_reasoned_from_what_was_measured() {
     let values = page_at("charts/freehold/values.yaml");
     for reason in [
         format!(
-            "The peak with 10,000 domains, {}, and a margin; with 1,000 domains it is {}.",
+            "The peak is {} with 10,000 domains and {} with 1,000;",
             measured("10,000 domains, peak in all"),
             measured("1,000 domains, peak in all")
         ),
         format!(
-            "The peak with 100,000 domains is {}, and who meets the limit is killed; a domain more is {}:",
+            "The peak is {} with 100,000 domains; each further domain adds {}.",
             measured("100,000 domains, peak in all"),
             measured("a domain more, 10,000 to 100,000")
         ),

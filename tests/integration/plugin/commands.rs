@@ -153,7 +153,7 @@ async fn check_now_waits_for_the_outcome_and_explain_tells_of_it() {
     assert!(ran.error.contains("within 1 second"), "{ran:?}");
     let fresh = tenant.state("fresh", &world.name("fresh")).await;
     let told = caller.told(&["explain", &fresh.object]).await;
-    assert!(told.contains("No operator has looked"), "{told}");
+    assert!(told.contains("No operator has processed"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +186,7 @@ async fn what_is_not_there_or_not_meant_is_told() {
     let ran = caller.freehold(&["status"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""), "{ran:?}");
     assert!(
-        ran.error.contains("No organization domains found"),
+        ran.error.contains("No OrganizationDomains found"),
         "{ran:?}"
     );
     for arguments in [

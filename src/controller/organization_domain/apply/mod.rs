@@ -103,7 +103,7 @@ impl Applier {
                         &notice.fact,
                     );
                     if is_new {
-                        tracing::warn!(key = %domain.key, %error, "the status cannot be written");
+                        tracing::warn!(key = %domain.key, %error, "cannot write the status");
                         self.announcer.publish(domain, vec![notice]);
                     }
                 }

@@ -57,7 +57,7 @@ fn rows() -> Vec<Row> {
             nobody(EXPIRED),
             PENDING,
             Reason::RecordExpired,
-            "without expiry=",
+            "Publish it with a later expiry=, or without one",
         ),
         (
             nobody(INCONCLUSIVE),
@@ -76,19 +76,19 @@ fn rows() -> Vec<Row> {
             Subject::pending().paused(),
             PENDING,
             Reason::OrganizationMissing,
-            "Organization acme does not exist in this namespace; create it",
+            "Organization acme does not exist in this namespace. Create it",
         ),
         (
             Subject::new().paused(),
             PENDING,
             Reason::OrganizationMissing,
-            "create it or delete this object",
+            "Create it, or delete this object",
         ),
         (
             Subject::refused(),
             FAILED,
             Reason::NameRefused,
-            "for another name",
+            "for another domain",
         ),
         (Subject::failed(), FAILED, Reason::WindowExpired, restart),
         (
@@ -111,14 +111,14 @@ fn rows() -> Vec<Row> {
             Subject::stale(),
             STALE,
             Reason::ProofStale,
-            "see status.lastCheck",
+            "status.lastCheck shows what the servers answered",
         ),
         (stale_grace, STALE_GRACE, Reason::ProofStale, publish),
         (
             Subject::verified().paused(),
             ABANDONED,
             Reason::OrganizationMissing,
-            "create it or delete this object",
+            "Create it, or delete this object",
         ),
     ]
 }

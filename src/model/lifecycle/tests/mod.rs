@@ -2,6 +2,7 @@
 
 mod attacks;
 mod clock;
+mod held_by_another;
 mod internal;
 mod matrix;
 mod no_room;

@@ -312,7 +312,11 @@ fn what_a_pending_domain_says_of_each_verdict() {
         assert_eq!(reasons(&decision), told);
         let said = message(&subject.status);
         let is_absent = reason == Reason::RecordAbsent;
-        assert_eq!(said.contains("is not there yet"), is_absent, "{said}");
+        assert_eq!(
+            said.contains("The record has not been found yet"),
+            is_absent,
+            "{said}"
+        );
         assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.status.last_check, Some(report(verdict)));
     }
@@ -973,8 +977,8 @@ fn a_new_mistake_is_told_at_once_and_written_once() {
     let (written, message) = check(Disagreement, Complete, Some("They differ."));
     assert!(written && message.contains("They differ."), "{message}");
     for hint in [
-        "Nothing is decided: SERVFAIL.",
-        "Nothing is decided: REFUSED.",
+        "The check could not decide: SERVFAIL.",
+        "The check could not decide: REFUSED.",
     ] {
         let (written, message) = check(INCONCLUSIVE, Complete, Some(hint));
         assert!(!written && message.contains("They differ."), "{message}");
