@@ -311,7 +311,7 @@ impl LeaderElector {
         };
         lease.spec.get_or_insert_default().holder_identity = None;
         match self.replace(&lease).await {
-            Ok(_) => tracing::info!(lease = self.name, "given back"),
+            Ok(_) => tracing::info!(lease = self.name, "the Lease is released"),
             Err(error) => {
                 tracing::warn!(%error, lease = self.name, "cannot release the Lease; it expires by itself");
             }

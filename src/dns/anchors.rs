@@ -564,15 +564,15 @@ mod tests {
             ("$ORIGIN .\n".into(), "line 1: this is not a DNSKEY record"),
             (
                 "trust-anchors { . initial-key 257 3 8 \"AAAA".into(),
-                "line 1: the quoted key has no end",
+                "line 1: the quoted key is not closed",
             ),
             (
                 "/*\n*/ trust-anchors {\n/* . }".into(),
-                "line 3: the comment has no end",
+                "line 3: the comment is not closed",
             ),
             (
                 "trust-anchors { ".into(),
-                "line 1: the statement has no end",
+                "line 1: the statement is not closed",
             ),
             (
                 "trust-anchors { . initial-key 257 3 8 }; ".into(),

@@ -200,7 +200,7 @@ async fn cnames_are_followed_at_the_underscore_name_alone() {
     assert_eq!(reason, "Verified", "{answer}");
     assert_eq!(
         answer,
-        format!("the wanted value (CNAME to {})", link(9)),
+        format!("the expected value (CNAME to {})", link(9)),
         "the chain is told"
     );
 }

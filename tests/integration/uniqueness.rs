@@ -58,7 +58,10 @@ async fn of_two_that_prove_one_name_one_holds_it_and_the_other_learns_nothing() 
     assert_eq!(status(&held).state, Some(State::Pending));
     assert_eq!(ready_reason(&held), "HeldByAnother");
     let message = ready_message(&held);
-    assert!(message.contains("another organization"), "{message}");
+    assert!(
+        message.contains("another OrganizationDomain holds the domain"),
+        "{message}"
+    );
     loser.until_event("HeldByAnother").await;
     assert_learns_nothing(&loser, &winner).await;
     assert_learns_nothing_of_the_loser(&winner, &loser).await;

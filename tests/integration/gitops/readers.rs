@@ -55,7 +55,7 @@ fn is_read_right(row: &Row) {
         .into_iter()
         .flatten()
         .find(|condition| condition["type"] == "Ready" && seen_as_it_is(object));
-    let message = ready.map_or("Waiting for Freehold to look at the object", |ready| {
+    let message = ready.map_or("Waiting for Freehold to process the object", |ready| {
         ready["message"].as_str().unwrap()
     });
     assert_eq!(said.message, message, "{what}");

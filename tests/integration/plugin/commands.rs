@@ -115,7 +115,7 @@ async fn check_now_waits_for_the_outcome_and_explain_tells_of_it() {
     let told = caller.told(&["explain", "main"]).await;
     for words in [
         "State         Pending, RecordMismatch",
-        "What to do\n  TXT records were found, but none is the wanted one",
+        "What to do\n  TXT records were found, but none has the expected value",
         "Reconciling   True",
         "Mismatch",
         "found \"something else\"",
@@ -162,7 +162,7 @@ async fn what_is_not_there_or_not_meant_is_told() {
     let tenant = world.tenant().await;
     let caller = Caller::administrator(&tenant);
     let place = format!(
-        "there is no OrganizationDomain nobody in namespace {}",
+        "OrganizationDomain nobody does not exist in namespace {}",
         tenant.namespace
     );
     for command in ["status", "records", "check-now", "explain"] {

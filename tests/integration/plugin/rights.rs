@@ -127,7 +127,7 @@ async fn approvers_approve_and_strangers_do_nothing() {
     let days = end.duration_since(jiff::Timestamp::now());
     assert!((29 * 24..=30 * 24).contains(&days.as_hours()), "{days}");
     approver
-        .is_refused(&arguments, &["there is a DomainApproval by-hand already"])
+        .is_refused(&arguments, &["DomainApproval by-hand already exists"])
         .await;
 
     let nobody = Caller::with_roles(&tenant, "nobody", &[], &[]).await;

@@ -1,5 +1,5 @@
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
-  return { status = "Progressing", message = "Waiting for Freehold to look at the object" }
+  return { status = "Progressing", message = "Waiting for Freehold to process the object" }
 end
 local conditions = {}
 for _, condition in ipairs(obj.status.conditions or {}) do
@@ -10,7 +10,7 @@ local function is_true(kind)
 end
 local ready = conditions["Ready"]
 if ready == nil then
-  return { status = "Progressing", message = "Waiting for Freehold to look at the object" }
+  return { status = "Progressing", message = "Waiting for Freehold to process the object" }
 end
 if is_true("Ready") then
   return { status = "Healthy", message = ready.message }
