@@ -30,8 +30,8 @@ pub struct DnsArguments {
     #[arg(long, env = "FREEHOLD_DNS_MODE", value_enum, default_value_t = Mode::Authoritative)]
     dns_mode: Mode,
 
-    /// Recursive server for recursive mode: ADDRESS[:PORT], tls://ADDRESS[:PORT][#NAME] or
-    /// https://ADDRESS[:PORT][/PATH][#NAME]. NAME is the name in the certificate, if it is not the
+    /// Recursive server for recursive mode: ADDRESS[:PORT], `tls://ADDRESS[:PORT][#NAME]` or
+    /// `https://ADDRESS[:PORT][/PATH][#NAME]`. NAME is the name in the certificate, if it is not the
     /// address. Repeatable; with several servers, more than half must agree.
     #[arg(long, env = "FREEHOLD_DNS_SERVER", value_delimiter = ',')]
     dns_server: Vec<RecursiveServer>,
