@@ -7,6 +7,7 @@
 
 pub mod conditions;
 pub mod domain_approval;
+pub mod history;
 pub mod organization;
 pub mod organization_domain;
 pub mod reason;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conditions;
+use super::history::HistoryEntry;
 
 /// Most names that a status lists; the counts go on.
 pub const MAX_LISTED_DOMAINS: usize = 100;
@@ -91,6 +92,16 @@ pub struct OrganizationStatus {
     )]
     #[schemars(length(max = 100), inner(length(max = 253)))]
     pub verified_domains: Vec<String>,
+
+    /// The latest transitions of the organization, oldest first: when it was created, and each change
+    /// of its spec that the operator processed.
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(max = 8))]
+    pub history: Vec<HistoryEntry>,
 
     #[serde(
         default,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conditions;
+use super::history::HistoryEntry;
 
 /// Most values of other records that a status repeats.
 pub const MAX_OBSERVED_VALUES: usize = 10;
@@ -243,6 +244,25 @@ pub struct OrganizationDomainStatus {
     )]
     #[schemars(length(max = 256))]
     pub last_handled_request: Option<String>,
+
+    /// The latest transitions of the domain, oldest first. Events are published from them.
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(length(max = 8))]
+    pub history: Vec<HistoryEntry>,
+
+    /// The number of the latest transition up to which all Events were published when this status was
+    /// written.
+    #[serde(
+        default,
+        deserialize_with = "super::if_readable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(range(min = 0))]
+    pub published_sequence: Option<i64>,
 
     #[serde(
         default,

@@ -47,6 +47,9 @@ pub enum Reason {
     SubdomainVerified,
     /// An organization's summary is up to date.
     Reconciled,
+    /// An organization was created, or its spec was changed.
+    Created,
+    Updated,
 }
 
 impl Reason {

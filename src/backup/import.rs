@@ -385,6 +385,8 @@ fn as_of(
     };
     let mut status = status.clone();
     status.observed_generation = observed(status.observed_generation);
+    // What was imported is no news.
+    status.published_sequence = status.history.last().map(|entry| entry.sequence);
     for condition in &mut status.conditions {
         condition.observed_generation = observed(condition.observed_generation);
     }

@@ -253,6 +253,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::history::HistoryEntry;
     use crate::api::organization_domain::{
         ChallengeStatus, CheckVerdict, CountedChecks, DnsProvider, OrganizationDomainSpec,
         OrganizationRef, State, Strategy as Strategies, UnconfirmedVerdict,
@@ -713,6 +714,12 @@ mod tests {
                 }),
                 paused_time,
                 last_handled_request: handled,
+                published_sequence: generation,
+                history: vec![HistoryEntry {
+                    sequence: checks,
+                    reason: reason.clone(),
+                    time: since.clone(),
+                }],
                 conditions: vec![Condition {
                     type_: "Ready".to_owned(),
                     status: "True".to_owned(),

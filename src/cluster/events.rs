@@ -1,6 +1,7 @@
 //! Kubernetes Events (events.k8s.io/v1), published beside the reconciles. An Event's name is made
 //! from its fact, so that the API server keeps one of each, whoever publishes it however often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
@@ -47,15 +48,25 @@ pub struct Subject {
     pub uid: String,
 }
 
+/// Kept by an Event on its way, and dropped once the Event is written or given up.
+pub type Receipt = Arc<dyn Send + Sync>;
+
+struct Waiting {
+    subject: Subject,
+    notice: Notice,
+    receipt: Option<Receipt>,
+}
+
 /// Where Events are handed in; never waits.
 pub struct Events {
-    sender: mpsc::Sender<(Subject, Notice)>,
+    sender: mpsc::Sender<Waiting>,
     client: Client,
+    instance: String,
 }
 
 /// Writes what was handed in.
 pub struct Publisher {
-    receiver: mpsc::Receiver<(Subject, Notice)>,
+    receiver: mpsc::Receiver<Waiting>,
     client: Client,
     instance: String,
 }
@@ -67,6 +78,7 @@ impl Events {
         let events = Self {
             sender,
             client: client.clone(),
+            instance: instance.clone(),
         };
         (
             events,
@@ -80,13 +92,37 @@ impl Events {
 
     /// Hands an Event in; a standby publishes none. Where too many wait it is dropped and counted: a status
     /// says the same.
-    pub fn publish(&self, subject: &Subject, notice: Notice) {
-        if !self.client.leads() {
-            return;
-        }
-        if self.sender.try_send((subject.clone(), notice)).is_err() {
+    pub fn publish(&self, subject: Subject, notice: Notice) {
+        if self.client.leads() && !self.try_publish(subject, notice, None) {
             self.client.metrics.event(EventResult::Dropped);
         }
+    }
+
+    /// Hands an Event in; false where too many wait.
+    #[must_use]
+    pub fn try_publish(&self, subject: Subject, notice: Notice, receipt: Option<Receipt>) -> bool {
+        let waiting = Waiting {
+            subject,
+            notice,
+            receipt,
+        };
+        self.sender.try_send(waiting).is_ok()
+    }
+
+    /// Writes an Event at once: tried one time, within the deadline of any call.
+    pub async fn publish_now(&self, subject: Subject, notice: Notice) {
+        let api = self.client.namespaced(namespace_of(&subject));
+        let event = event(&subject, notice, &self.instance);
+        let params = PostParams::default();
+        let result = match self.client.call(api.create(&params, &event)).await {
+            Ok(_) => EventResult::Published,
+            Err(ApiError::AlreadyExists) => EventResult::Known,
+            Err(error) => {
+                tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
+                EventResult::Dropped
+            }
+        };
+        self.client.metrics.event(result);
     }
 }
 
@@ -100,11 +136,14 @@ impl Publisher {
         } = self;
         let slots = Semaphore::new(CONCURRENCY);
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
-            .for_each_concurrent(UNDER_WAY, |(subject, notice)| {
-                let api = client.namespaced(namespace_of(&subject));
-                let event = event(&subject, notice, &instance);
+            .for_each_concurrent(UNDER_WAY, |waiting| {
+                let api = client.namespaced(namespace_of(&waiting.subject));
+                let event = event(&waiting.subject, waiting.notice, &instance);
                 let (client, slots) = (&client, &slots);
-                async move { write(client, &api, &event, slots).await }
+                async move {
+                    write(client, &api, &event, slots).await;
+                    drop(waiting.receipt);
+                }
             })
             .await;
     }
@@ -154,7 +193,6 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
         message,
         fact,
         about: _,
-        becomes_verified: _,
     } = notice;
     let digest = Sha256::digest(format!("{}\n{reason}\n{fact}", subject.uid).as_bytes());
     let hash: String = HEXLOWER.encode(&digest).chars().take(16).collect();
@@ -203,7 +241,7 @@ fn namespace_of(subject: &Subject) -> &str {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use serde_json::json;
 
@@ -230,7 +268,6 @@ mod tests {
             warning: true,
             message: "ä".repeat(1000),
             fact: fact.into(),
-            becomes_verified: false,
         }
     }
 
@@ -259,7 +296,7 @@ mod tests {
         let answers = Arc::new(Mutex::new(answers.iter().copied().collect::<VecDeque<_>>()));
         let left = Arc::clone(&answers);
         let (events, publisher) = events(move |_| answers.lock().unwrap().pop_front().unwrap());
-        events.publish(&subject("ns", "u"), notice(Reason::Verified, "t"));
+        events.publish(subject("ns", "u"), notice(Reason::Verified, "t"));
         let metrics = Arc::clone(&events.client.metrics);
         drop(events);
         publisher.run().await;
@@ -294,11 +331,11 @@ mod tests {
         });
         for n in 0..100 {
             events.publish(
-                &subject("closed", &n.to_string()),
+                subject("closed", &n.to_string()),
                 notice(Reason::Verified, "t"),
             );
         }
-        events.publish(&subject("open", "u"), notice(Reason::Verified, "t"));
+        events.publish(subject("open", "u"), notice(Reason::Verified, "t"));
         let begun = tokio::time::Instant::now();
         drop(events);
         publisher.run().await;

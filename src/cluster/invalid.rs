@@ -27,7 +27,7 @@ pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObj
         "the object is invalid and is left as it is"
     );
     events.publish(
-        &subject,
+        subject,
         Notice {
             about: About::OrganizationDomain,
             reason: Reason::ObjectUnreadable,
@@ -37,7 +37,6 @@ pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObj
                 object.why
             ),
             fact: metadata.generation.unwrap_or_default().to_string(),
-            becomes_verified: false,
         },
     );
 }

@@ -1,106 +1,422 @@
-//! Announces the transitions of an organization domain, as Events about it, its holding and the holder above.
+//! Publishes the transitions of an organization domain, as Events about it, its holding and the holder above.
+//! They are read from `status.history`, which is written with the state that they tell of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::Resource;
+use parking_lot::Mutex;
 
-use crate::api::reason::Reason;
+use crate::api::OrganizationDomain;
+use crate::api::history::HistoryEntry;
+use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::Cluster;
-use crate::cluster::events::{Events, Subject};
+use crate::cluster::events::{Events, Receipt, Subject};
 use crate::cluster::store::domain::Domain;
-use crate::cluster::store::holdings::HoldingView;
-use crate::model::lifecycle::{self, About, Notice, Snapshot};
-use crate::model::message;
+use crate::model::history::{History, is_news};
+use crate::model::lifecycle::{About, HeldBy, Notice, Snapshot, notices};
 use crate::model::settings::Settings;
+use crate::model::uid::Uid;
+
+/// When to try again where too many Events wait.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Transitions whose Events are on their way.
+type UnderWay = Arc<Mutex<BTreeSet<(Uid, i64)>>>;
 
 /// Publishes Events about organization domains.
 pub struct Announcer {
-    pub cluster: Arc<Cluster>,
-    pub events: Arc<Events>,
-    pub settings: Arc<Settings>,
+    cluster: Arc<Cluster>,
+    events: Arc<Events>,
+    settings: Arc<Settings>,
+    under_way: UnderWay,
+}
+
+/// Ends with the last Event of a transition.
+struct Transition {
+    under_way: UnderWay,
+    id: (Uid, i64),
+}
+
+impl Drop for Transition {
+    fn drop(&mut self) {
+        self.under_way.lock().remove(&self.id);
+    }
 }
 
 impl Announcer {
-    /// Publishes what the object says that may not have been announced: what came into it while a reconcile was
-    /// under way or failed, by a write whose answer was lost or by another replica's; and at the first reconcile
-    /// what is a few minutes old.
-    pub fn publish_unannounced(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
-        let facts = lifecycle::read(now, snapshot);
-        let (announced, inherited) = {
-            let mut domains = self.cluster.stores.domains_mut();
-            let announced = domains.take_announced(&domain.key, &domain.uid, &facts);
-            domains.set_announced(&domain.key, &domain.uid, &facts);
-            (announced, domains.take_inherited(&domain.key, &domain.uid))
-        };
-        if let Some(announced) = announced {
-            let unannounced = lifecycle::unannounced(now, &self.settings, snapshot, &announced);
-            self.publish(domain, unannounced);
-        }
-        if inherited {
-            let recent = lifecycle::recent(now, &self.settings, snapshot);
-            self.publish(domain, recent);
+    #[must_use]
+    pub fn new(cluster: Arc<Cluster>, events: Arc<Events>, settings: Arc<Settings>) -> Self {
+        Self {
+            cluster,
+            events,
+            settings,
+            under_way: Arc::default(),
         }
     }
 
-    pub fn publish(&self, domain: &Domain, notices: Vec<Notice>) {
-        for notice in notices {
-            // With the domain's own, which is announced again where an answer or the process was lost.
-            if notice.becomes_verified
-                && let Some(holding) = self.cluster.stores.held_by(domain)
-            {
-                self.notify_parent(&holding);
+    /// Hands in the Events of all transitions that nobody published yet, whoever wrote them; says when to
+    /// try again where too many wait.
+    pub fn announce(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Duration> {
+        let history = History::read(&snapshot.status.history);
+        let stores = &self.cluster.stores;
+        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        if handed_in == Some(history.latest()) {
+            return None;
+        }
+        let published = handed_in.max(snapshot.status.published_sequence);
+        // What a back-up brought back is no news.
+        let is_restored = matches!(snapshot.held_by, HeldBy::Restored { .. });
+        let mut done = history.latest();
+        let mut retry = None;
+        for entry in history.entries() {
+            // What comes while this process runs is news whatever the clock says.
+            let is_new = handed_in.is_some() || is_news(entry.time.0, now);
+            let is_open = Some(entry.sequence) > published && is_new && !is_restored;
+            if is_open && !self.hand_in(domain, now, snapshot, entry) {
+                done = entry.sequence - 1;
+                retry = Some(RETRY);
+                break;
             }
-            self.cluster.client.metrics.notice(notice.reason);
-            let subject = match notice.about {
-                About::OrganizationDomain => Subject {
-                    kind: "OrganizationDomain".to_owned(),
-                    namespace: domain.key.namespace().to_owned(),
-                    name: domain.key.name().to_owned(),
-                    uid: domain.uid.to_string(),
-                },
-                About::VerifiedDomain => match self.cluster.stores.holding_of(domain) {
-                    Some(holding) => Subject {
-                        kind: "VerifiedDomain".to_owned(),
-                        namespace: String::new(),
-                        name: holding.name.to_string(),
-                        uid: holding.uid.to_string(),
-                    },
-                    None => continue,
-                },
-            };
-            self.events.publish(&subject, notice);
+        }
+        stores
+            .domains_mut()
+            .set_handed_in(&domain.key, &domain.uid, done);
+        retry
+    }
+
+    /// False where too many Events wait.
+    fn hand_in(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+        snapshot: &Snapshot<'_>,
+        entry: &HistoryEntry,
+    ) -> bool {
+        let id = (domain.uid.clone(), entry.sequence);
+        self.under_way.lock().insert(id.clone());
+        let receipt: Receipt = Arc::new(Transition {
+            under_way: Arc::clone(&self.under_way),
+            id,
+        });
+        let events = self.events_of(domain, now, snapshot, entry);
+        for (subject, notice) in events {
+            let reason = notice.reason;
+            if !self
+                .events
+                .try_publish(subject, notice, Some(Arc::clone(&receipt)))
+            {
+                return false;
+            }
+            self.cluster.client.metrics.notice(reason);
+        }
+        true
+    }
+
+    /// Publishes the transitions that the status to be written has no place for and that were not yet
+    /// published. Each is tried once; nothing that a namespace refuses holds up a status.
+    pub async fn make_room(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+        snapshot: &Snapshot<'_>,
+        next: &OrganizationDomainStatus,
+    ) {
+        let history = History::read(&snapshot.status.history);
+        let first = next.history.first().map_or(0, |entry| entry.sequence);
+        let published = self.published(domain, snapshot.status);
+        for entry in history.entries() {
+            if entry.sequence < first && entry.sequence > published {
+                for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
+                    self.events.publish_now(subject, notice).await;
+                }
+            }
         }
     }
 
-    /// Tells the holder of the nearest name above that another organization proved a name below it.
-    fn notify_parent(&self, of: &HoldingView) {
-        let Some((_, above)) = of.name.split_once('.') else {
-            return;
-        };
-        let Some(parent) = self.cluster.stores.holdings().covering(above) else {
-            return;
-        };
-        let holder = &parent.holder;
-        if holder.key.namespace() == of.holder.key.namespace()
-            && holder.organization == of.holder.organization
-        {
-            return;
-        }
-        let subject = Subject {
-            kind: "OrganizationDomain".to_owned(),
-            namespace: holder.key.namespace().to_owned(),
-            name: holder.key.name().to_owned(),
-            uid: holder.uid.to_string(),
-        };
-        let notice = Notice {
-            about: About::OrganizationDomain,
-            reason: Reason::SubdomainVerified,
-            warning: true,
-            message: message::subdomain_verified(&of.name),
-            fact: format!("{} {}", of.name, of.holder.token_hash()),
-            becomes_verified: false,
-        };
+    /// The number of the latest transition up to which all Events were written or given up.
+    #[must_use]
+    pub fn published(&self, domain: &Domain, status: &OrganizationDomainStatus) -> i64 {
+        let stores = &self.cluster.stores;
+        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        let of_it = (domain.uid.clone(), 0)..=(domain.uid.clone(), i64::MAX);
+        let open = self.under_way.lock().range(of_it).next().map(|id| id.1);
+        let handed_in = handed_in.unwrap_or_default();
+        let done = open.map_or(handed_in, |open| handed_in.min(open - 1));
+        done.max(status.published_sequence.unwrap_or_default())
+            .min(History::read(&status.history).latest())
+    }
+
+    /// Publishes what no history tells.
+    pub fn publish(&self, domain: &Domain, notice: Notice) {
         self.cluster.client.metrics.notice(notice.reason);
-        self.events.publish(&subject, notice);
+        self.events.publish(domain_subject(domain), notice);
+    }
+
+    fn events_of(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+        snapshot: &Snapshot<'_>,
+        entry: &HistoryEntry,
+    ) -> Vec<(Subject, Notice)> {
+        let notices = notices::of(now, &self.settings, snapshot, entry).into_iter();
+        let about = |notice: Notice| Some((self.subject(domain, notice.about)?, notice));
+        notices.filter_map(about).collect()
+    }
+
+    /// None where there is no such object.
+    fn subject(&self, domain: &Domain, about: About) -> Option<Subject> {
+        let stores = &self.cluster.stores;
+        match about {
+            About::OrganizationDomain => Some(domain_subject(domain)),
+            About::VerifiedDomain => {
+                let holding = stores.holding_of(domain)?;
+                Some(Subject {
+                    kind: "VerifiedDomain".to_owned(),
+                    namespace: String::new(),
+                    name: holding.name.to_string(),
+                    uid: holding.uid.to_string(),
+                })
+            }
+            About::HolderAbove => {
+                let (_, above) = domain.canonical.as_deref()?.split_once('.')?;
+                let above = stores.holdings().covering(above)?;
+                let holder = &above.holder;
+                let is_ours = holder.key.namespace() == domain.key.namespace()
+                    && *holder.organization == *domain.organization.name();
+                (!is_ours).then(|| Subject {
+                    kind: "OrganizationDomain".to_owned(),
+                    namespace: holder.key.namespace().to_owned(),
+                    name: holder.key.name().to_owned(),
+                    uid: holder.uid.to_string(),
+                })
+            }
+        }
+    }
+}
+
+fn domain_subject(domain: &Domain) -> Subject {
+    Subject {
+        kind: OrganizationDomain::kind(&()).into_owned(),
+        namespace: domain.key.namespace().to_owned(),
+        name: domain.key.name().to_owned(),
+        uid: domain.uid.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::cluster::access_monitor::{AccessMonitor, Purpose};
+    use crate::cluster::client::Client;
+    use crate::cluster::clock::Clock;
+    use crate::cluster::events::Publisher;
+    use crate::cluster::fake_api::{self, Answer, SILENCE, failure};
+    use crate::cluster::scope::Scope;
+    use crate::cluster::store::Stores;
+    use crate::cluster::store::domain::StatusView;
+    use crate::telemetry::metrics::Metrics;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn now() -> Timestamp {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    /// A lost domain whose transitions have these times of the day, in the store.
+    fn domain(announcer: &Announcer, times: &[&str], published: i64) -> Arc<Domain> {
+        let history: Vec<_> = (1..)
+            .zip(times)
+            .map(|(sequence, time)| {
+                json!({ "sequence": sequence, "reason": "RecordLost", "time": format!("2026-03-01T{time}:00Z") })
+            })
+            .collect();
+        let version = 7 + history.len();
+        let object = json!({
+            "metadata": {
+                "name": "main",
+                "namespace": "acme",
+                "uid": "1",
+                "resourceVersion": version.to_string(),
+            },
+            "spec": { "organizationRef": { "name": "acme" }, "domain": "acme.com" },
+            "status": { "state": "Failed", "history": history, "publishedSequence": published },
+        });
+        let domain = Domain::project(serde_json::from_value::<OrganizationDomain>(object).unwrap());
+        let domain = Arc::new(domain);
+        let mut domains = announcer.cluster.stores.domains_mut();
+        domains.upsert(Arc::clone(&domain), false);
+        domain
+    }
+
+    /// The names of the Events that were created.
+    type Created = Arc<Mutex<BTreeSet<String>>>;
+
+    fn announcer(
+        answer: impl Fn() -> Answer + Send + Sync + 'static,
+    ) -> (Announcer, Publisher, Created) {
+        let created = Created::default();
+        let seen = Arc::clone(&created);
+        let api = fake_api::client(move |asked| {
+            assert_eq!(asked.method, Method::POST);
+            let name = asked.body["metadata"]["name"].as_str().unwrap().to_owned();
+            seen.lock().insert(name);
+            answer()
+        });
+        let client = Client {
+            api,
+            metrics: Arc::new(Metrics::new()),
+            deadline: DEADLINE,
+            leadership: None,
+            access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
+        };
+        let (events, publisher) = Events::new(client.clone(), "pod".into());
+        let cluster = Arc::new(Cluster {
+            client,
+            stores: Stores::new(100),
+            clock: Clock::default(),
+            scope: Scope::default(),
+        });
+        let announcer = Announcer::new(cluster, Arc::new(events), Arc::default());
+        (announcer, publisher, created)
+    }
+
+    fn created() -> Answer {
+        (201, json!({ "metadata": {}, "eventTime": null }))
+    }
+
+    fn announce(announcer: &Announcer, domain: &Domain) -> Option<Duration> {
+        let status = status(domain);
+        announcer.announce(domain, now(), &domain.snapshot(status))
+    }
+
+    fn status(domain: &Domain) -> &OrganizationDomainStatus {
+        match &domain.status {
+            StatusView::Whole(status) => status,
+            StatusView::Settled(_) => panic!("{domain:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_publishes_what_is_young_and_what_comes_later_is_published_whatever_its_time() {
+        let (announcer, publisher, seen) = announcer(created);
+        tokio::spawn(publisher.run());
+        let counted = async || {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            seen.lock().len()
+        };
+        // The first was published, the second is too old.
+        let found = domain(&announcer, &["11:55", "11:05", "11:58"], 1);
+        assert_eq!(announce(&announcer, &found), None);
+        assert_eq!(counted().await, 1);
+        // Nothing is handed in twice, however often it is observed.
+        announce(&announcer, &found);
+        assert_eq!(counted().await, 1);
+        // The clock was set while the fourth was written.
+        let later = domain(&announcer, &["11:55", "11:05", "11:58", "01:00"], 1);
+        announce(&announcer, &later);
+        assert_eq!(counted().await, 2);
+        assert_eq!(announcer.published(&later, status(&later)), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_that_lost_its_history_begins_anew() {
+        let (announcer, publisher, seen) = announcer(created);
+        tokio::spawn(publisher.run());
+        let before = domain(&announcer, &["11:55", "11:56"], 0);
+        announce(&announcer, &before);
+        let mut emptied = (*before).clone();
+        emptied.version = 50;
+        emptied.status = StatusView::Whole(Box::default());
+        announcer
+            .cluster
+            .stores
+            .domains_mut()
+            .upsert(Arc::new(emptied.clone()), false);
+        announce(&announcer, &emptied);
+        assert_eq!(announcer.published(&emptied, status(&emptied)), 0);
+        let mut again = (*domain(&announcer, &["11:57"], 0)).clone();
+        again.version = 51;
+        announcer
+            .cluster
+            .stores
+            .domains_mut()
+            .upsert(Arc::new(again.clone()), false);
+        announce(&announcer, &again);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(seen.lock().len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_is_not_published_yet() {
+        let (announcer, publisher, _) = announcer(|| SILENCE);
+        tokio::spawn(publisher.run());
+        let domain = domain(&announcer, &["11:55", "11:56"], 0);
+        announce(&announcer, &domain);
+        assert_eq!(announcer.published(&domain, status(&domain)), 0);
+        // Given up after some minutes.
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        assert_eq!(announcer.published(&domain, status(&domain)), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_write_drops_is_tried_once_and_holds_nothing_up_for_longer() {
+        for (answer, most) in [
+            (created(), Duration::ZERO),
+            (failure(403, "Forbidden"), Duration::ZERO),
+            (SILENCE, DEADLINE),
+        ] {
+            // Nobody takes from the queue.
+            let (announcer, _publisher, seen) = announcer(move || answer.clone());
+            let domain = domain(&announcer, &["11:55", "11:56"], 0);
+            announce(&announcer, &domain);
+            let mut next = status(&domain).clone();
+            next.history.remove(0);
+            let begun = Instant::now();
+            let snapshot = domain.snapshot(status(&domain));
+            announcer.make_room(&domain, now(), &snapshot, &next).await;
+            assert_eq!(seen.lock().len(), 1);
+            assert_eq!(begun.elapsed(), most);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_too_many_wait_the_rest_is_handed_in_later() {
+        let (announcer, publisher, seen) = announcer(created);
+        let domain = domain(&announcer, &["11:55", "11:56"], 0);
+        let other = Subject {
+            uid: "2".into(),
+            ..domain_subject(&domain)
+        };
+        let notice = notices::no_room(&OrganizationDomainStatus::default());
+        let mut waiting = 0;
+        while announcer
+            .events
+            .try_publish(other.clone(), notice.clone(), None)
+        {
+            waiting += 1;
+        }
+        assert!(waiting > 1000, "{waiting}");
+        assert_eq!(announce(&announcer, &domain), Some(RETRY));
+        assert_eq!(announcer.published(&domain, status(&domain)), 0);
+        tokio::spawn(publisher.run());
+        tokio::time::sleep(RETRY).await;
+        assert_eq!(announce(&announcer, &domain), None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(announcer.published(&domain, status(&domain)), 2);
+        // One of the other object, whatever it is handed in, and two of this.
+        assert_eq!(seen.lock().len(), 3);
     }
 }

@@ -207,11 +207,7 @@ impl Operator {
         };
         let checks = Arc::new(Checks::new(Arc::clone(&queues)));
         let holding_writer = Arc::new(HoldingWriter::new(Arc::clone(&mirror)));
-        let announcer = Arc::new(Announcer {
-            cluster: Arc::clone(&cluster),
-            events,
-            settings,
-        });
+        let announcer = Arc::new(Announcer::new(Arc::clone(&cluster), events, settings));
         Self {
             workers,
             domains: Arc::new(DomainReconciler {

@@ -17,6 +17,7 @@ use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::store::organizations::OrganizationView;
 use crate::model::facts::whole_second;
+use crate::model::history::History;
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
 use crate::workqueue::worker::Reconciler;
@@ -112,15 +113,26 @@ fn summarize(cluster: &Cluster, organization: &OrganizationView) -> Organization
         reason: Reason::Reconciled,
         message: "The summary of the organization's domains is up to date.".to_owned(),
     };
+    let now = whole_second(cluster.clock.now());
+    let before = &organization.status;
+    let mut history = History::read(&before.history);
+    match before.observed_generation.filter(|&observed| observed >= 0) {
+        None => history.push(Reason::Created, now),
+        Some(observed) if observed != organization.generation => {
+            history.push(Reason::Updated, now);
+        }
+        Some(_) => {}
+    }
     OrganizationStatus {
         observed_generation: Some(organization.generation),
         counts: Some(counts),
         verified_domains,
+        history: history.write(),
         conditions: conditions::transition(
-            &organization.status.conditions,
+            &before.conditions,
             vec![ready],
             organization.generation,
-            whole_second(cluster.clock.now()),
+            now,
         ),
     }
 }

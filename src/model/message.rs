@@ -94,8 +94,7 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
         ),
         Reason::Verified if facts.record_missing.is_some() => record_missing(facts, context),
         Reason::Verified => format!(
-            "The domain is verified. Keep the record published for as long as you use the domain. The record is checked {}. The domain is lost if the record stays missing for {}.",
-            every(context.settings.recheck_period),
+            "The domain is verified. Keep the record published: the domain is lost if the record is missing for {}.",
             duration(context.settings.grace)
         ),
         Reason::RecordMismatch => {
@@ -131,16 +130,67 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
     }
 }
 
-/// The message of the condition about the record of a verified domain.
+/// The messages of the conditions beside the summary, which says what to do next.
+pub const RECORD_FOUND: &str = "The record is published.";
+pub const RECORD_MISSING: &str = "The record is missing.";
+pub const STALLED: &str = "Verification has stopped until somebody acts.";
+
+/// The message of the condition that tells whether the domain is verified.
 #[must_use]
-pub fn record_found(facts: &Facts, context: &MessageContext<'_>) -> String {
-    if facts.paused.is_some() {
-        return "The last check found the record.".to_owned();
+pub fn verified(facts: &Facts) -> &'static str {
+    match (facts.state, facts.reason) {
+        (State::Pending | State::Failed, _) => "The domain is not verified.",
+        (State::Verified, Reason::ProofStale) => "The proof is too old.",
+        (State::Verified, Reason::Approved) => "The domain is approved by hand.",
+        (State::Verified, _) => "The domain is verified.",
     }
-    format!(
-        "The record is published. It is checked {}.",
-        every(context.settings.recheck_period)
-    )
+}
+
+/// The message of the condition of a domain on its way.
+#[must_use]
+pub fn reconciling(facts: &Facts) -> &'static str {
+    match facts.reason {
+        _ if facts.paused.is_some() => "Checks are paused.",
+        Reason::HeldByAnother => "The domain has another holder.",
+        _ => "The domain is checked until its record is found.",
+    }
+}
+
+/// What became of a domain, where its state is another one by now.
+#[must_use]
+pub fn happened(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Verified => "The domain was verified.",
+        Reason::Approved => "The domain was approved by hand.",
+        Reason::ApprovalEnded => "The approval was removed or had expired.",
+        Reason::RecordAbsent => "The record was missing.",
+        Reason::RecordMismatch => "TXT records were found, but none had the expected value.",
+        Reason::RecordExpired => "The record was found, but its expiry= had passed.",
+        Reason::RecordFound => "The record was found again.",
+        Reason::RecordLost => "The record was missing for too long, so the domain was lost.",
+        Reason::WindowExpired => "The record was not found in time.",
+        Reason::ProofStale => {
+            "The record could not be looked up for too long, so nothing new could rely on the domain."
+        }
+        Reason::HeldByAnother => {
+            "The record was found, but another OrganizationDomain held the domain."
+        }
+        Reason::HandOverStarted => {
+            "The record was found, and the holder's record was missing. The hand-over began."
+        }
+        Reason::HandOverCancelled => {
+            "The hand-over was cancelled. It begins anew if the record of this OrganizationDomain is published and the holder's is not."
+        }
+        Reason::HandedOver => "The domain was handed over to another OrganizationDomain.",
+        Reason::HoldingLost => {
+            "The VerifiedDomain was deleted or belonged to another OrganizationDomain."
+        }
+        Reason::NameRefused => "The domain was refused.",
+        Reason::OrganizationMissing => "The organization did not exist.",
+        Reason::NamespaceSuspended => "The namespace was suspended.",
+        Reason::QuotaExceeded => "The namespace had more pending domains than are checked at once.",
+        _ => "The state of the domain changed. Its conditions show the present state.",
+    }
 }
 
 fn organization_missing(facts: &Facts, context: &MessageContext<'_>) -> String {
@@ -311,11 +361,6 @@ fn provider(DnsProvider { name, link }: &DnsProvider) -> String {
         .as_ref()
         .map_or(String::new(), |link| format!(", for example at {link}"));
     format!(" The zone's DNS is run by {name}. Add the record there{page}.")
-}
-
-fn every(period: SignedDuration) -> String {
-    let text = duration(period);
-    format!("every {}", text.strip_prefix("1 ").unwrap_or(&text))
 }
 
 fn ask_for_restart() -> String {

@@ -6,6 +6,7 @@ pub mod challenge;
 pub mod evidence;
 pub mod facts;
 pub mod hint;
+pub mod history;
 pub mod legible;
 pub mod lifecycle;
 pub mod message;

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
-use super::evidence::{Evidence, Misplacement, Outcome, Security, Step};
+use super::evidence::{Evidence, Lookup, Misplacement, Outcome, Security, Step};
 use super::hint;
 use super::legible;
 use super::name::MAX_NAME_OCTETS;
@@ -47,6 +47,40 @@ pub fn last_check(
         observed_values: observed,
         hint: hint(challenge, evidence, judged.verdict),
     }
+}
+
+/// What a status says of a check: of a proof, only the lookups that prove. Every octet of a status is read,
+/// validated and stored by the API server with each write.
+#[must_use]
+pub fn for_status(
+    challenge: &Challenge,
+    evidence: &Evidence,
+    judged: Judged,
+    internal: bool,
+) -> LastCheck {
+    if internal || judged.verdict != Verdict::Proven {
+        return last_check(challenge, evidence, judged, internal);
+    }
+    let lookups = evidence.lookups.iter();
+    let proving = Evidence {
+        lookups: lookups
+            .filter(|lookup| proves(challenge, evidence, lookup))
+            .cloned()
+            .collect(),
+        strays: Vec::new(),
+        ..evidence.clone()
+    };
+    last_check(challenge, &proving, judged, internal)
+}
+
+fn proves(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> bool {
+    let mut answers = lookup.steps.iter().flat_map(|step| &step.answers);
+    answers.any(|answer| match &answer.outcome {
+        Outcome::Values { values, .. } => values.iter().any(|value| {
+            challenge.matches(lookup.form, value, evidence.time) == ValueMatch::Proves
+        }),
+        _ => false,
+    })
 }
 
 /// All that is repeated of a check of an internal name.
@@ -295,6 +329,25 @@ mod tests {
         assert_eq!(report.observed_values.len(), MAX_OBSERVED_VALUES);
         assert_eq!(report.observed_values[0], "v00\\010\\\"x\\\\");
         assert_eq!(report.servers[0].answer, "other values");
+    }
+
+    #[test]
+    fn of_a_proof_a_status_shows_only_what_proves() {
+        let challenge = challenge();
+        let right = challenge.value(RecordForm::Underscore).into_bytes();
+        for (value, shown) in [(right, 1), (b"other".to_vec(), 2)] {
+            let mut evidence = evidence(vec![value]);
+            let mut apex = evidence.lookups[0].clone();
+            apex.form = RecordForm::Apex;
+            apex.steps[0].answers[0].outcome = Outcome::NoData { aliases: vec![] };
+            evidence.lookups.push(apex);
+            let judged = judge(&challenge, &evidence);
+            let all = last_check(&challenge, &evidence, judged, false);
+            assert_eq!(all.servers.len(), 2);
+            let report = for_status(&challenge, &evidence, judged, false);
+            assert_eq!(report.servers, all.servers[..shown]);
+            assert_eq!(report.verdict, all.verdict);
+        }
     }
 
     #[test]

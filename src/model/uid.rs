@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 /// A uid as the API server gave it. All that the API promises is a text, and what it gives is a UUID
 /// (RFC 9562), which is kept as its 16 octets: there are three for each domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uid(Repr);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Repr {
     Uuid(Uuid),
     Text(Arc<str>),

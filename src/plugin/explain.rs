@@ -10,6 +10,7 @@ use super::text::{NONE, next_check, path, reason, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
 use crate::api::conditions::{self, READY};
+use crate::api::history::HistoryEntry;
 use crate::api::organization_domain::LastCheck;
 use crate::cluster::names;
 use crate::model::terminal;
@@ -79,7 +80,19 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     if let Some(check) = &status.last_check {
         text += &last_check(check);
     }
-    text
+    text + &history(&status.history)
+}
+
+fn history(entries: &[HistoryEntry]) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    let row = |entry: &HistoryEntry| {
+        let time = format!("  {}", entry.time.0);
+        [time, terminal::line(&entry.reason)]
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    format!("\nHistory\n{}", table(["  TIME", "EVENT"], &rows))
 }
 
 fn last_check(check: &LastCheck) -> String {

@@ -60,7 +60,6 @@ async fn the_holder_above_hears_of_a_name_whose_taking_was_not_answered() {
     assert!(event.note.unwrap().contains(&below));
 }
 
-/// No time in such a status says since when: only who wrote it knows that it is news.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_without_an_answer_is_told() {
     let world = World::new().await;
@@ -72,7 +71,6 @@ async fn what_was_written_without_an_answer_is_told() {
         .await;
     let domain = tenant.state("main", &world.name("main")).await;
     domain.challenge().await;
-    domain.until_event("ChallengeIssued").await;
     let status = proxy.hold(At::Answer, Method::PUT, "/organizationdomains/main/status");
     tenant.suspend(true).await;
     status.came().await;

@@ -31,6 +31,7 @@ mod matching;
 mod namespaces;
 mod organization;
 mod outage;
+mod outbox;
 mod overlap;
 mod plugin;
 mod poisoned;

@@ -11,7 +11,6 @@ use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::State;
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
-use crate::model::facts::Facts;
 use crate::model::uid::Uid;
 
 /// What became of an object that was handed to the store.
@@ -40,11 +39,9 @@ pub struct Domains {
 struct Entry {
     domain: Arc<Domain>,
     next_check: Option<Timestamp>,
-    /// Not yet reconciled by this process, which found it made and perhaps written to.
-    inherited: bool,
-    /// What the object said when all of it had been announced, while a reconcile is not complete: nobody
-    /// knows whether its write was carried out.
-    announced: Option<Box<Facts>>,
+    /// The number of the latest transition of which this process handed the Events in; none before it first
+    /// reconciled the object.
+    handed_in: Option<i64>,
     /// Another shard's, here for one reconcile.
     borrowed: bool,
 }
@@ -163,54 +160,18 @@ impl Domains {
         }
     }
 
-    /// Whatever is here was written by another process.
-    pub fn inherit_all(&mut self) {
-        for entry in self.entries.values_mut() {
-            entry.inherited = true;
-        }
-    }
-
-    /// Whether this process found the object made, and has not reconciled it yet.
+    /// The number of the latest transition of which this process handed the Events in; none where it has
+    /// not reconciled the object yet.
     #[must_use]
-    pub fn is_inherited(&self, key: &Key) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.inherited)
+    pub fn handed_in(&self, key: &Key, uid: &Uid) -> Option<i64> {
+        let entry = self.entries.get(key);
+        entry.filter(|entry| entry.domain.uid == *uid)?.handed_in
     }
 
-    /// Whether this is the first reconcile of an object that was there when this process started.
-    pub fn take_inherited(&mut self, key: &Key, uid: &Uid) -> bool {
-        self.of_uid(key, uid)
-            .is_some_and(|entry| std::mem::take(&mut entry.inherited))
-    }
-
-    /// As a reconcile begins: all that the object says was announced. It stays so until the reconcile is
-    /// complete, in however many tries.
-    pub fn set_announced(&mut self, key: &Key, uid: &Uid, facts: &Facts) {
+    pub fn set_handed_in(&mut self, key: &Key, uid: &Uid, sequence: i64) {
         if let Some(entry) = self.of_uid(key, uid) {
-            entry
-                .announced
-                .get_or_insert_with(|| Box::new(facts.clone()));
+            entry.handed_in = Some(sequence);
         }
-    }
-
-    /// A reconcile is complete, or its write was answered: it is known what is to be announced.
-    pub fn clear_announced(&mut self, key: &Key) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.announced = None;
-        }
-    }
-
-    /// What the object said when all of it had been announced, where it says something else by now.
-    pub fn take_announced(&mut self, key: &Key, uid: &Uid, facts: &Facts) -> Option<Box<Facts>> {
-        let announced = &mut self.of_uid(key, uid)?.announced;
-        announced.take_if(|announced| **announced != *facts)
-    }
-
-    /// Whether it is unknown what of the object was announced.
-    #[must_use]
-    pub fn may_be_unannounced(&self, key: &Key) -> bool {
-        self.entries
-            .get(key)
-            .is_some_and(|entry| entry.announced.is_some())
     }
 
     fn of_uid(&mut self, key: &Key, uid: &Uid) -> Option<&mut Entry> {
@@ -239,7 +200,7 @@ impl Domains {
         if self.knows_as_own(&domain, listed) {
             return Upserted::Known;
         }
-        self.insert(domain, listed, false)
+        self.insert(domain, false)
     }
 
     /// Takes a newer version in of an object that is here, or lets it go where it is not `ours` any
@@ -258,14 +219,14 @@ impl Domains {
                 .remove(&domain.key)
                 .map_or(Upserted::Known, Upserted::Left);
         }
-        self.insert(domain, false, borrowed)
+        self.insert(domain, borrowed)
     }
 
     /// Takes this in place of the same version of the object, if that is here.
     pub fn replace(&mut self, domain: Arc<Domain>) {
         let here = self.of_uid(&domain.key, &domain.uid);
         if let Some(borrowed) = here.map(|entry| entry.borrowed) {
-            self.insert(domain, false, borrowed);
+            self.insert(domain, borrowed);
         }
     }
 
@@ -273,7 +234,7 @@ impl Domains {
     pub fn borrow(&mut self, domain: Arc<Domain>, now: Timestamp) {
         let (key, uid) = (domain.key.clone(), domain.uid.clone());
         if self.get_own(&key).is_none() {
-            self.insert(domain, false, true);
+            self.insert(domain, true);
             self.set_next_check(&key, &uid, Some(now));
         }
     }
@@ -289,17 +250,14 @@ impl Domains {
         self.entries.get(key).is_some_and(|entry| entry.borrowed)
     }
 
-    fn insert(&mut self, domain: Arc<Domain>, listed: bool, borrowed: bool) -> Upserted {
+    fn insert(&mut self, domain: Arc<Domain>, borrowed: bool) -> Upserted {
         let mut next_check = None;
-        // One that comes with a status was another shard's, which may have ended before it announced it.
-        let mut inherited = listed || !domain.is_new();
-        let mut announced = None;
+        let mut handed_in = None;
         let before = self.get(&domain.key);
         if let Some(entry) = self.entries.get_mut(&domain.key) {
             if entry.domain.uid == domain.uid {
                 next_check = entry.next_check;
-                inherited = entry.inherited;
-                announced = entry.announced.take();
+                handed_in = entry.handed_in;
             }
             // One that stays pending keeps its place in the quota.
             let stays = entry.domain.uid == domain.uid && domain.is_pending() && !borrowed;
@@ -315,8 +273,7 @@ impl Domains {
         let entry = Entry {
             domain,
             next_check,
-            inherited,
-            announced,
+            handed_in,
             borrowed,
         };
         self.entries.insert(entry.domain.key.clone(), entry);
@@ -528,44 +485,19 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_with_a_status_is_told_of_once_more() {
-        let mut store = Domains::new(10);
-        let (new, moved) = (Key::new("ns", "new"), Key::new("ns", "moved"));
-        store.upsert(domain("new", "1", 5, "acme", None), false);
-        store.upsert(domain("moved", "2", 6, "acme", Some(State::Pending)), false);
-        assert!(!store.take_inherited(&new, &"1".into()));
-        assert!(store.take_inherited(&moved, &"2".into()));
-        // Not for what this process writes itself.
-        store.update(domain("new", "1", 7, "acme", Some(State::Pending)), true);
-        assert!(!store.take_inherited(&new, &"1".into()));
-    }
-
-    #[test]
-    fn what_was_told_is_known_until_the_object_says_something_else() {
+    fn what_was_handed_in_is_of_one_object_through_all_its_versions() {
         let mut store = Domains::new(10);
         let key = Key::new("ns", "a");
-        let first = Facts::new(None);
-        let second = Facts {
-            state: State::Verified,
-            ..first.clone()
-        };
-        store.upsert(domain("a", "1", 5, "acme", Some(State::Pending)), false);
-        store.set_announced(&key, &"1".into(), &first);
-        // A second try finds what the first one left.
-        store.set_announced(&key, &"1".into(), &second);
-        assert_eq!(store.take_announced(&key, &"1".into(), &first), None);
-        store.upsert(domain("a", "1", 6, "acme", Some(State::Verified)), false);
-        assert!(store.may_be_unannounced(&key));
-        let announced = store.take_announced(&key, &"1".into(), &second);
-        assert_eq!(announced.as_deref(), Some(&first));
-        assert!(!store.may_be_unannounced(&key));
+        store.upsert(domain("a", "1", 5, "acme", None), false);
+        store.set_handed_in(&key, &"1".into(), 3);
+        store.upsert(domain("a", "1", 6, "acme", Some(State::Pending)), false);
+        assert_eq!(store.handed_in(&key, &"1".into()), Some(3));
         // Nothing of an earlier object of the name.
-        store.set_announced(&key, &"1".into(), &second);
-        store.clear_announced(&key);
-        assert!(!store.may_be_unannounced(&key));
-        store.set_announced(&key, &"1".into(), &second);
         store.upsert(domain("a", "2", 7, "acme", None), false);
-        assert!(!store.may_be_unannounced(&key));
+        assert_eq!(store.handed_in(&key, &"1".into()), None);
+        assert_eq!(store.handed_in(&key, &"2".into()), None);
+        store.set_handed_in(&key, &"1".into(), 4);
+        assert_eq!(store.handed_in(&key, &"2".into()), None);
     }
 
     #[test]

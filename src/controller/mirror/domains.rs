@@ -126,15 +126,15 @@ impl Mirror {
         }
     }
 
-    /// Goes on from what was decided of an object that has no room for it; says whether this fact was not
-    /// announced yet.
+    /// Goes on from what was decided of an object that has no room for it: the object as it is from now on,
+    /// and whether this fact was not announced yet.
     pub fn record_unwritten(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
         decided: &OrganizationDomainStatus,
         fact: &str,
-    ) -> bool {
+    ) -> (Domain, bool) {
         let mut unwritten = self.cluster.stores.unwritten_mut();
         let is_new = unwritten.record(domain, status, decided.clone(), fact);
         self.cluster
@@ -147,8 +147,11 @@ impl Mirror {
             ..domain.clone()
         };
         self.queues.organizations.add(domain.organization.clone());
-        self.cluster.stores.domains_mut().replace(domain.into());
-        is_new
+        self.cluster
+            .stores
+            .domains_mut()
+            .replace(domain.clone().into());
+        (domain, is_new)
     }
 
     /// Asks for what follows from a change.

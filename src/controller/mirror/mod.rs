@@ -27,13 +27,9 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// From now on this process decides. What it saw until then others may have written, and may have
-    /// ended before they announced it.
+    /// From now on this process decides.
     pub fn begin(&self) {
-        let mut domains = self.cluster.stores.domains_mut();
-        domains.fill_quotas();
-        domains.inherit_all();
-        drop(domains);
+        self.cluster.stores.domains_mut().fill_quotas();
         self.enqueue_missing_holders();
     }
 

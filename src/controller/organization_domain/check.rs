@@ -209,7 +209,7 @@ impl Checker {
                 token: challenge.token.clone(),
                 holder,
                 dns_provider: provider::of(&evidence, names).filter(|_| !internal),
-                report: report::last_check(challenge, &evidence, judged, internal),
+                report: report::for_status(challenge, &evidence, judged, internal),
             },
         })
     }

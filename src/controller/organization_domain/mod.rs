@@ -72,7 +72,6 @@ impl Reconciler for DomainReconciler {
         }
         let again = outcome?;
         let cluster = &self.observer.mirror.cluster;
-        cluster.stores.domains_mut().clear_announced(key);
         let again = self.give_back(key, again);
         let counts = cluster.stores.domains().counts();
         cluster.client.metrics.domains(counts);
@@ -93,16 +92,11 @@ impl DomainReconciler {
         key: &Key,
         checked: &mut Option<Checked>,
     ) -> Result<Option<Duration>, ApiError> {
-        let mirror = &self.observer.mirror;
         // As the check read it. What changed since is read again.
         let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
         // A request that a check already answers costs no other one.
         let is_answered = checked.is_some() || self.checks.is_asked(key);
         let mut throttle = Throttle::new(&self.limits, is_answered);
-        if mirror.cluster.stores.domains().may_be_unannounced(key) {
-            // The reconcile before this one failed: its write may be in the object and not yet in the store.
-            whole = mirror.refresh(key).await?;
-        }
         for _ in 0..ATTEMPTS {
             let attempt = self.attempt(key, whole.take(), checked, &mut throttle);
             if let Attempt::Done(again) = attempt.await? {
@@ -137,7 +131,7 @@ impl DomainReconciler {
         }
         let now = mirror.cluster.clock.now();
         let mut snapshot = self.observer.snapshot(&domain, status, held_by, now);
-        self.announcer.publish_unannounced(&domain, now, &snapshot);
+        self.announce(&domain, now, &snapshot);
         // What was found of an object that is gone says nothing of the one in its place.
         checked.take_if(|checked| checked.uid != domain.uid);
         let restored;
@@ -185,11 +179,17 @@ impl DomainReconciler {
         {
             return Ok(Attempt::Again);
         }
+        self.announcer
+            .make_room(&domain, now, &snapshot, &decision.status)
+            .await;
         let applied = self
             .applier
             .apply(&domain, status, &decision, checked.as_ref());
         match applied.await? {
-            Applied::Done => {
+            Applied::Done(written) => {
+                if let Some(written) = written {
+                    self.announce_written(&written, now);
+                }
                 if is_later {
                     mirror.queues.domains.add(key.clone());
                 }
@@ -203,6 +203,22 @@ impl DomainReconciler {
                 self.observer.plan.check_again(key, &domain.uid);
                 Ok(Attempt::Again)
             }
+        }
+    }
+
+    /// Publishes what the status says and nobody published.
+    fn announce(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
+        if let Some(retry) = self.announcer.announce(domain, now, snapshot) {
+            let queue = &self.observer.mirror.queues.domains;
+            queue.add_after(domain.key.clone(), retry);
+        }
+    }
+
+    fn announce_written(&self, written: &Domain, now: Timestamp) {
+        if let StatusView::Whole(status) = &written.status {
+            let held_by = self.observer.seen_by(written);
+            let snapshot = self.observer.snapshot(written, status, held_by, now);
+            self.announce(written, now, &snapshot);
         }
     }
 

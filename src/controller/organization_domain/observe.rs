@@ -67,17 +67,11 @@ impl Observer {
             return None;
         };
         let stores = &self.mirror.cluster.stores;
-        {
-            let domains = stores.domains();
-            let inherited = domains.is_inherited(&domain.key);
-            // Its Event may not have been published.
-            if domains.may_be_unannounced(&domain.key)
-                || inherited && settled.verified_within(lifecycle::RECENT, now)
-            {
-                return None;
-            }
+        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        if settled.has_news(handed_in, now) {
+            return None;
         }
-        let held_by = seen_by(domain, stores.holding_of(domain).as_deref());
+        let held_by = self.seen_by(domain);
         let stays = !domain.deleting
             && settled.lasts(now, &self.mirror.settings, held_by)
             && self.approved_until(domain, now).is_none()
@@ -117,6 +111,13 @@ impl Observer {
             held_by,
             ..domain.snapshot(status)
         }
+    }
+
+    /// Who holds the name, by the store.
+    #[must_use]
+    pub fn seen_by(&self, domain: &Domain) -> HeldBy {
+        let holding = self.mirror.cluster.stores.holding_of(domain);
+        seen_by(domain, holding.as_deref())
     }
 
     /// Who holds the name. Where store and status do not agree on whether we do, it is asked for: no

@@ -57,6 +57,9 @@ impl Facts {
             unconfirmed: self.unconfirmed.clone(),
             paused_time: self.paused.map(Time),
             last_handled_request: self.last_handled.clone(),
+            // They are no facts of the state; whoever decides writes them.
+            history: Vec::new(),
+            published_sequence: None,
             conditions: conditions::transition(before, self.conditions(context), generation, now),
         }
     }
@@ -92,40 +95,47 @@ impl Facts {
             reason,
             message: message.to_owned(),
         };
-        let text = message::of(self, context);
+        // The summary says what to do next, once.
+        let ready = message::of(self, context);
+        let text = message::verified(self);
         let mut conditions = match self.state {
             State::Pending => vec![
-                want(READY, False, self.reason, &text),
-                want(VERIFIED, False, self.reason, &text),
-                want(RECONCILING, True, self.reason, &text),
+                want(READY, False, self.reason, &ready),
+                want(VERIFIED, False, self.reason, text),
+                want(RECONCILING, True, self.reason, message::reconciling(self)),
             ],
             State::Failed => vec![
-                want(READY, False, self.reason, &text),
-                want(VERIFIED, False, self.reason, &text),
-                want(STALLED, True, self.reason, &text),
+                want(READY, False, self.reason, &ready),
+                want(VERIFIED, False, self.reason, text),
+                want(STALLED, True, self.reason, message::STALLED),
             ],
             State::Verified => {
-                let (ready, verified) = match self.reason {
+                let (is_ready, verified) = match self.reason {
                     Reason::ProofStale => (False, (Unknown, Reason::ProofStale)),
                     Reason::OrganizationMissing => (False, (True, Reason::Verified)),
                     Reason::Approved => (True, (True, Reason::Approved)),
                     _ => (True, (True, Reason::Verified)),
                 };
                 vec![
-                    want(READY, ready, self.reason, &text),
-                    want(VERIFIED, verified.0, verified.1, &text),
+                    want(READY, is_ready, self.reason, &ready),
+                    want(VERIFIED, verified.0, verified.1, text),
                 ]
             }
         };
         if self.state == State::Verified && self.strategy == Strategy::Dns {
             if self.record_missing.is_some() {
-                conditions.push(want(RECORD_PRESENT, False, self.missing_reason(), &text));
+                conditions.push(want(
+                    RECORD_PRESENT,
+                    False,
+                    self.missing_reason(),
+                    message::RECORD_MISSING,
+                ));
             } else if self.reason != Reason::ProofStale {
                 conditions.push(want(
                     RECORD_PRESENT,
                     True,
                     Reason::RecordFound,
-                    &message::record_found(self, context),
+                    message::RECORD_FOUND,
                 ));
             }
         }

@@ -36,7 +36,6 @@ pub struct JudgedHolder {
 pub struct Decision {
     pub status: OrganizationDomainStatus,
     pub holding: HoldingAction,
-    pub notices: Vec<Notice>,
     /// Whether the holder should be checked at once: its record is missing.
     pub check_holder: bool,
     /// When the next check is due; none while no check makes sense.
@@ -69,8 +68,6 @@ pub struct Notice {
     pub warning: bool,
     pub message: String,
     pub fact: String,
-    /// Whether the domain is Verified by that and was not before.
-    pub becomes_verified: bool,
 }
 
 /// Which object an Event is about.
@@ -79,4 +76,6 @@ pub enum About {
     OrganizationDomain,
     /// The holding of its name, where administrators look.
     VerifiedDomain,
+    /// The organization domain of another organization that holds the nearest name above.
+    HolderAbove,
 }

@@ -2,7 +2,8 @@
 
 mod counting;
 mod decision;
-mod notices;
+mod news;
+pub mod notices;
 mod overdue;
 mod settled;
 pub mod snapshot;
@@ -11,7 +12,6 @@ mod transition;
 use jiff::Timestamp;
 
 pub use self::decision::{About, Decision, HoldingAction, JudgedHolder, Judgement, Notice};
-pub use self::notices::{RECENT, no_room};
 pub use self::overdue::left_alone_from;
 pub use self::settled::{Settled, same_but_for_texts};
 use self::snapshot::pause;
@@ -151,29 +151,6 @@ pub fn decide(
     transition.conclude(&before, next_check)
 }
 
-/// What became so a moment ago, as the status says. Whoever wrote it may have ended before it announced it.
-#[must_use]
-pub fn recent(now: Timestamp, settings: &Settings, snapshot: &Snapshot<'_>) -> Vec<Notice> {
-    notices::recent(&transition(
-        now,
-        settings,
-        snapshot,
-        &accept(snapshot, settings),
-    ))
-}
-
-/// What became so since these were the facts, in however many steps and whoever wrote them.
-#[must_use]
-pub fn unannounced(
-    now: Timestamp,
-    settings: &Settings,
-    snapshot: &Snapshot<'_>,
-    announced: &Facts,
-) -> Vec<Notice> {
-    let accepted = accept(snapshot, settings);
-    notices::unannounced(&transition(now, settings, snapshot, &accepted), announced)
-}
-
 fn transition<'a>(
     now: Timestamp,
     settings: &'a Settings,
@@ -186,14 +163,7 @@ fn transition<'a>(
         now: whole_second(now),
         settings,
         snapshot,
-        context: MessageContext {
-            settings,
-            name: accepted.as_ref().ok(),
-            identity: snapshot.identity,
-            approved_until: snapshot.approved_until,
-            held_by_approval: matches!(snapshot.held_by, HeldBy::Another { manual: true, .. }),
-            refusal: accepted.as_ref().err().map(String::as_str),
-        },
+        context: context(settings, snapshot, accepted),
         asked: is_new_request(snapshot, &facts),
         holding: HoldingAction::Keep,
         check_holder: false,
@@ -201,6 +171,21 @@ fn transition<'a>(
         repeat: None,
         checked: false,
         facts,
+    }
+}
+
+fn context<'a>(
+    settings: &'a Settings,
+    snapshot: &Snapshot<'a>,
+    accepted: &'a Result<DomainName, String>,
+) -> MessageContext<'a> {
+    MessageContext {
+        settings,
+        name: accepted.as_ref().ok(),
+        identity: snapshot.identity,
+        approved_until: snapshot.approved_until,
+        held_by_approval: matches!(snapshot.held_by, HeldBy::Another { manual: true, .. }),
+        refusal: accepted.as_ref().err().map(String::as_str),
     }
 }
 

@@ -1,12 +1,13 @@
 //! A verified domain between two checks: nearly all of them, nearly always.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{HeldBy, HoldingAction, Snapshot, decide, read};
 use crate::api::organization_domain::{OrganizationDomainStatus, State, Strategy};
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
 use crate::model::facts::Pace;
+use crate::model::history::is_news;
 use crate::model::schedule;
 use crate::model::settings::Settings;
 
@@ -17,7 +18,10 @@ pub struct Settled {
     /// When the status promises the next check. While checks that decided nothing are repeated it
     /// promises none.
     pub next_check: Option<Timestamp>,
-    pub verified: Timestamp,
+    /// The number of the latest transition, and its time where the status does not say that all were
+    /// published.
+    pub latest: i64,
+    unpublished: Option<Timestamp>,
     last_proven: Timestamp,
 }
 
@@ -39,10 +43,14 @@ impl Settled {
             Pace::Every(_) => return None,
         };
         let verified = facts.verified?;
+        let latest = snapshot.status.history.last();
+        let published = snapshot.status.published_sequence.unwrap_or_default();
+        let unpublished = latest.filter(|latest| latest.sequence > published);
         let settled = Self {
             token: facts.challenge.as_ref()?.token.clone(),
             next_check,
-            verified,
+            latest: latest.map_or(0, |latest| latest.sequence),
+            unpublished: unpublished.map(|latest| latest.time.0),
             last_proven: facts.last_proven?,
         };
         let plain = facts.record_missing.is_none()
@@ -62,7 +70,6 @@ impl Settled {
         let decision =
             plain.then(|| decide(now, settings, &held, next_check, None, move || token))?;
         (decision.holding == HoldingAction::Keep
-            && decision.notices.is_empty()
             && same_but_for_texts(&decision.status, snapshot.status))
         .then_some(settled)
     }
@@ -83,10 +90,12 @@ impl Settled {
         ours && relied_on.contains(&now)
     }
 
-    /// Whether it was verified within this time.
+    /// Whether a transition is to be published that this process has not handed in.
     #[must_use]
-    pub fn verified_within(&self, time: SignedDuration, now: Timestamp) -> bool {
-        now.duration_since(self.verified) <= time
+    pub fn has_news(&self, handed_in: Option<i64>, now: Timestamp) -> bool {
+        self.unpublished.is_some_and(|time| {
+            handed_in.map_or_else(|| is_news(time, now), |handed_in| self.latest > handed_in)
+        })
     }
 }
 

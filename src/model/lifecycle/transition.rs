@@ -6,12 +6,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::counting;
 use super::decision::{Decision, HoldingAction, Judgement};
 use super::snapshot::{HeldBy, Snapshot, bounded, pause};
-use crate::api::organization_domain::{CheckVerdict, LastCheck, State, Strategy};
+use crate::api::organization_domain::{
+    CheckVerdict, LastCheck, OrganizationDomainStatus, State, Strategy,
+};
 use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
 use crate::model::facts::{Facts, Issued, Pace, whole_second};
+use crate::model::history::History;
 use crate::model::message::MessageContext;
 use crate::model::schedule;
 use crate::model::settings::Settings;
@@ -623,12 +626,21 @@ impl Transition<'_> {
 
     pub fn conclude(mut self, before: &Facts, next_check: Option<Timestamp>) -> Decision {
         let next_check = self.next_check(before, next_check, self.checked);
-        let status = self.facts.write(
-            &self.snapshot.status.conditions,
-            self.snapshot.generation,
-            self.now,
-            &self.context,
-        );
+        let written = &self.snapshot.status;
+        let mut history = History::read(&written.history);
+        for reason in super::news::transitions(before, &self.facts, &history) {
+            history.push(reason, self.now);
+        }
+        let status = OrganizationDomainStatus {
+            history: history.write(),
+            published_sequence: written.published_sequence,
+            ..self.facts.write(
+                &written.conditions,
+                self.snapshot.generation,
+                self.now,
+                &self.context,
+            )
+        };
         let grace_end = self
             .facts
             .paused
@@ -649,7 +661,6 @@ impl Transition<'_> {
             .flatten()
             .min();
         Decision {
-            notices: super::notices::of(&self, &self.facts, before),
             check_holder: self.check_holder,
             holding: self.holding,
             wake,

@@ -399,11 +399,8 @@ impl Campaign {
         let mut missing = Vec::new();
         for (key, object) in &objects {
             let verified = status(object).state == Some(State::Verified);
-            for reason in ["ChallengeIssued", "Verified"] {
-                let told = events.contains_key(&(uid(object), reason.to_owned()));
-                if !told && (verified || reason == "ChallengeIssued") {
-                    missing.push(format!("{key:?}: no Event {reason}"));
-                }
+            if verified && !events.contains_key(&(uid(object), "Verified".to_owned())) {
+                missing.push(format!("{key:?}: no Event Verified"));
             }
         }
         missing
@@ -432,11 +429,9 @@ impl Campaign {
             if ours && holder.map(|holder| &holder.token_hash) != hash.as_ref() {
                 wrong.push(format!("{key:?}: held by another token"));
             }
-            for (reason, most) in [("ChallengeIssued", 1), ("Verified", usize::from(verified))] {
-                let told = events.get(&(uid(object), reason.to_owned()));
-                if told.copied().unwrap_or(0) != most {
-                    wrong.push(format!("{key:?}: {told:?} Events {reason}, not {most}"));
-                }
+            let told = events.get(&(uid(object), "Verified".to_owned()));
+            if told.copied().unwrap_or(0) != usize::from(verified) {
+                wrong.push(format!("{key:?}: {told:?} Events Verified"));
             }
             for reason in ["RecordLost", "HoldingLost", "HandedOver", "HandOverStarted"] {
                 if events.contains_key(&(uid(object), reason.to_owned())) {

@@ -40,19 +40,14 @@ pub async fn run(client: &Client, like: &Sample, all: &[Domain], summaries: usiz
                 };
                 like.fill(text, &target)
             };
-            let event = |n: usize| {
-                let text = fill(&like.events[n], "");
-                events.send((domain.namespace.clone(), text))
-            };
             let kind = kinds::organization_domains();
             let path = (&kind, &*domain.namespace, &*domain.name);
             let version = seen.resource_version.as_deref().unwrap_or_default();
             let version = put(client, path, fill(&like.pending, version)).await?;
-            event(0)?;
             let holding = fill(&like.holding, "");
             post(client, &kinds::verified_domains(), None, holding).await?;
             put(client, path, fill(&like.verified, &version)).await?;
-            event(1)?;
+            events.send((domain.namespace.clone(), fill(&like.event, "")))?;
             anyhow::Ok(())
         }
     });

@@ -21,9 +21,10 @@ use crate::model::lifecycle::{self, Decision, HoldingAction};
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Applied {
-    Done,
+    /// With the object as it is now, where its status was written.
+    Done(Option<Box<Domain>>),
     /// Something changed since it was read: read and decide again.
     Changed,
     EvidenceTooOld,
@@ -82,36 +83,38 @@ impl Applier {
         let text_only =
             checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
         let unwritten = cluster.stores.unwritten().stored(domain).is_some();
+        let mut now = None;
         if unwritten || decision.status != *status && !text_only {
-            match self.write(domain, &decision.status).await {
+            let published = self.announcer.published(domain, status);
+            let next = OrganizationDomainStatus {
+                published_sequence: Some(published).filter(|&published| published > 0),
+                ..decision.status.clone()
+            };
+            match self.write(domain, &next).await {
                 Ok(Written::Status(written)) => {
                     self.mirror.forget_unwritten(&domain.key);
                     let ours = cluster.scope.takes(written.metadata());
                     let organization = domain.organization.name();
                     let written = Domain::project_with(*written, &domain.stated, organization);
-                    cluster.stores.domains_mut().clear_announced(&domain.key);
-                    self.mirror.update(written, ours);
+                    self.mirror.update(written.clone(), ours);
+                    now = Some(Box::new(written));
                 }
                 Ok(Written::Nothing(applied)) => return Ok(applied),
                 // What is owed to others goes on all the same.
                 Err(error @ ApiError::TooLarge(_)) => {
-                    let notice = lifecycle::no_room(&decision.status);
-                    let is_new = self.mirror.record_unwritten(
-                        domain,
-                        status,
-                        &decision.status,
-                        &notice.fact,
-                    );
+                    let notice = lifecycle::notices::no_room(&decision.status);
+                    let (decided, is_new) =
+                        self.mirror
+                            .record_unwritten(domain, status, &next, &notice.fact);
                     if is_new {
                         tracing::warn!(key = %domain.key, %error, "cannot write the status");
-                        self.announcer.publish(domain, vec![notice]);
+                        self.announcer.publish(domain, notice);
                     }
+                    now = Some(Box::new(decided));
                 }
                 Err(error) => return Err(error),
             }
         }
-        // Before the release: once the loss is in the status, a second try finds nothing new to announce.
-        self.announcer.publish(domain, decision.notices.clone());
         if decision.holding == HoldingAction::Release
             && let Some(holding) = cluster.stores.held_by(domain)
         {
@@ -123,7 +126,7 @@ impl Applier {
                 result => result?,
             }
         }
-        Ok(Applied::Done)
+        Ok(Applied::Done(now))
     }
 
     async fn write(

@@ -25,7 +25,7 @@ fn taking_over() -> Subject {
     subject
 }
 
-fn contend(subject: &mut Subject, verdict: Verdict, holder: JudgedHolder) -> Decision {
+fn contend(subject: &mut Subject, verdict: Verdict, holder: JudgedHolder) -> Decided {
     let judgement = Judgement {
         holder: Some(holder),
         ..subject.judgement(verdict)
@@ -176,7 +176,7 @@ fn a_restored_holder_keeps_its_token_whatever_the_status_says_of_it() {
         since: start(),
         strategy: Strategy::Dns,
     };
-    let HoldingAction::Rewrite(spec) = subject.step(None).holding else {
+    let HoldingAction::Rewrite(spec) = subject.step(None).decision.holding else {
         panic!("it is not bound again");
     };
     assert_eq!(spec.holder.token_hash, Token::parse(&token).unwrap().hash());
@@ -364,12 +364,13 @@ fn a_token_that_no_record_shows_is_replaced_and_nobody_is_told_to_keep_the_recor
         matches!(&decision.holding, HoldingAction::Rewrite(spec) if spec.holder.token_hash == token(2).hash())
     );
     assert_eq!(reasons(&decision), [Reason::ChallengeIssued]);
-    let told = &decision.notices[0].message;
+    subject.apply(&decision);
+    let notice = &subject.notices(&decision.news)[0];
+    let told = &notice.message;
     assert!(
-        told.contains("Publish a TXT record") && !told.contains("Keep"),
+        notice.warning && told.contains("Publish a TXT record") && !told.contains("Keep"),
         "{told}"
     );
-    subject.apply(&decision);
     assert_eq!(subject.state(), State::Verified);
     assert_eq!(subject.condition(conditions::RECORD_PRESENT), "False");
 }

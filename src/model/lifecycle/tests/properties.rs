@@ -95,6 +95,20 @@ prop_compose! {
     }
 }
 
+fn any_history() -> impl Strategy<Value = Vec<HistoryEntry>> {
+    let entry = (
+        -1_i64..12,
+        any_time(),
+        prop_oneof![Just("Verified"), Just("Other")],
+    );
+    let entry = entry.prop_map(|(sequence, time, reason)| HistoryEntry {
+        sequence,
+        reason: reason.to_owned(),
+        time: Time(time),
+    });
+    prop::collection::vec(entry, 0..4)
+}
+
 prop_compose! {
     /// Whatever the schema lets through, sense or not.
     fn any_status()(
@@ -104,6 +118,7 @@ prop_compose! {
         times in prop::array::uniform4(of(any_time())),
         (missing, hand_over) in (of(any_missing()), of(any_missing())),
         handled in of("[a-c]{0,1}"),
+        (history, published_sequence) in (any_history(), of(any::<i64>())),
     ) -> OrganizationDomainStatus {
         let [next, verified, proven, paused] = times.map(|time| time.map(Time));
         OrganizationDomainStatus {
@@ -125,6 +140,8 @@ prop_compose! {
             unconfirmed: None,
             paused_time: paused,
             last_handled_request: handled,
+            history,
+            published_sequence,
             conditions,
         }
     }
@@ -224,7 +241,7 @@ proptest! {
         assert_sound(&after);
         let again = after.decide(None);
         prop_assert_eq!(&again.status, &after.status);
-        prop_assert_eq!(&again.notices, &[]);
+        prop_assert_eq!(&again.news, &[]);
         prop_assert_eq!(again.wake, decision.wake);
         // And so until something is due.
         let idle = decision.wake.map_or(days(50), |wake| wake.duration_since(after.now));
@@ -233,7 +250,7 @@ proptest! {
             let then = after.decide(None);
             if reason(&then.status) != Reason::ProofStale {
                 prop_assert_eq!(&then.status, &after.status);
-                prop_assert_eq!(&then.notices, &[]);
+                prop_assert_eq!(&then.news, &[]);
                 prop_assert_eq!(then.wake, decision.wake);
             }
         }
@@ -279,7 +296,10 @@ proptest! {
         verdict in any_verdict(),
     ) {
         let judgement = Judgement { token: token(99), ..subject.judgement(verdict) };
-        prop_assert_eq!(subject.decide_on(Some(&judgement)), subject.decide(None));
+        prop_assert_eq!(
+            &*subject.decide_on(Some(&judgement)),
+            &*subject.decide(None)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::model::facts::Pace;
 
 impl Subject {
     /// The next check, at its time, in which the servers take two seconds.
-    fn next_step(&mut self, verdict: Verdict, weight: Weight) -> Decision {
+    fn next_step(&mut self, verdict: Verdict, weight: Weight) -> Decided {
         self.now = schedule::add(self.next_check.unwrap(), seconds(2));
         let judgement = Judgement {
             weight,

@@ -1,0 +1,72 @@
+//! What a person should hear of, once for each time it becomes so: it goes into the history.
+
+use crate::api::organization_domain::State;
+use crate::api::reason::Reason;
+use crate::model::challenge::Token;
+use crate::model::facts::Facts;
+use crate::model::history::History;
+
+/// The transitions from one state to the next, in their order.
+pub(super) fn transitions(before: &Facts, facts: &Facts, history: &History) -> Vec<Reason> {
+    let mut news = Vec::new();
+    if facts.state != State::Failed
+        && token(facts) != token(before)
+        && facts.reason != Reason::Approved
+    {
+        news.push(Reason::ChallengeIssued);
+    } else if (facts.state, facts.reason) != (before.state, before.reason)
+        && is_news(before, facts, history)
+    {
+        news.push(facts.reason);
+    }
+    if facts.state == State::Verified && before.state == State::Verified {
+        match (&before.record_missing, &facts.record_missing) {
+            (None, Some(_)) => news.push(facts.missing_reason()),
+            (Some(_), None) => news.push(Reason::RecordFound),
+            _ => {}
+        }
+    }
+    match (&before.hand_over, &facts.hand_over) {
+        (None, Some(_)) => news.push(Reason::HandOverStarted),
+        (Some(_), None) if facts.state == State::Pending => news.push(Reason::HandOverCancelled),
+        _ => {}
+    }
+    news
+}
+
+/// Whether the new reason is one that a person should hear of.
+fn is_news(before: &Facts, facts: &Facts, history: &History) -> bool {
+    match facts.reason {
+        Reason::Verified => before.state != State::Verified,
+        reason if is_finding(reason) && facts.state == State::Pending => {
+            // What a pending domain's checks find may change with each check: once is enough.
+            let mut earlier = history.reasons().take_while(|&earlier| is_finding(earlier));
+            !earlier.any(|earlier| earlier == reason)
+        }
+        Reason::HeldByAnother
+        | Reason::Approved
+        | Reason::WindowExpired
+        | Reason::RecordLost
+        | Reason::HandedOver
+        | Reason::NameRefused
+        | Reason::OrganizationMissing
+        | Reason::NamespaceSuspended
+        | Reason::QuotaExceeded
+        | Reason::HoldingLost
+        | Reason::ApprovalEnded
+        | Reason::ProofStale => true,
+        _ => false,
+    }
+}
+
+/// Whether a check of a pending domain finds it.
+fn is_finding(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::HeldByAnother | Reason::RecordMismatch | Reason::RecordExpired
+    )
+}
+
+fn token(facts: &Facts) -> Option<&Token> {
+    facts.challenge.as_ref().map(|issued| &issued.token)
+}
