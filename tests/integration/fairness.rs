@@ -1,5 +1,6 @@
 //! What others have waiting beside one namespace's one new domain.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use freehold_testbed::{Behaviour, Tree, tree};
@@ -213,4 +214,54 @@ async fn those_who_wait_for_slow_name_servers_delay_nobody_else() {
     let newcomer = |when: &str, n| format!("{when}{n}.newcomers.com");
     let settings = world.walking_operator(&[], &tree).every("2s");
     besiege(&world, settings, QUERY.1, name, newcomer).await;
+}
+
+/// Objects that are created and deleted at once, by so many at a time.
+const STORM: usize = 16;
+/// Challenges of somebody else meanwhile.
+const CHALLENGES: usize = 20;
+
+/// The median and the longest time to a challenge, of one domain after the other.
+async fn challenges(world: &World, tenant: &Tenant, prefix: &str) -> [Duration; 2] {
+    let mut times = Vec::new();
+    for n in 0..CHALLENGES {
+        let start = Instant::now();
+        let object = format!("{prefix}{n}");
+        let domain = tenant.state(&object, &world.name(&object)).await;
+        domain.challenge().await;
+        times.push(start.elapsed());
+        domain.delete().await;
+    }
+    times.sort();
+    [times[CHALLENGES / 2], times[CHALLENGES - 1]]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creations_and_deletions_without_end_delay_nobody_else() {
+    let (_private, world) = private_world().await;
+    let (storming, other) = (world.tenant().await, world.tenant().await);
+    let _operator = world.operator(&[]).every(PERIOD).start().await;
+    let quiet = challenges(&world, &other, "quiet").await;
+    let begun = Instant::now();
+    let (over, pairs) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let storm = join_all((0..STORM).map(async |worker| {
+        while !over.load(Ordering::Relaxed) {
+            let n = pairs.fetch_add(1, Ordering::Relaxed);
+            let object = format!("w{worker}-{n}");
+            let domain = storming.state(&object, &world.name(&object)).await;
+            domain.delete().await;
+        }
+    }));
+    let beside = async {
+        let times = challenges(&world, &other, "beside").await;
+        over.store(true, Ordering::Relaxed);
+        times
+    };
+    let (_, beside) = tokio::join!(storm, beside);
+    let pairs = u32::try_from(pairs.load(Ordering::Relaxed)).unwrap();
+    let rate = f64::from(pairs) / begun.elapsed().as_secs_f64();
+    println!(
+        "challenge {quiet:.2?}, beside {rate:.0} creations and deletions a second {beside:.2?}"
+    );
+    assert!(beside[1] <= quiet[1] + Duration::from_secs(1), "{beside:?}");
 }
