@@ -67,6 +67,16 @@ const GITOPS: ProgramSet = ProgramSet {
     ],
 };
 
+/// What Freehold is measured against.
+const PLAIN_CONTROLLER: ProgramSet = ProgramSet {
+    name: "plain-controller",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/../plain-controller"),
+    programs: &[Program {
+        name: "plain-controller",
+        package: ".",
+    }],
+};
+
 /// Programs of which one Go module pins the versions.
 struct ProgramSet {
     name: &'static str,
@@ -119,6 +129,17 @@ impl Programs {
 pub async fn helm() -> Result<PathBuf> {
     let mut places = HELM.find_or_build().await?;
     places.pop().context("helm is missing after the build")
+}
+
+/// Where `tests/plain-controller` is, taken from the same places.
+///
+/// # Errors
+/// When it must be built and cannot be; the message says what is missing.
+pub async fn plain_controller() -> Result<PathBuf> {
+    let mut places = PLAIN_CONTROLLER.find_or_build().await?;
+    places
+        .pop()
+        .context("plain-controller is missing after the build")
 }
 
 /// Where `tests/gitops` and actionlint are, taken from the same places.

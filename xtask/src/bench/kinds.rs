@@ -84,7 +84,7 @@ impl Seen {
     }
 }
 
-fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+pub fn kind(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 

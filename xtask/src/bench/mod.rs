@@ -12,6 +12,7 @@ mod memory;
 pub mod operator;
 mod packets;
 pub mod parts;
+mod plain;
 mod plots;
 mod requests;
 mod rest;
@@ -75,6 +76,8 @@ pub struct Arguments {
 enum Name {
     /// Published domains from new to Verified, against a plain client's writes
     Throughput,
+    /// The API server's processor time and domains a second, against a plain controller
+    Plain,
     /// Writes of a domain's whole way and of re-checks, as the API server counts them
     Writes,
     /// Processor time and reads of many domains at once
@@ -187,6 +190,9 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
         for count in throughput_sizes(arguments) {
             rows.extend(progress(throughput::measure(&freehold, count).await?));
         }
+    }
+    if wanted(Name::Plain) {
+        rows.extend(progress(plain::measure(&freehold).await?));
     }
     if wanted(Name::Latency) {
         let parts = Parts::start(&freehold).await?;
