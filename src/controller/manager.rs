@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -190,13 +189,12 @@ impl Operator {
             scope: config.scope,
         });
         let queues = Arc::new(Queues::new(&cluster, workers, &config.metrics));
-        let mirror = Arc::new(Mirror {
-            cluster: Arc::clone(&cluster),
-            queues: Arc::clone(&queues),
-            settings: Arc::clone(&settings),
-            orphan_delay: config.orphan_delay,
-            synced: AtomicBool::new(false),
-        });
+        let mirror = Arc::new(Mirror::new(
+            Arc::clone(&cluster),
+            Arc::clone(&queues),
+            Arc::clone(&settings),
+            config.orphan_delay,
+        ));
         let plan = Plan {
             cluster: Arc::clone(&cluster),
             settings: Arc::clone(&settings),

@@ -168,6 +168,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         self.changed.notify_one();
     }
 
+    /// Whether the last attempt at the key failed.
+    pub fn has_failed(&self, key: &K) -> bool {
+        self.lock().failures.contains_key(key)
+    }
+
     /// Whether the key is asked for, or handed out.
     pub fn has(&self, key: &K) -> bool {
         self.lock().states.contains_key(key)
@@ -319,11 +324,13 @@ mod tests {
             queue.next().await;
             waits.push(start.elapsed().as_millis());
             queue.failed(&1);
+            assert!(queue.has_failed(&1));
         }
         assert_eq!(&waits[..4], &[0, 500, 1000, 2000]);
         assert_eq!(waits[9], 60_000);
         queue.next().await;
         queue.done(&1, None);
+        assert!(!queue.has_failed(&1));
         queue.add(1);
         queue.next().await;
         queue.failed(&1);

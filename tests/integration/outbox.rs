@@ -250,7 +250,7 @@ async fn killed_at_fifty_random_moments_it_tells_each_transition_once() {
         .operator(&[one, two, pausing, full])
         .every("1s")
         .with("--recheck-period", "1s")
-        .with("--grace", "9s")
+        .with("--grace", "25s")
         .with("--grace-check-period", "1s")
         .with("--hand-over-period", "6s")
         .with("--max-proof-age", "15s")

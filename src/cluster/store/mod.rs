@@ -8,8 +8,6 @@ pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
 mod quota;
-pub mod token_recoveries;
-pub mod unwritten;
 mod version;
 
 use std::sync::Arc;
@@ -22,8 +20,6 @@ use self::domains::Domains;
 use self::holdings::{HoldingView, Holdings};
 use self::namespaces::Namespaces;
 use self::organizations::Organizations;
-use self::token_recoveries::TokenRecoveries;
-use self::unwritten::Unwritten;
 
 /// All stores of one process.
 #[derive(Debug)]
@@ -33,8 +29,6 @@ pub struct Stores {
     holdings: RwLock<Holdings>,
     approvals: RwLock<Approvals>,
     namespaces: RwLock<Namespaces>,
-    unwritten: RwLock<Unwritten>,
-    token_recoveries: RwLock<TokenRecoveries>,
 }
 
 impl Stores {
@@ -47,8 +41,6 @@ impl Stores {
             holdings: RwLock::default(),
             approvals: RwLock::default(),
             namespaces: RwLock::default(),
-            unwritten: RwLock::default(),
-            token_recoveries: RwLock::default(),
         }
     }
 
@@ -88,22 +80,6 @@ impl Stores {
 
     pub fn namespaces_mut(&self) -> RwLockWriteGuard<'_, Namespaces> {
         self.namespaces.write()
-    }
-
-    pub fn unwritten(&self) -> RwLockReadGuard<'_, Unwritten> {
-        self.unwritten.read()
-    }
-
-    pub fn unwritten_mut(&self) -> RwLockWriteGuard<'_, Unwritten> {
-        self.unwritten.write()
-    }
-
-    pub fn token_recoveries(&self) -> RwLockReadGuard<'_, TokenRecoveries> {
-        self.token_recoveries.read()
-    }
-
-    pub fn token_recoveries_mut(&self) -> RwLockWriteGuard<'_, TokenRecoveries> {
-        self.token_recoveries.write()
     }
 
     pub fn domains(&self) -> RwLockReadGuard<'_, Domains> {

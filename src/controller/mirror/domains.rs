@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::api::{GetParams, ListParams};
 
 use super::Mirror;
+use super::unwritten::Unwritten;
 use crate::api::organization_domain::{OrganizationDomain, OrganizationDomainStatus};
 use crate::cluster::decode::InvalidObject;
 use crate::cluster::error::ApiError;
@@ -102,27 +103,24 @@ impl Mirror {
     /// The object with what was decided of it, where it has no room for that.
     fn as_decided(&self, domain: Domain) -> Domain {
         // As nearly always, and nobody waits for that.
-        if !self.cluster.stores.unwritten().has(&domain.key) {
+        if !self.unwritten.read().has(&domain.key) {
             return domain;
         }
-        let mut unwritten = self.cluster.stores.unwritten_mut();
-        let domain = unwritten.as_decided(domain);
-        self.cluster
-            .client
-            .metrics
-            .unwritten_statuses(unwritten.count());
-        domain
+        self.change_unwritten(|unwritten| unwritten.as_decided(domain))
+    }
+
+    fn change_unwritten<T>(&self, change: impl FnOnce(&mut Unwritten) -> T) -> T {
+        let mut unwritten = self.unwritten.write();
+        let changed = change(&mut unwritten);
+        let metrics = &self.cluster.client.metrics;
+        metrics.unwritten_statuses(unwritten.count());
+        changed
     }
 
     /// The object says what was decided, or is gone.
     pub fn forget_unwritten(&self, key: &Key) {
-        if self.cluster.stores.unwritten().has(key) {
-            let mut unwritten = self.cluster.stores.unwritten_mut();
-            unwritten.forget(key);
-            self.cluster
-                .client
-                .metrics
-                .unwritten_statuses(unwritten.count());
+        if self.unwritten.read().has(key) {
+            self.change_unwritten(|unwritten| unwritten.forget(key));
         }
     }
 
@@ -135,13 +133,8 @@ impl Mirror {
         decided: &OrganizationDomainStatus,
         fact: &str,
     ) -> (Domain, bool) {
-        let mut unwritten = self.cluster.stores.unwritten_mut();
-        let is_new = unwritten.record(domain, status, decided.clone(), fact);
-        self.cluster
-            .client
-            .metrics
-            .unwritten_statuses(unwritten.count());
-        drop(unwritten);
+        let is_new = self
+            .change_unwritten(|unwritten| unwritten.record(domain, status, decided.clone(), fact));
         let domain = Domain {
             status: StatusView::Whole(Box::new(decided.clone())),
             ..domain.clone()
@@ -213,8 +206,8 @@ impl Mirror {
 
     /// The token was found or replaced, or the object is gone.
     pub fn forget_token_recovery(&self, key: &Key) {
-        if self.cluster.stores.token_recoveries().has(key) {
-            self.cluster.stores.token_recoveries_mut().forget(key);
+        if self.token_recoveries.read().has(key) {
+            self.token_recoveries.write().forget(key);
         }
     }
 

@@ -6,11 +6,17 @@ pub mod domains;
 pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
+mod token_recoveries;
+mod unwritten;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use parking_lot::RwLock;
+
+use self::token_recoveries::TokenRecoveries;
+use self::unwritten::Unwritten;
 use super::queues::Queues;
 use crate::cluster::Cluster;
 use crate::model::settings::Settings;
@@ -23,10 +29,31 @@ pub struct Mirror {
     /// How long a holding without its holder is left alone when nobody saw the holder deleted.
     pub orphan_delay: Duration,
     /// Whether every store has its first full list.
-    pub synced: AtomicBool,
+    synced: AtomicBool,
+    /// What was decided of objects that have no room for it.
+    pub unwritten: RwLock<Unwritten>,
+    pub token_recoveries: RwLock<TokenRecoveries>,
 }
 
 impl Mirror {
+    #[must_use]
+    pub fn new(
+        cluster: Arc<Cluster>,
+        queues: Arc<Queues>,
+        settings: Arc<Settings>,
+        orphan_delay: Duration,
+    ) -> Self {
+        Self {
+            cluster,
+            queues,
+            settings,
+            orphan_delay,
+            synced: AtomicBool::new(false),
+            unwritten: RwLock::default(),
+            token_recoveries: RwLock::default(),
+        }
+    }
+
     /// From now on this process decides.
     pub fn begin(&self) {
         self.cluster.stores.domains_mut().fill_quotas();

@@ -97,6 +97,10 @@ impl DomainReconciler {
         // A request that a check already answers costs no other one.
         let is_answered = checked.is_some() || self.checks.is_asked(key);
         let mut throttle = Throttle::new(&self.limits, is_answered);
+        if self.queue().has_failed(key) {
+            // Before a check is asked for: nothing is decided while the API server is away.
+            whole = self.observer.mirror.refresh(key).await?;
+        }
         for _ in 0..ATTEMPTS {
             let attempt = self.attempt(key, whole.take(), checked, &mut throttle);
             if let Attempt::Done(again) = attempt.await? {
@@ -231,8 +235,8 @@ impl DomainReconciler {
     /// Asks for a check of the DNS for a token that was lost, or says how long that waits: until the DNS may
     /// know more, and until a token could be issued in its place.
     fn ask_for_token(&self, domain: &Domain) -> Attempt {
-        let stores = &self.observer.mirror.cluster.stores;
-        let after_failure = stores.token_recoveries().wait(&domain.key, &domain.uid);
+        let recoveries = self.observer.mirror.token_recoveries.read();
+        let after_failure = recoveries.wait(&domain.key, &domain.uid);
         match after_failure.or_else(|| self.limits.wait_for_token(domain)) {
             None => self.ask_for_check(&domain.key, None),
             wait => Attempt::Done(wait),
@@ -253,9 +257,8 @@ impl DomainReconciler {
             None => TokenRecovery::Ask,
             Some(RecoveryResult::Unknown) => {
                 *checked = None;
-                let mut token_recoveries =
-                    self.observer.mirror.cluster.stores.token_recoveries_mut();
-                TokenRecovery::Wait(token_recoveries.failed(&domain.key, &domain.uid))
+                let mut recoveries = self.observer.mirror.token_recoveries.write();
+                TokenRecovery::Wait(recoveries.failed(&domain.key, &domain.uid))
             }
             Some(RecoveryResult::Published(token)) => TokenRecovery::Restored(
                 Box::new(token_recovery::restored(

@@ -11,6 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::{Domain, StatusView};
+use crate::controller::mirror::Mirror;
 
 const FIELD_MANAGER: &str = "freehold";
 
@@ -56,7 +57,7 @@ pub async fn write(
 ///
 /// None where the object differs in more than that.
 pub async fn write_over(
-    cluster: &Cluster,
+    mirror: &Mirror,
     decided_on: &Domain,
     live: &Domain,
     status: &OrganizationDomainStatus,
@@ -64,7 +65,7 @@ pub async fn write_over(
     let StatusView::Whole(before) = &live.status else {
         return Ok(None);
     };
-    let stored = cluster.stores.unwritten().stored(live).cloned();
+    let stored = mirror.unwritten.read().stored(live).cloned();
     let before = stored.as_ref().unwrap_or(before);
     if !is_same_to_decide_on(decided_on, live) || *before == OrganizationDomainStatus::default() {
         return Ok(None);
@@ -80,13 +81,13 @@ pub async fn write_over(
         return Ok(None);
     };
     let patch = Patch::<OrganizationDomain>::Json(operations);
-    let api = cluster.client.namespaced(live.key.namespace());
+    let client = &mirror.cluster.client;
+    let api = client.namespaced(live.key.namespace());
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let written = cluster
-        .client
+    let written = client
         .call(api.patch_status(live.key.name(), &params, &patch))
         .await;
     match written {

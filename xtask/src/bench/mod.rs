@@ -22,6 +22,7 @@ mod sample;
 mod scale;
 mod shards;
 pub mod table;
+mod takeover;
 mod throughput;
 pub mod watch;
 mod writes;
@@ -96,6 +97,8 @@ enum Name {
     Growth,
     /// The same domains by one operator, two and four
     Shards,
+    /// From the leader's end to the standby's first write
+    Takeover,
     /// Size of the binary, time from start to ready
     Binary,
 }
@@ -205,7 +208,13 @@ async fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     if wanted(Name::Shards) {
         rows.extend(progress(shards::measure(&freehold).await?));
     }
-    let scale = [Name::Memory, Name::ColdStart, Name::Rest, Name::Growth];
+    let scale = [
+        Name::Memory,
+        Name::ColdStart,
+        Name::Rest,
+        Name::Takeover,
+        Name::Growth,
+    ];
     if scale.into_iter().any(wanted) {
         let sizes: &[usize] = match (arguments.full, arguments.check) {
             (true, _) => &[1_000, 10_000, 100_000],

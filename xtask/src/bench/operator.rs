@@ -87,6 +87,11 @@ impl Operator {
         Ok(())
     }
 
+    /// Ends it without a word.
+    pub async fn kill(mut self) -> Result<()> {
+        self.process.kill().await
+    }
+
     /// The sum of a metric's samples whose labels contain `labels`.
     pub async fn metric(&self, name: &str, labels: &str) -> Result<u64> {
         let (_, page) = self.get("/metrics").await?;

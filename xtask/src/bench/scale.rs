@@ -11,6 +11,7 @@ use super::rest;
 use super::restore::restore;
 use super::sample;
 use super::table::Row;
+use super::takeover;
 use super::{Name, progress};
 
 /// Measures at each size in turn, the smallest first.
@@ -51,6 +52,9 @@ pub async fn measure(
         }
         if last && wanted(Name::Rest) {
             rows.extend(progress(rest::measure(&parts, size).await?));
+        }
+        if last && wanted(Name::Takeover) {
+            rows.extend(progress(takeover::measure(&parts, size).await?));
         }
         // It changes what is promised, which rest stands on.
         if last && wanted(Name::ColdStart) {

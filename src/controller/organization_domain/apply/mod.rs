@@ -82,7 +82,7 @@ impl Applier {
         }
         let text_only =
             checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
-        let unwritten = cluster.stores.unwritten().stored(domain).is_some();
+        let unwritten = self.mirror.unwritten.read().stored(domain).is_some();
         let mut now = None;
         if unwritten || decision.status != *status && !text_only {
             let published = self.announcer.published(domain, status);
@@ -144,7 +144,7 @@ impl Applier {
                     self.mirror.enqueue_orphan_check(domain);
                     return Ok(Written::Nothing(Applied::Gone));
                 };
-                let over = status::write_over(cluster, domain, &live, status).await?;
+                let over = status::write_over(&self.mirror, domain, &live, status).await?;
                 Ok(over.map_or(Written::Nothing(Applied::Changed), |written| {
                     Written::Status(Box::new(written))
                 }))

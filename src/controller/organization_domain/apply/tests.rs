@@ -1,7 +1,6 @@
 //! What is written, in which order, and what stands where any one of the requests goes wrong.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::Method;
@@ -304,13 +303,12 @@ fn parts(server: &Arc<Mutex<Server>>) -> Applier {
         scope: Scope::default(),
     });
     let settings = Arc::new(Settings::default());
-    let mirror = Arc::new(Mirror {
-        queues: Arc::new(Queues::new(&cluster, Workers::new(1), &metrics)),
-        cluster: Arc::clone(&cluster),
-        settings: Arc::clone(&settings),
-        orphan_delay: Duration::ZERO,
-        synced: AtomicBool::new(true),
-    });
+    let mirror = Arc::new(Mirror::new(
+        Arc::clone(&cluster),
+        Arc::new(Queues::new(&cluster, Workers::new(1), &metrics)),
+        Arc::clone(&settings),
+        Duration::ZERO,
+    ));
     Applier {
         holding_writer: Arc::new(HoldingWriter::new(Arc::clone(&mirror))),
         announcer: Arc::new(Announcer::new(cluster, Arc::new(events), settings)),

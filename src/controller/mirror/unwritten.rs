@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::domain::{Domain, StatusView};
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::key::Key;
+use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::uid::Uid;
 
 #[derive(Debug, Default)]
