@@ -39,6 +39,11 @@ impl Size {
         (self.domains / 2).clamp(16, 512) as usize
     }
 
+    /// How many create and delete objects without end beside others (`fairness.rs`).
+    pub fn storm(self) -> usize {
+        (self.domains / 32).clamp(2, 16) as usize
+    }
+
     /// Over how long the domains are stated: the fault acts among them.
     pub fn spread(self) -> Duration {
         Duration::from_secs(4) + Duration::from_millis(12) * self.domains
