@@ -154,11 +154,18 @@ pub async fn substitute(
     host: &str,
     folder: &Path,
 ) -> Result<Process> {
-    let [port] = ports::free()?;
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let process = start_at(packages, software, tree, host, addr, folder).await?;
-    tree.server(host).forward_to(addr);
-    Ok(process)
+    let mut attempt = 0;
+    loop {
+        let [port] = ports::free()?;
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let folder = folder.join(port.to_string());
+        let started = start_at(packages, software, tree, host, addr, &folder).await;
+        if !ports::is_taken(&started, &mut attempt) {
+            let process = started?;
+            tree.server(host).forward_to(addr);
+            return Ok(process);
+        }
+    }
 }
 
 async fn start_at(

@@ -32,13 +32,27 @@ impl Recursor {
     /// # Errors
     /// When the program is missing or does not answer.
     pub async fn start(packages: &Packages, tree: &Tree, folder: &Path) -> Result<Self> {
+        let mut attempt = 0;
+        loop {
+            let started = Self::start_at(packages, tree, folder, ports::free()?).await;
+            if !ports::is_taken(&started, &mut attempt) {
+                return started;
+            }
+        }
+    }
+
+    async fn start_at(
+        packages: &Packages,
+        tree: &Tree,
+        folder: &Path,
+        [port]: [u16; 1],
+    ) -> Result<Self> {
         let folder = folder.join("recursor");
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         tree.write_trust_anchor(&folder.join("root.key"))?;
         let hints = folder.join("root.hints");
         fs::write(&hints, tree.root_hints())
             .with_context(|| format!("writing {}", hints.display()))?;
-        let [port] = ports::free()?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let client = tree.asker_address();
         let configuration = folder.join("unbound.conf");

@@ -32,13 +32,28 @@ impl Unbound {
     /// # Errors
     /// When the program is missing or does not answer.
     pub async fn start(packages: &Packages, tree: &Tree, folder: &Path) -> Result<Self> {
+        let mut attempt = 0;
+        loop {
+            let started = Self::start_at(packages, tree, folder, ports::free()?).await;
+            if !ports::is_taken(&started, &mut attempt) {
+                return started;
+            }
+        }
+    }
+
+    async fn start_at(
+        packages: &Packages,
+        tree: &Tree,
+        folder: &Path,
+        ports: [u16; 2],
+    ) -> Result<Self> {
         let folder = folder.join("unbound");
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let tls_name = "resolver.test";
         let certificate = folder.join("certificate.pem");
         certificate::write(tls_name, &folder.join("key.pem"), &certificate)?;
         tree.write_trust_anchor(&folder.join("root.key"))?;
-        let [plain, tls] = ports::free()?.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let [plain, tls] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let configuration = folder.join("unbound.conf");
         fs::write(&configuration, text(&folder, tree, plain, tls))
             .with_context(|| format!("writing {}", configuration.display()))?;
