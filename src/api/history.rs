@@ -1,4 +1,4 @@
-//! What became of an object, in the order in which it became so.
+//! The transitions of an object, in their order.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;

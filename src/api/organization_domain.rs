@@ -254,8 +254,8 @@ pub struct OrganizationDomainStatus {
     #[schemars(length(max = 8))]
     pub history: Vec<HistoryEntry>,
 
-    /// The number of the latest transition up to which all Events were published when this status was
-    /// written.
+    /// The number of the last transition whose Events were published before this status was written. It
+    /// is updated with other changes of the status only.
     #[serde(
         default,
         deserialize_with = "super::if_readable",

@@ -247,10 +247,8 @@ mod tests {
 
     use super::*;
     use crate::api::reason::Reason;
-    use crate::cluster::access_monitor::{AccessMonitor, Purpose};
     use crate::cluster::fake_api::{self, Answer, failure};
     use crate::model::lifecycle::About;
-    use crate::telemetry::metrics::Metrics;
 
     /// What an API server says with this code.
     fn answer(code: u16) -> Answer {
@@ -281,13 +279,8 @@ mod tests {
     }
 
     fn events(answers: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Events, Publisher) {
-        let client = Client {
-            api: fake_api::client(move |asked| answer(answers(&asked.path))),
-            metrics: Arc::new(Metrics::new()),
-            deadline: Duration::from_secs(10),
-            leadership: None,
-            access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
-        };
+        let deadline = Duration::from_secs(10);
+        let client = fake_api::calls(deadline, move |asked| answer(answers(&asked.path)));
         Events::new(client, "pod".into())
     }
 

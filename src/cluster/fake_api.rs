@@ -2,12 +2,16 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
+
+use super::access_monitor::{AccessMonitor, Purpose};
+use crate::telemetry::metrics::Metrics;
 
 /// What was asked.
 pub struct Asked {
@@ -45,6 +49,20 @@ pub fn client(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Clie
         }
     });
     Client::new(service, "default")
+}
+
+/// A client of ours of an API server that answers so.
+pub fn calls(
+    deadline: Duration,
+    answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> super::client::Client {
+    super::client::Client {
+        api: client(answer),
+        metrics: Arc::new(Metrics::new()),
+        deadline,
+        leadership: None,
+        access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
+    }
 }
 
 /// A failure, in the API server's own words.

@@ -1,10 +1,11 @@
-//! Publishes the transitions of an organization domain, as Events about it, its holding and the holder above.
-//! They are read from `status.history`, which is written with the state that they tell of.
+//! Publishes the transitions of an organization domain as Events about it, its holding and the holder above.
+//! `status.history` has them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use kube::Resource;
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::Cluster;
 use crate::cluster::events::{Events, Receipt, Subject};
 use crate::cluster::store::domain::Domain;
-use crate::model::history::{History, is_news};
+use crate::model::history::{History, is_recent};
 use crate::model::lifecycle::{About, HeldBy, Notice, Snapshot, notices};
 use crate::model::settings::Settings;
 use crate::model::uid::Uid;
@@ -34,13 +35,13 @@ pub struct Announcer {
     under_way: UnderWay,
 }
 
-/// Ends with the last Event of a transition.
-struct Transition {
+/// Dropped with the last Event of a transition.
+struct Delivery {
     under_way: UnderWay,
     id: (Uid, i64),
 }
 
-impl Drop for Transition {
+impl Drop for Delivery {
     fn drop(&mut self) {
         self.under_way.lock().remove(&self.id);
     }
@@ -78,7 +79,7 @@ impl Announcer {
         let mut retry = None;
         for entry in history.entries() {
             // What comes while this process runs is news whatever the clock says.
-            let is_new = handed_in.is_some() || is_news(entry.time.0, now);
+            let is_new = handed_in.is_some() || is_recent(entry.time.0, now);
             let is_open = Some(entry.sequence) > published && is_new && !is_restored;
             if is_open && !self.hand_in(domain, now, snapshot, entry) {
                 done = entry.sequence - 1;
@@ -102,7 +103,7 @@ impl Announcer {
     ) -> bool {
         let id = (domain.uid.clone(), entry.sequence);
         self.under_way.lock().insert(id.clone());
-        let receipt: Receipt = Arc::new(Transition {
+        let receipt: Receipt = Arc::new(Delivery {
             under_way: Arc::clone(&self.under_way),
             id,
         });
@@ -120,8 +121,8 @@ impl Announcer {
         true
     }
 
-    /// Publishes the transitions that the status to be written has no place for and that were not yet
-    /// published. Each is tried once; nothing that a namespace refuses holds up a status.
+    /// Publishes the transitions that the next status has no place for and that were not published yet. All are
+    /// tried once and together: nothing that a namespace refuses delays a status for longer than one call.
     pub async fn make_room(
         &self,
         domain: &Domain,
@@ -129,16 +130,18 @@ impl Announcer {
         snapshot: &Snapshot<'_>,
         next: &OrganizationDomainStatus,
     ) {
-        let history = History::read(&snapshot.status.history);
         let first = next.history.first().map_or(0, |entry| entry.sequence);
-        let published = self.published(domain, snapshot.status);
-        for entry in history.entries() {
-            if entry.sequence < first && entry.sequence > published {
-                for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
-                    self.events.publish_now(subject, notice).await;
-                }
-            }
+        let history = &snapshot.status.history;
+        // As nearly always.
+        if history.first().is_none_or(|entry| entry.sequence >= first) {
+            return;
         }
+        let published = self.published(domain, snapshot.status);
+        let dropped = history
+            .iter()
+            .filter(|entry| entry.sequence < first && entry.sequence > published);
+        let events = dropped.flat_map(|entry| self.events_of(domain, now, snapshot, entry));
+        join_all(events.map(|(subject, notice)| self.events.publish_now(subject, notice))).await;
     }
 
     /// The number of the latest transition up to which all Events were written or given up.
@@ -154,7 +157,7 @@ impl Announcer {
             .min(History::read(&status.history).latest())
     }
 
-    /// Publishes what no history tells.
+    /// Publishes what is not in the history.
     pub fn publish(&self, domain: &Domain, notice: Notice) {
         self.cluster.client.metrics.notice(notice.reason);
         self.events.publish(domain_subject(domain), notice);
@@ -219,15 +222,12 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::cluster::access_monitor::{AccessMonitor, Purpose};
-    use crate::cluster::client::Client;
     use crate::cluster::clock::Clock;
     use crate::cluster::events::Publisher;
     use crate::cluster::fake_api::{self, Answer, SILENCE, failure};
     use crate::cluster::scope::Scope;
     use crate::cluster::store::Stores;
     use crate::cluster::store::domain::StatusView;
-    use crate::telemetry::metrics::Metrics;
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -269,19 +269,12 @@ mod tests {
     ) -> (Announcer, Publisher, Created) {
         let created = Created::default();
         let seen = Arc::clone(&created);
-        let api = fake_api::client(move |asked| {
+        let client = fake_api::calls(DEADLINE, move |asked| {
             assert_eq!(asked.method, Method::POST);
             let name = asked.body["metadata"]["name"].as_str().unwrap().to_owned();
             seen.lock().insert(name);
             answer()
         });
-        let client = Client {
-            api,
-            metrics: Arc::new(Metrics::new()),
-            deadline: DEADLINE,
-            leadership: None,
-            access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
-        };
         let (events, publisher) = Events::new(client.clone(), "pod".into());
         let cluster = Arc::new(Cluster {
             client,

@@ -1,5 +1,5 @@
-//! The latest transitions of an object, as its status has them: the outbox from which Events are published.
-//! It is written together with the state that it tells of.
+//! The latest transitions of an object: the outbox from which Events are published. A status has them, so they
+//! are written together with the state that they lead to.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -8,13 +8,12 @@ use super::facts::whole_second;
 use crate::api::history::{HistoryEntry, MAX_HISTORY};
 use crate::api::reason::Reason;
 
-/// For how long a transition is published. The API server keeps an Event for an hour, and until then the
-/// Event's name prevents a second one.
+/// The API server keeps an Event for an hour. Until then, the Event's name prevents a second one.
 const PUBLISHED_WITHIN: SignedDuration = SignedDuration::from_mins(50);
 
-/// Whether a transition of that time is published by a process that finds it at its start.
+/// Whether a process that finds a transition of that time at its start publishes it.
 #[must_use]
-pub fn is_news(time: Timestamp, now: Timestamp) -> bool {
+pub fn is_recent(time: Timestamp, now: Timestamp) -> bool {
     now.duration_since(time).abs() < PUBLISHED_WITHIN
 }
 
@@ -23,7 +22,7 @@ pub fn is_news(time: Timestamp, now: Timestamp) -> bool {
 pub struct History(Vec<HistoryEntry>);
 
 impl History {
-    /// Reads what a status has: of an edited one, the end that could be ours.
+    /// Reads a status. Somebody may have edited it; what does not ascend by one up to the end is dropped.
     #[must_use]
     pub fn read(entries: &[HistoryEntry]) -> Self {
         let mut kept: Vec<_> = Vec::new();
@@ -129,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_for_the_api_server_to_know_its_event_is_no_news() {
-        for (minutes, news) in [
+    fn what_is_too_old_for_the_api_server_to_know_its_event_is_not_recent() {
+        for (minutes, recent) in [
             (0, true),
             (49, true),
             (51, false),
@@ -138,7 +137,7 @@ mod tests {
             (-51, false),
         ] {
             let time = now() - SignedDuration::from_mins(minutes);
-            assert_eq!(is_news(time, now()), news, "{minutes}");
+            assert_eq!(is_recent(time, now()), recent, "{minutes}");
         }
     }
 

@@ -156,7 +156,7 @@ pub fn reconciling(facts: &Facts) -> &'static str {
     }
 }
 
-/// What became of a domain, where its state is another one by now.
+/// What happened to a domain whose state has changed again since.
 #[must_use]
 pub fn happened(reason: Reason) -> &'static str {
     match reason {

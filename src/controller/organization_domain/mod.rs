@@ -210,7 +210,7 @@ impl DomainReconciler {
         }
     }
 
-    /// Publishes what the status says and nobody published.
+    /// Publishes the transitions that nobody published yet.
     fn announce(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
         if let Some(retry) = self.announcer.announce(domain, now, snapshot) {
             let queue = &self.observer.mirror.queues.domains;
@@ -220,7 +220,7 @@ impl DomainReconciler {
 
     fn announce_written(&self, written: &Domain, now: Timestamp) {
         if let StatusView::Whole(status) = &written.status {
-            let held_by = self.observer.seen_by(written);
+            let held_by = self.observer.held_by_in_store(written);
             let snapshot = self.observer.snapshot(written, status, held_by, now);
             self.announce(written, now, &snapshot);
         }

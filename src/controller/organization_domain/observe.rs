@@ -71,7 +71,7 @@ impl Observer {
         if settled.has_news(handed_in, now) {
             return None;
         }
-        let held_by = self.seen_by(domain);
+        let held_by = self.held_by_in_store(domain);
         let stays = !domain.deleting
             && settled.lasts(now, &self.mirror.settings, held_by)
             && self.approved_until(domain, now).is_none()
@@ -115,7 +115,7 @@ impl Observer {
 
     /// Who holds the name, by the store.
     #[must_use]
-    pub fn seen_by(&self, domain: &Domain) -> HeldBy {
+    pub fn held_by_in_store(&self, domain: &Domain) -> HeldBy {
         let holding = self.mirror.cluster.stores.holding_of(domain);
         seen_by(domain, holding.as_deref())
     }

@@ -2,7 +2,7 @@
 
 mod counting;
 mod decision;
-mod news;
+mod history;
 pub mod notices;
 mod overdue;
 mod settled;

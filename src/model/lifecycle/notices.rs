@@ -1,4 +1,4 @@
-//! The Events that are published of what became so.
+//! The Events about a transition.
 
 use std::fmt::Write;
 
@@ -11,12 +11,11 @@ use crate::api::history::HistoryEntry;
 use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::api::reason::Reason;
 use crate::model::facts::Facts;
-use crate::model::history::History;
 use crate::model::message;
 use crate::model::settings::Settings;
 
-/// The Events about one transition of the status. Their fact names the object and the transition, so that
-/// whoever publishes them however often makes one of each.
+/// The Events about one transition. Their fact names the object and the transition, so that there is one of
+/// each, whoever publishes it however often.
 #[must_use]
 pub fn of(
     now: Timestamp,
@@ -141,23 +140,19 @@ fn becomes_verified(
     match reason {
         Reason::Verified => true,
         Reason::Approved => {
-            let before: Vec<_> = status
-                .history
-                .iter()
-                .filter(|before| before.sequence < entry.sequence)
-                .cloned()
-                .collect();
-            let was_verified = History::read(&before)
-                .reasons()
-                .find_map(|reason| match reason {
-                    Reason::Verified | Reason::Approved => Some(true),
-                    Reason::ChallengeIssued
-                    | Reason::HoldingLost
-                    | Reason::ApprovalEnded
-                    | Reason::RecordLost
-                    | Reason::HandedOver => Some(false),
-                    _ => None,
-                });
+            let entries = status.history.iter().rev();
+            let mut earlier = entries
+                .filter(|earlier| earlier.sequence < entry.sequence)
+                .filter_map(|earlier| earlier.reason.parse().ok());
+            let was_verified = earlier.find_map(|reason| match reason {
+                Reason::Verified | Reason::Approved => Some(true),
+                Reason::ChallengeIssued
+                | Reason::HoldingLost
+                | Reason::ApprovalEnded
+                | Reason::RecordLost
+                | Reason::HandedOver => Some(false),
+                _ => None,
+            });
             was_verified != Some(true)
         }
         _ => false,

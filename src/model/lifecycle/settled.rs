@@ -7,7 +7,7 @@ use crate::api::organization_domain::{OrganizationDomainStatus, State, Strategy}
 use crate::api::reason::Reason;
 use crate::model::challenge::Token;
 use crate::model::facts::Pace;
-use crate::model::history::is_news;
+use crate::model::history::is_recent;
 use crate::model::schedule;
 use crate::model::settings::Settings;
 
@@ -20,7 +20,7 @@ pub struct Settled {
     pub next_check: Option<Timestamp>,
     /// The number of the latest transition, and its time where the status does not say that all were
     /// published.
-    pub latest: i64,
+    latest: i64,
     unpublished: Option<Timestamp>,
     last_proven: Timestamp,
 }
@@ -94,7 +94,7 @@ impl Settled {
     #[must_use]
     pub fn has_news(&self, handed_in: Option<i64>, now: Timestamp) -> bool {
         self.unpublished.is_some_and(|time| {
-            handed_in.map_or_else(|| is_news(time, now), |handed_in| self.latest > handed_in)
+            handed_in.map_or_else(|| is_recent(time, now), |handed_in| self.latest > handed_in)
         })
     }
 }

@@ -628,7 +628,7 @@ impl Transition<'_> {
         let next_check = self.next_check(before, next_check, self.checked);
         let written = &self.snapshot.status;
         let mut history = History::read(&written.history);
-        for reason in super::news::transitions(before, &self.facts, &history) {
+        for reason in super::history::transitions(before, &self.facts, &history) {
             history.push(reason, self.now);
         }
         let status = OrganizationDomainStatus {

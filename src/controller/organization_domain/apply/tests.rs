@@ -13,8 +13,6 @@ use crate::api::State;
 use crate::api::organization_domain::CheckVerdict;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::cluster::Cluster;
-use crate::cluster::access_monitor::{AccessMonitor, Purpose};
-use crate::cluster::client::Client;
 use crate::cluster::clock::Clock;
 use crate::cluster::decode::{Extent, decode};
 use crate::cluster::events::Events;
@@ -31,7 +29,6 @@ use crate::model::lifecycle::Judgement;
 use crate::model::report;
 use crate::model::settings::Settings;
 use crate::model::verdict::Verdict;
-use crate::telemetry::metrics::Metrics;
 
 const GROUP: &str = "/apis/freehold.dev/v1alpha1";
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -287,14 +284,8 @@ fn cases() -> Vec<Case> {
 
 fn parts(server: &Arc<Mutex<Server>>) -> Applier {
     let server = Arc::clone(server);
-    let metrics = Arc::new(Metrics::new());
-    let client = Client {
-        api: fake_api::client(move |asked| server.lock().answer(asked)),
-        metrics: Arc::clone(&metrics),
-        deadline: DEADLINE,
-        leadership: None,
-        access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),
-    };
+    let client = fake_api::calls(DEADLINE, move |asked| server.lock().answer(asked));
+    let metrics = Arc::clone(&client.metrics);
     let (events, _) = Events::new(client.clone(), "pod".to_owned());
     let cluster = Arc::new(Cluster {
         client,

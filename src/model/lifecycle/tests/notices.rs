@@ -9,6 +9,17 @@ const APPROVAL: HeldBy = HeldBy::Another {
     from_us: false,
 };
 
+/// A subject in each of the states.
+const BEGINNINGS: [fn() -> Subject; 7] = [
+    Subject::pending,
+    Subject::verified,
+    Subject::in_grace,
+    Subject::stale,
+    Subject::failed,
+    Subject::lost,
+    Subject::refused,
+];
+
 fn abouts(notices: &[Notice]) -> Vec<(About, Reason)> {
     let notices = notices.iter();
     notices
@@ -40,15 +51,7 @@ fn every_transition_has_the_next_number_and_the_latest_are_kept() {
 
 #[test]
 fn an_unchanged_state_adds_nothing_to_the_history() {
-    for begin in [
-        Subject::pending,
-        Subject::verified,
-        Subject::in_grace,
-        Subject::stale,
-        Subject::failed,
-        Subject::lost,
-        Subject::refused,
-    ] {
+    for begin in BEGINNINGS {
         let mut subject = begin();
         let before = subject.status.history.clone();
         subject.after(seconds(1)).step(None);
@@ -112,15 +115,7 @@ fn one_transition_is_one_event_whoever_publishes_it_and_when() {
 /// The API server reads, validates and stores each octet of a status with each write.
 #[test]
 fn what_to_do_is_said_once_and_the_other_conditions_are_short() {
-    for begin in [
-        Subject::pending,
-        Subject::verified,
-        Subject::in_grace,
-        Subject::stale,
-        Subject::failed,
-        Subject::lost,
-        Subject::refused,
-    ] {
+    for begin in BEGINNINGS {
         let subject = begin();
         for condition in &subject.status.conditions {
             let is_short = condition.message.len() <= 60;

@@ -1,4 +1,4 @@
-//! What a person should hear of, once for each time it becomes so: it goes into the history.
+//! Which changes of a state are transitions, and so are added to the history.
 
 use crate::api::organization_domain::State;
 use crate::api::reason::Reason;
@@ -15,7 +15,7 @@ pub(super) fn transitions(before: &Facts, facts: &Facts, history: &History) -> V
     {
         news.push(Reason::ChallengeIssued);
     } else if (facts.state, facts.reason) != (before.state, before.reason)
-        && is_news(before, facts, history)
+        && is_transition(before, facts, history)
     {
         news.push(facts.reason);
     }
@@ -34,12 +34,12 @@ pub(super) fn transitions(before: &Facts, facts: &Facts, history: &History) -> V
     news
 }
 
-/// Whether the new reason is one that a person should hear of.
-fn is_news(before: &Facts, facts: &Facts, history: &History) -> bool {
+/// Whether the new reason makes a transition.
+fn is_transition(before: &Facts, facts: &Facts, history: &History) -> bool {
     match facts.reason {
         Reason::Verified => before.state != State::Verified,
         reason if is_finding(reason) && facts.state == State::Pending => {
-            // What a pending domain's checks find may change with each check: once is enough.
+            // Each check of a pending domain may find another one of these.
             let mut earlier = history.reasons().take_while(|&earlier| is_finding(earlier));
             !earlier.any(|earlier| earlier == reason)
         }
