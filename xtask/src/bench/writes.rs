@@ -150,6 +150,9 @@ fn overdue(now: Timestamp) -> Value {
         "lastCheck": { "time": before(1) },
         "nextCheckTime": before(1),
         "checkPeriodSeconds": null,
+        // An Event that was on its way while the last status was written is not known as published.
+        "history": [{ "sequence": 1, "reason": "Verified", "time": before(24) }],
+        "publishedSequence": 1,
     } })
 }
 
