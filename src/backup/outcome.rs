@@ -80,7 +80,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} created, {} completed, {} there already",
+            "{} created, {} completed, {} already there",
             self.created, self.completed, self.there_already
         )
     }

@@ -107,7 +107,11 @@ impl Backup {
         };
         if let Some(more) = next() {
             let (number, document) = more?;
-            return Err(misplaced(number, &document, "it comes after the end"));
+            return Err(misplaced(
+                number,
+                &document,
+                "it comes after the document that ends the export",
+            ));
         }
         for kind in Kind::ALL {
             let (found, counted) = (backup.count(kind), end.counts.get(&kind).copied());

@@ -65,7 +65,7 @@ pub struct DnsArguments {
     #[arg(long, env = "FREEHOLD_REQUIRE_DNSSEC", value_parser = BoolishValueParser::new())]
     require_dnssec: bool,
 
-    /// Timeout of one query to one DNS server, for UDP and TCP each.
+    /// Timeout of one query to one DNS server, separately for UDP and TCP.
     #[arg(long, env = "FREEHOLD_DNS_TIMEOUT", default_value = "5s", value_parser = parse_duration)]
     dns_timeout: SignedDuration,
 
@@ -73,8 +73,8 @@ pub struct DnsArguments {
     #[arg(long, env = "FREEHOLD_ALLOW_SUFFIX", value_delimiter = ',', value_parser = parse_suffix)]
     allow_suffix: Vec<DomainName>,
 
-    /// Allow verifying suffixes of the Public Suffix List's private division themselves, such as
-    /// github.io.
+    /// Allow domains that are themselves suffixes in the Public Suffix List's private division, such
+    /// as github.io.
     #[arg(long, env = "FREEHOLD_ALLOW_PRIVATE_SUFFIXES", value_parser = BoolishValueParser::new())]
     allow_private_suffixes: bool,
 

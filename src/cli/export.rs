@@ -18,7 +18,8 @@ use crate::model::terminal;
 /// Exits with 0 if the export is complete, 1 otherwise.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write. It appears only when the export has ended. Defaults to standard output.
+    /// File to write. It is created or replaced only after the whole export is written. Defaults to
+    /// standard output.
     #[arg(long, short, env = "FREEHOLD_FILE")]
     file: Option<PathBuf>,
 }

@@ -45,7 +45,7 @@ pub struct Arguments {
     watch_label_selector: Option<Shard>,
 
     /// Periods between checks of a pending domain by the age of its challenge: PERIOD:UNTIL-AGE pairs
-    /// with rising ages, and at last a PERIOD alone.
+    /// with rising ages, then a final PERIOD.
     #[arg(
         long,
         env = "FREEHOLD_CHECK_LADDER",
@@ -86,7 +86,7 @@ pub struct Arguments {
     #[arg(long, env = "FREEHOLD_MAX_PROOF_AGE", default_value = "30d", value_parser = parse_duration)]
     max_proof_age: SignedDuration,
 
-    /// How long to keep a VerifiedDomain whose holder is gone without an observed deletion.
+    /// How long to keep a VerifiedDomain whose holder is gone, if the deletion was not observed.
     #[arg(long, env = "FREEHOLD_ORPHAN_DELAY", default_value = "10m", value_parser = parse_duration)]
     orphan_delay: SignedDuration,
 

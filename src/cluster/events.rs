@@ -167,11 +167,11 @@ async fn write(client: &Client, api: &Objects<Event>, event: &Event, slots: &Sem
                 | ApiError::TimedOut(_)
                 | ApiError::Conflict),
             ) => {
-                tracing::debug!(%error, attempt, "an Event waits");
+                tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
                 tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
             }
             Err(error @ ApiError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
-                tracing::debug!(%error, attempt, "an Event waits");
+                tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
                 drop(slot);
                 tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
                 forbidden += 1;

@@ -65,7 +65,10 @@ impl Gap {
     pub fn restart_after(&mut self, cause: Cause) -> Option<Duration> {
         let sentence = match cause {
             Cause::Other => return None,
-            Cause::Undefined => format!("the API server serves no {}: install the CRDs", self.kind),
+            Cause::Undefined => format!(
+                "the API server does not serve {}: install the CRDs",
+                self.kind
+            ),
             Cause::Forbidden => {
                 let now = Instant::now();
                 let first = match self.forbidden {
@@ -119,7 +122,7 @@ mod tests {
         let mut gap = gap();
         assert_eq!(gap.restart_after(Cause::Undefined), Some(RETRY_PERIOD));
         let said = gap.readiness.reasons().unwrap();
-        assert!(said.contains("serves no OrganizationDomain"), "{said}");
+        assert!(said.contains("does not serve OrganizationDomain"), "{said}");
         // The port is open to everybody.
         assert!(!said.contains("tenant"), "{said}");
         assert_eq!(gap.restart_after(Cause::Other), None);

@@ -24,7 +24,7 @@ pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObj
         namespace = subject.namespace,
         name = subject.name,
         error = object.why,
-        "the object is invalid and is left as it is"
+        "the object is invalid, so the operator does not update it"
     );
     events.publish(
         subject,
@@ -33,7 +33,7 @@ pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObj
             reason: Reason::ObjectUnreadable,
             warning: true,
             message: format!(
-                "The object is invalid and is left as it is: {}. Correct it, or delete it and create it again.",
+                "The object is invalid, so the operator does not update it: {}. Correct it, or delete it and create it again.",
                 object.why
             ),
             fact: metadata.generation.unwrap_or_default().to_string(),

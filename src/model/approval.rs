@@ -62,13 +62,13 @@ impl Difference {
                 "The approval names no organization, so it approves nothing. Add spec.organization, the name of the Organization."
             }
             Self::Organization => {
-                "The OrganizationDomain belongs to another organization than the approval names. If that organization is right, create a new approval that names it."
+                "The OrganizationDomain belongs to a different organization than the approval names. If that organization is right, create a new approval that names it."
             }
             Self::Domain => {
-                "The OrganizationDomain states another domain than the approval names. Create a new approval that names the right one."
+                "The OrganizationDomain states a different domain than the approval names. Create a new approval that names the right one."
             }
             Self::Uid => {
-                "The OrganizationDomain was created again and has another uid than the approval names. If it is the right one, create a new approval with its uid."
+                "The OrganizationDomain was created again and has a different uid than the approval names. If it is the right one, create a new approval with its uid."
             }
         }
     }
@@ -165,7 +165,7 @@ fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {
     let Some(target) = seen.target else {
         return (
             Reason::TargetMissing,
-            "The OrganizationDomain that the approval names does not exist in this namespace. Create it.",
+            "The OrganizationDomain that the approval names does not exist in this namespace. Create it, or create another approval with the right name.",
         );
     };
     if let Some(difference) = seen.subject.difference(&target.candidate) {
@@ -318,28 +318,28 @@ mod tests {
                     organization: Some("evil"),
                     ..right
                 },
-                "another organization",
+                "a different organization",
             ),
             (
                 Subject {
                     canonical: Some("acme.org"),
                     ..right
                 },
-                "another domain",
+                "a different domain",
             ),
             (
                 Subject {
                     canonical: None,
                     ..right
                 },
-                "another domain",
+                "a different domain",
             ),
             (
                 Subject {
                     uid: Some(&other),
                     ..right
                 },
-                "another uid",
+                "a different uid",
             ),
         ] {
             let difference = wrong.difference(&acme);

@@ -103,7 +103,7 @@ impl fmt::Display for Hint {
             ),
             Self::CutShort { name, wanted } => write!(
                 f,
-                "The value at {name} ends before the token does. Publish all of {wanted}."
+                "The value at {name} contains only part of the token. Publish exactly {wanted}."
             ),
             Self::OldToken => f.write_str(
                 "Another token was found, perhaps from an earlier challenge. Publish the current one.",
@@ -121,7 +121,7 @@ impl fmt::Display for Hint {
             ),
             Self::Wildcard { target } => write!(
                 f,
-                "A wildcard makes every name below the domain an alias of {target}. A wildcard proves nothing, so publish the record itself."
+                "A wildcard makes every name below the domain an alias of {target}. A wildcard proves nothing. Publish the TXT record itself. It overrides the wildcard at its name."
             ),
             Self::WildcardRecord { name } => write!(
                 f,

@@ -10,9 +10,9 @@ use super::lifecycle::snapshot::Identity;
 use super::name::DomainName;
 use super::schedule;
 use super::settings::Settings;
-use crate::api::REQUESTED_AT;
 use crate::api::organization_domain::{CheckVerdict, DnsProvider, State};
 use crate::api::reason::Reason;
+use crate::api::{REQUESTED_AT, SUSPENDED};
 
 /// What a text may speak of.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
             when_released(context)
         ),
         Reason::HeldByAnother => held_by_another(facts, context),
-        Reason::NamespaceSuspended => "The namespace is suspended. Nothing in it is checked or becomes Verified until an administrator lifts the suspension. The time to publish the record is paused.".to_owned(),
-        Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked when others are verified or deleted. The time to publish the record is paused.".to_owned(),
+        Reason::NamespaceSuspended => format!("The namespace is suspended. This domain is not checked and cannot become verified until an administrator removes the label {SUSPENDED} from the namespace. The time to publish the record is paused."),
+        Reason::QuotaExceeded => "The namespace has more pending domains than are checked at once. This one is checked after others are verified, fail or are deleted. Delete pending OrganizationDomains that you do not need. The time to publish the record is paused.".to_owned(),
         Reason::EvidenceIncomplete => format!(
             "The check did not get an answer from every DNS server that it needs. The servers that answered agree. {}The check is repeated. Its result takes effect once it has stayed the same for {}{}.",
             hint(facts, context),
@@ -62,7 +62,7 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
             seen_in(context, "; status.lastCheck.servers shows each answer")
         ),
         Reason::HandedOver => format!(
-            "The record was missing while another OrganizationDomain proved the domain, so the domain was handed over to that one. If it is yours again, {}, and publish the new record.",
+            "The record was missing while another OrganizationDomain proved the domain, so the domain was handed over to that one. If the domain is yours, {}, and publish the new record.",
             ask_for_restart()
         ),
         Reason::Approved => match context.approved_until {
@@ -78,7 +78,7 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
             ask_for_restart()
         ),
         Reason::RecordLost => format!(
-            "The record was missing for {}, so the domain was lost. To get a new record and start again, {}.",
+            "The record was missing for {}, so the domain is no longer verified. To get a new record and start again, {}.",
             duration(context.settings.grace),
             ask_for_restart()
         ),
@@ -88,13 +88,13 @@ pub fn of(facts: &Facts, context: &MessageContext<'_>) -> String {
             record_missing(facts, context)
         ),
         Reason::ProofStale => format!(
-            "The record could not be looked up for {}. The domain is still held, but nothing new may rely on it until a check finds the record again{}.",
+            "The record could not be looked up for {}. This OrganizationDomain still holds the domain, but nothing new may rely on it until a check finds the record again{}.",
             duration(context.settings.max_proof_age),
             seen_in(context, "; status.lastCheck shows what the servers answered")
         ),
         Reason::Verified if facts.record_missing.is_some() => record_missing(facts, context),
         Reason::Verified => format!(
-            "The domain is verified. Keep the record published: the domain is lost if the record is missing for {}.",
+            "The domain is verified. Keep the record published: if it is missing for {}, the domain is no longer verified.",
             duration(context.settings.grace)
         ),
         Reason::RecordMismatch => {
@@ -151,7 +151,7 @@ pub fn verified(facts: &Facts) -> &'static str {
 pub fn reconciling(facts: &Facts) -> &'static str {
     match facts.reason {
         _ if facts.paused.is_some() => "Checks are paused.",
-        Reason::HeldByAnother => "The domain has another holder.",
+        Reason::HeldByAnother => "Another OrganizationDomain holds the domain.",
         _ => "The domain is checked until its record is found.",
     }
 }
@@ -167,7 +167,9 @@ pub fn happened(reason: Reason) -> &'static str {
         Reason::RecordMismatch => "TXT records were found, but none had the expected value.",
         Reason::RecordExpired => "The record was found, but its expiry= had passed.",
         Reason::RecordFound => "The record was found again.",
-        Reason::RecordLost => "The record was missing for too long, so the domain was lost.",
+        Reason::RecordLost => {
+            "The record was missing for too long, so the domain was no longer verified."
+        }
         Reason::WindowExpired => "The record was not found in time.",
         Reason::ProofStale => {
             "The record could not be looked up for too long, so nothing new could rely on the domain."
@@ -179,7 +181,7 @@ pub fn happened(reason: Reason) -> &'static str {
             "The record was found, and the holder's record was missing. The hand-over began."
         }
         Reason::HandOverCancelled => {
-            "The hand-over was cancelled. It begins anew if the record of this OrganizationDomain is published and the holder's is not."
+            "The hand-over was cancelled. It starts again if the record of this OrganizationDomain is published and the holder's is not."
         }
         Reason::HandedOver => "The domain was handed over to another OrganizationDomain.",
         Reason::HoldingLost => {
@@ -189,7 +191,7 @@ pub fn happened(reason: Reason) -> &'static str {
         Reason::OrganizationMissing => "The organization did not exist.",
         Reason::NamespaceSuspended => "The namespace was suspended.",
         Reason::QuotaExceeded => "The namespace had more pending domains than are checked at once.",
-        _ => "The state of the domain changed. Its conditions show the present state.",
+        _ => "The state of the domain changed. Its conditions show the current state.",
     }
 }
 
@@ -200,10 +202,10 @@ fn organization_missing(facts: &Facts, context: &MessageContext<'_>) -> String {
     );
     match (facts.state, facts.paused) {
         (State::Verified, Some(since)) => format!(
-            "{create} Without it, the domain is released at {}.",
+            "{create} Without the Organization, the domain is released at {}.",
             moment(schedule::add(since, context.settings.grace))
         ),
-        _ => format!("{create} Without it, the domain is not checked."),
+        _ => format!("{create} Without the Organization, the domain is not checked."),
     }
 }
 
@@ -217,21 +219,21 @@ fn held_by_another(facts: &Facts, context: &MessageContext<'_>) -> String {
     let period = context.settings.hand_over_period;
     match (&facts.hand_over, context.held_by_approval, approved, found) {
         (Some(begun), false, _, _) => format!(
-            "The record was found, and the holder's record is missing. Keep the record published: the domain is handed over at {} unless the holder's record comes back.",
+            "The record was found, and the holder's record is missing. Keep the record published: the domain is handed over to this OrganizationDomain at {} unless the holder's record comes back.",
             moment(schedule::add(begun.since_time.0, period))
         ),
         (_, true, true, _) => {
-            "The domain is approved here, but another OrganizationDomain holds it by an approval of its own. This approval takes effect when that OrganizationDomain no longer holds the domain. Ask the platform's administrators which approval is right.".to_owned()
+            "This OrganizationDomain has an approval, but another OrganizationDomain holds the domain by an approval of its own. This approval takes effect when that OrganizationDomain no longer holds the domain. Ask the platform's administrators which approval is right.".to_owned()
         }
         (_, true, false, true) => {
-            "The record was found, but another OrganizationDomain holds the domain by approval, and an approval yields to no record. Keep the record published. The domain can be handed over when that approval ends or that OrganizationDomain is deleted.".to_owned()
+            "The record was found, but another OrganizationDomain holds the domain by approval. A record does not override an approval. Keep the record published: this OrganizationDomain can get the domain when that approval ends or that OrganizationDomain is deleted.".to_owned()
         }
         (_, false, true, false) => format!(
-            "The domain is approved here, but another OrganizationDomain holds it. The approval takes effect when that OrganizationDomain is deleted or fails. To get the domain without waiting for that, publish a record of status.challenge.records: the domain is handed over {} after the holder's record is gone.",
+            "This OrganizationDomain has an approval, but another OrganizationDomain holds the domain. The approval takes effect when that OrganizationDomain is deleted or fails. To get the domain without waiting for that, publish a record from status.challenge.records: the domain is handed over {} after the holder's record is gone.",
             duration(period)
         ),
         (_, false, _, true) => format!(
-            "The record was found, but another OrganizationDomain holds the domain. Keep the record published: the domain is handed over when that OrganizationDomain is deleted or fails, or {} after its record is gone.{}",
+            "The record was found, but another OrganizationDomain holds the domain. Keep the record published: this OrganizationDomain gets the domain when that one is deleted or fails, or {} after its record is gone.{}",
             duration(period),
             other_records(facts, context)
         ),
@@ -248,7 +250,10 @@ fn when_released(context: &MessageContext<'_>) -> String {
         return "The approval takes effect when that OrganizationDomain no longer holds it."
             .to_owned();
     }
-    format!("When it no longer does, {}.", ask_for_restart())
+    format!(
+        "When that OrganizationDomain no longer holds the domain, {}.",
+        ask_for_restart()
+    )
 }
 
 /// Which other records to remove so that the holder's is gone.
@@ -261,7 +266,7 @@ fn other_records(facts: &Facts, context: &MessageContext<'_>) -> String {
         String::new,
         |challenge| {
             format!(
-                " If the domain is yours now, remove all other values at {} and all other {}-domain-verification= values at {}; they may come from an imported zone.",
+                " If the domain is yours now, remove all other values at {} and all other {}-domain-verification= values at {}; they may be left over from a previous owner or an imported zone.",
                 challenge.owner(RecordForm::Underscore),
                 context.settings.service,
                 challenge.owner(RecordForm::Apex),
@@ -280,7 +285,7 @@ pub fn held_by_approval(context: &MessageContext<'_>) -> String {
         ..
     } = context.identity;
     format!(
-        "Organization {organization} proved this domain with OrganizationDomain {namespace}/{name}, but the domain is held by approval, which yields to no proof. If the approval is no longer right, delete the DomainApproval."
+        "Organization {organization} proved this domain with OrganizationDomain {namespace}/{name}, but the domain is held by approval. A proof does not override an approval. If the approval is no longer right, delete the DomainApproval."
     )
 }
 
@@ -299,7 +304,7 @@ fn record_missing(facts: &Facts, context: &MessageContext<'_>) -> String {
         .map(|missing| schedule::add(missing.since_time.0, context.settings.grace));
     match end {
         Some(end) => format!(
-            "The record of this verified domain is missing. Publish it again, or the domain is lost at {}. An organization that proves the domain meanwhile gets it after {}. {}{}",
+            "The record of this verified domain is missing. Publish it again before {}, or the domain is no longer verified. Another organization that proves the domain meanwhile gets it after {}. {}{}",
             moment(end),
             duration(context.settings.hand_over_period),
             hint(facts, context),

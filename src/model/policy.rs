@@ -36,7 +36,9 @@ pub enum Refusal {
     SpecialUse(String, &'static str),
     #[error("{0} is a consumer mail domain: whoever proves it does not represent its users")]
     ConsumerMail(String),
-    #[error("{name} is too long to put the record's label before it: the limit is {limit} octets")]
+    #[error(
+        "{name} is too long: the record's label must fit before it, so the limit is {limit} octets"
+    )]
     NoRoom { name: String, limit: usize },
 }
 

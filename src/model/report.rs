@@ -198,7 +198,7 @@ fn describe(
         }
         Outcome::Alias { target } => shorten(&format!("a CNAME to {target}")),
         Outcome::Referral(zone) => shorten(&format!(
-            "the zone {} with the servers {}",
+            "referral to the zone {} with the name servers {}",
             zone.name,
             zone.hosts.join(", ")
         )),

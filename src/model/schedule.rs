@@ -29,7 +29,7 @@ struct Rung {
 /// Why a text is not a ladder.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "use PERIOD:UNTIL-AGE pairs with rising ages, and at last a PERIOD alone, such as 10s:15m,1m:1h,5m:1d,1h, not {0:?}"
+    "use PERIOD:UNTIL-AGE pairs with rising ages and a final PERIOD, such as 10s:15m,1m:1h,5m:1d,1h, not {0:?}"
 )]
 pub struct LadderError(String);
 

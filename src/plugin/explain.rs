@@ -44,7 +44,9 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     let ready = conditions::find(&status.conditions, READY);
     let what_to_do = match ready {
         Some(ready) => ready.message.as_str(),
-        None => "No operator has processed this object yet.",
+        None => {
+            "No operator has processed this object yet. If this does not change within a minute, ask the cluster's administrators whether Freehold is running."
+        }
     };
     // Nothing can go wrong in memory.
     let _ = writeln!(text, "\nWhat to do\n  {}", terminal::line(what_to_do));

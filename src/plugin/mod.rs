@@ -64,11 +64,11 @@ enum Failure {
     #[error("the domain is not proven")]
     NotProven,
     #[error(
-        "no operator finished the check within {0}. The request stays; kubectl freehold explain shows its outcome"
+        "no operator finished the check within {0}. The request stays open; kubectl freehold explain shows its outcome later"
     )]
     NoOutcome(String),
     #[error(
-        "Verified as before: the check could not decide. kubectl freehold explain shows the servers' answers"
+        "the domain is still verified, but the check could not decide. kubectl freehold explain shows the servers' answers"
     )]
     Inconclusive,
     #[error("cannot write: {0}")]

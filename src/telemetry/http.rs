@@ -61,7 +61,7 @@ pub async fn serve(
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
-                tracing::debug!(%error, "no connection is accepted");
+                tracing::debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -207,7 +207,7 @@ impl Metrics {
         );
         registry.register(
             "controller_runtime_terminal_reconcile_errors",
-            "Reconciles that failed for good",
+            "Reconciles that failed with an error that retries do not fix",
             self.terminal_errors.clone(),
         );
         registry.register(

@@ -60,11 +60,11 @@ where
     K: Clone + Eq + Hash + Ord + Display,
 {
     if error.is_retryable() {
-        tracing::warn!(%key, %error, controller, "reconcile failed; it is tried again");
+        tracing::warn!(%key, %error, controller, "reconcile failed; it is retried");
         queue.failed(key);
         ReconcileResult::Error
     } else {
-        tracing::error!(%key, %error, controller, "reconcile failed for good");
+        tracing::error!(%key, %error, controller, "reconcile failed; retries do not help");
         queue.refused(key, REFUSED_PAUSE);
         ReconcileResult::TerminalError
     }

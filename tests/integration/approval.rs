@@ -118,7 +118,7 @@ async fn an_approval_follows_no_name_to_another_organization_or_object() {
     approved.delete().await;
     let evil = tenant.state_for("evil", "main", &name).await;
     approval
-        .until_it_says("DomainDiffers", "another organization")
+        .until_it_says("DomainDiffers", "a different organization")
         .await;
     evil.until_reason("RecordAbsent").await;
     world.until_released(&name).await;
@@ -130,7 +130,7 @@ async fn an_approval_follows_no_name_to_another_organization_or_object() {
     approved.until_verified().await;
     approved.delete().await;
     let again = tenant.state("main", &name).await;
-    approval.until_it_says("DomainDiffers", "another uid").await;
+    approval.until_it_says("DomainDiffers", "a different uid").await;
     again.until_reason("RecordAbsent").await;
     world.until_released(&name).await;
 }

@@ -151,7 +151,7 @@ async fn names_that_nobody_can_prove_fail_with_the_reason_and_are_left_alone() {
             &format!("{}.example", "a".repeat(64)),
             "longer than 63 octets",
         ),
-        (&no_room, "too long to put the record's label before it"),
+        (&no_room, "the record's label must fit before it"),
     ]
     .into_iter()
     .enumerate()
@@ -687,7 +687,7 @@ async fn names_that_an_older_definition_took(tenant: &Tenant, dns: &DnsServer) {
         ("", "empty"),
         ("a.b..", "label"),
         ("exam ple.com", "whitespace"),
-        (&"a.".repeat(127), "too long to put the record's label"),
+        (&"a.".repeat(127), "the record's label must fit before it"),
         (&format!("{}a", "a.".repeat(127)), "255 octets"),
     ]
     .into_iter()

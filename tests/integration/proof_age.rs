@@ -45,7 +45,7 @@ async fn a_proof_too_old_is_not_relied_on_and_costs_nothing_else() {
     let stale = domain.until_reason("ProofStale").await;
     assert_eq!(status(&stale).state, Some(State::Verified));
     assert!(is(&stale, VERIFIED, "Unknown") && is(&stale, READY, "False"));
-    assert!(ready_message(&stale).contains("still held"));
+    assert!(ready_message(&stale).contains("still holds the domain"));
     let event = domain.until_event("ProofStale").await;
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     listed(&[]).await;

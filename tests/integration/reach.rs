@@ -157,7 +157,7 @@ async fn a_replaced_definition_costs_a_verified_name_seconds() {
         assert!(output.status.success(), "{output:?}");
     };
     kubectl(&["delete", "crd", "verifieddomains.freehold.dev"]).await;
-    until_ready_says(&operator, 503, "serves no VerifiedDomain").await;
+    until_ready_says(&operator, 503, "does not serve VerifiedDomain").await;
     eventually("a name was to be taken meanwhile", async || {
         let controller = "controller=\"organizationdomain\"";
         match operator

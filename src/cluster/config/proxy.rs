@@ -33,7 +33,7 @@ pub enum NoProxyUrl {
     NoHost,
     #[error("its port is not a number up to 65535")]
     Port,
-    #[error("it has another scheme")]
+    #[error("its scheme is not supported")]
     Protocol,
 }
 
@@ -243,7 +243,7 @@ mod tests {
             ("socks5://proxy", "socks5://proxy:1080/"),
             ("socks5h://proxy:9", "socks5://proxy:9/"),
             ("socks5://[2001:db8::1]", "socks5://[2001:db8::1]:1080/"),
-            ("ftp://u:secret@proxy", "another scheme"),
+            ("ftp://u:secret@proxy", "its scheme is not supported"),
             ("http://u:secret@pro xy", "invalid uri character"),
             ("http://u:secret@proxy:x", "its port"),
             ("http://proxy:65536", "its port"),

@@ -155,7 +155,7 @@ impl Mirror {
                     .holdings_mut()
                     .remove_uid(&holding.name, &holding.uid);
                 self.enqueue_all_that_state(&holding.name);
-                tracing::info!(name = %holding.name, "released");
+                tracing::info!(name = %holding.name, "the VerifiedDomain is released");
                 Ok(())
             }
             Err(error) => Err(error),

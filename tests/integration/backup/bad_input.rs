@@ -50,7 +50,7 @@ async fn what_is_no_export_is_refused() {
         ("\u{0}", "document 1 is not valid YAML"),
         (&of_v2, "has the format backup.freehold.dev/v2"),
         (&of_beta, "its apiVersion is not freehold.dev/v1alpha1"),
-        (&more, "it comes after the end"),
+        (&more, "it comes after the document that ends the export"),
     ] {
         let error = refusal(text).await;
         assert!(error.contains(words), "{text}: {error}");

@@ -74,8 +74,8 @@ async fn ten_thousand_objects_come_and_go() {
     let ran = again.import_into(kubeconfig).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for line in [
-        "OrganizationDomain: 0 created, 0 completed, 6664 there already",
-        "VerifiedDomain: 0 created, 0 completed, 3332 there already",
+        "OrganizationDomain: 0 created, 0 completed, 6664 already there",
+        "VerifiedDomain: 0 created, 0 completed, 3332 already there",
     ] {
         assert!(ran.out.contains(line), "{ran:?}");
     }

@@ -131,10 +131,10 @@ async fn a_move_keeps_tokens_states_and_holders() {
         kubeconfig,
         file,
         [
-            "2 created, 0 completed, 0 there already",
-            "1 created, 0 completed, 0 there already",
-            "2 created, 0 completed, 0 there already",
-            "5 created, 0 completed, 0 there already",
+            "2 created, 0 completed, 0 already there",
+            "1 created, 0 completed, 0 already there",
+            "2 created, 0 completed, 0 already there",
+            "5 created, 0 completed, 0 already there",
         ],
     )
     .await;
@@ -151,10 +151,10 @@ async fn a_move_keeps_tokens_states_and_holders() {
         kubeconfig,
         file,
         [
-            "0 created, 0 completed, 2 there already",
-            "0 created, 0 completed, 1 there already",
-            "0 created, 0 completed, 2 there already",
-            "0 created, 0 completed, 5 there already",
+            "0 created, 0 completed, 2 already there",
+            "0 created, 0 completed, 1 already there",
+            "0 created, 0 completed, 2 already there",
+            "0 created, 0 completed, 5 already there",
         ],
     )
     .await;

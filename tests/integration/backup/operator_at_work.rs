@@ -150,8 +150,8 @@ async fn an_import_that_was_cut_off_frees_no_name_and_can_be_run_again() {
     let ran = export.import().await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     for line in [
-        "VerifiedDomain: 0 created, 1 completed, 0 there already",
-        "OrganizationDomain: 0 created, 1 completed, 0 there already",
+        "VerifiedDomain: 0 created, 1 completed, 0 already there",
+        "OrganizationDomain: 0 created, 1 completed, 0 already there",
     ] {
         assert!(ran.out.contains(line), "{ran:?}");
     }

@@ -47,13 +47,16 @@ fn each_sentence_is_true_beside_its_holder() {
     for verdict in negatives {
         let said = claimant(ANOTHER, true, verdict, false);
         assert!(!said.contains(FOUND) && !said.contains(KEEP), "{said}");
-        assert!(said.starts_with("The domain is approved here"), "{said}");
+        assert!(
+            said.starts_with("This OrganizationDomain has an approval"),
+            "{said}"
+        );
         assert!(said.contains(HANDED_OVER), "{said}");
     }
-    // By approval, which yields to no record.
+    // By approval, which a record does not override.
     let said = claimant(BY_APPROVAL, false, Verdict::Proven, true);
     assert!(said.starts_with(FOUND) && said.contains(KEEP), "{said}");
-    assert!(said.contains("yields to no record"), "{said}");
+    assert!(said.contains("does not override"), "{said}");
     assert!(!said.contains("3 days"), "{said}");
     for verdict in negatives.into_iter().chain([Verdict::Proven]) {
         let said = claimant(BY_APPROVAL, true, verdict, true);
