@@ -48,7 +48,7 @@ impl Existing {
                     add(
                         Kind::VerifiedDomain,
                         name,
-                        "its holder exists and lost the domain",
+                        "its holder exists but lost the domain",
                     );
                 }
                 _ => {}

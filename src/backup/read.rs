@@ -47,9 +47,11 @@ pub enum ReadError {
         what: String,
         why: String,
     },
-    #[error("the export is cut off: its last document is missing")]
+    #[error("the export is cut off: its last document is missing. Export again")]
     CutOff,
-    #[error("the export is incomplete: it has {found} of kind {kind}, but {counted} were written")]
+    #[error(
+        "the export is incomplete: it contains {found} objects of kind {kind} instead of {counted}. Export again"
+    )]
     Count {
         kind: Kind,
         found: usize,

@@ -130,7 +130,9 @@ async fn an_approval_follows_no_name_to_another_organization_or_object() {
     approved.until_verified().await;
     approved.delete().await;
     let again = tenant.state("main", &name).await;
-    approval.until_it_says("DomainDiffers", "a different uid").await;
+    approval
+        .until_it_says("DomainDiffers", "a different uid")
+        .await;
     again.until_reason("RecordAbsent").await;
     world.until_released(&name).await;
 }
