@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -72,7 +72,9 @@ impl AccessMonitor {
             Err(error @ ApiError::Forbidden(_)) if self.purpose == Purpose::Lease => {
                 self.refused(error);
             }
-            Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => self.lock().last = None,
+            Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => {
+                self.refused.lock().last = None
+            }
             // Nothing was sent.
             Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}
             _ => self.accepted(),
@@ -81,7 +83,7 @@ impl AccessMonitor {
 
     /// The API server let this process in.
     pub fn accepted(&self) {
-        let before = std::mem::take(&mut *self.lock());
+        let before = std::mem::take(&mut *self.refused.lock());
         if before.time >= UNREADY_AFTER {
             tracing::info!("the API server accepts this process again");
             self.readiness.clear(&self.not_ready());
@@ -89,7 +91,7 @@ impl AccessMonitor {
     }
 
     fn refused(&self, error: &ApiError) {
-        let mut refused = self.lock();
+        let mut refused = self.refused.lock();
         let now = Instant::now();
         let step = refused.last.map(|last| now.duration_since(last));
         let (before, step) = (refused.time, step.unwrap_or_default().min(LONGEST_STEP));
@@ -116,7 +118,7 @@ impl AccessMonitor {
     /// Waits until the refusals have lasted too long; returns what the last one said.
     pub async fn cut_off(&self) -> CutOff {
         self.cut_off.notified().await;
-        CutOff(self.lock().why.clone())
+        CutOff(self.refused.lock().why.clone())
     }
 
     fn not_ready(&self) -> NotReady {
@@ -124,10 +126,6 @@ impl AccessMonitor {
             Purpose::Work => NotReady::Credentials,
             Purpose::Lease => NotReady::Lease,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Refused> {
-        self.refused.lock()
     }
 }
 

@@ -38,15 +38,17 @@ pub struct Objects<K> {
 impl<K: Resource<DynamicType = ()>> Objects<K> {
     #[must_use]
     pub fn all(client: Client) -> Self {
-        Self::at(client, None)
+        Self::within(client, None)
     }
 
     #[must_use]
     pub fn namespaced(client: Client, namespace: &str) -> Self {
-        Self::at(client, Some(namespace))
+        Self::within(client, Some(namespace))
     }
 
-    fn at(client: Client, namespace: Option<&str>) -> Self {
+    /// In this namespace, or in all.
+    #[must_use]
+    pub fn within(client: Client, namespace: Option<&str>) -> Self {
         Self {
             client,
             requests: Requests::new(K::url_path(&(), namespace)),
@@ -92,43 +94,6 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
             Ok(decode_metadata(object))
         })
         .await
-    }
-
-    pub async fn create(&self, params: &PostParams, object: &K) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let request = self.requests.create(params, json(object)?);
-        self.object(request).await
-    }
-
-    pub async fn replace(
-        &self,
-        name: &str,
-        params: &PostParams,
-        object: &K,
-    ) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let request = self.requests.replace(name, params, json(object)?);
-        self.object(request).await
-    }
-
-    pub async fn replace_status(
-        &self,
-        name: &str,
-        params: &PostParams,
-        object: &K,
-    ) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let object = json(object)?;
-        let request = self
-            .requests
-            .replace_subresource("status", name, params, object);
-        self.object(request).await
     }
 
     pub async fn patch(
@@ -223,6 +188,36 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
                 turn = LARGE_ANSWERS.acquire().await.ok();
             }
         }
+    }
+}
+
+impl<K: Resource + DeserializeOwned + Serialize> Objects<K> {
+    pub async fn create(&self, params: &PostParams, object: &K) -> kube::Result<Decoded<K>> {
+        let request = self.requests.create(params, json(object)?);
+        self.object(request).await
+    }
+
+    pub async fn replace(
+        &self,
+        name: &str,
+        params: &PostParams,
+        object: &K,
+    ) -> kube::Result<Decoded<K>> {
+        let request = self.requests.replace(name, params, json(object)?);
+        self.object(request).await
+    }
+
+    pub async fn replace_status(
+        &self,
+        name: &str,
+        params: &PostParams,
+        object: &K,
+    ) -> kube::Result<Decoded<K>> {
+        let object = json(object)?;
+        let request = self
+            .requests
+            .replace_subresource("status", name, params, object);
+        self.object(request).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -100,14 +100,14 @@ impl Checks {
 
     /// Hands in what a check found, to be decided on.
     pub fn found(&self, key: &Key, checked: Checked) {
-        self.lock().insert(key.clone(), checked);
+        self.found.lock().insert(key.clone(), checked);
         self.queues.domains.add(key.clone());
     }
 
     /// What a check found, for a decision.
     #[must_use]
     pub fn take(&self, key: &Key) -> Option<Checked> {
-        let checked = self.lock().remove(key)?;
+        let checked = self.found.lock().remove(key)?;
         self.queues.checks.done(key, None);
         self.collected.notify_waiters();
         Some(checked)
@@ -119,15 +119,11 @@ impl Checks {
             let mut collected = pin!(self.collected.notified());
             // Before the test: what is collected after it wakes us.
             collected.as_mut().enable();
-            if self.lock().is_empty() {
+            if self.found.lock().is_empty() {
                 return;
             }
             collected.await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
-        self.found.lock()
     }
 }
 

@@ -20,8 +20,8 @@ const OF_EXEC: &str = "client.authentication.k8s.io/exec";
 
 /// What was chosen of a kubeconfig.
 pub struct Chosen {
-    context: Context,
-    cluster: Cluster,
+    pub context: Context,
+    pub cluster: Cluster,
     user: AuthInfo,
 }
 
@@ -50,15 +50,6 @@ impl Chosen {
             cluster,
             user,
         })
-    }
-
-    /// For messages.
-    pub fn user(&self) -> Option<&str> {
-        self.context.user.as_deref()
-    }
-
-    pub fn proxy_url(&self) -> Option<&str> {
-        self.cluster.proxy_url.as_deref()
     }
 
     /// The configuration, without a proxy.

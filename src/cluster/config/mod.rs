@@ -70,9 +70,9 @@ impl ClusterConfig {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let chosen = Chosen::of(kubeconfig, options)?;
-        let user = chosen.user();
+        let user = chosen.context.user.as_ref();
         let user = user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}"));
-        let proxy_url = chosen.proxy_url().map(str::to_owned);
+        let proxy_url = chosen.cluster.proxy_url.clone();
         let mut config = chosen.config()?;
         config.proxy_url = proxy::of(&config.cluster_url, proxy_url.as_deref(), variable)?;
         Ok(Self { config, user })
@@ -84,10 +84,8 @@ impl ClusterConfig {
         mut config: Config,
         counted: Option<CountRequests>,
     ) -> Result<Client, ConfigError> {
-        let token = token_file(&mut config.auth_info)
-            .map(TokenFile::open)
-            .transpose()?;
-        let token = token.map(|token| {
+        let token = token_file(&mut config.auth_info).map(TokenFile::open);
+        let token = token.transpose()?.map(|token| {
             MapRequestLayer::new(move |mut request: Request<Body>| {
                 request.headers_mut().insert(AUTHORIZATION, token.header());
                 request
