@@ -86,7 +86,7 @@ impl AccessMonitor {
         let before = std::mem::take(&mut *self.refused.lock());
         if before.time >= UNREADY_AFTER {
             tracing::info!("the API server accepts this process again");
-            self.readiness.clear(&self.not_ready());
+            self.readiness.clear(&self.not_ready().0);
         }
     }
 
@@ -102,13 +102,8 @@ impl AccessMonitor {
         drop(refused);
         if before < UNREADY_AFTER && time >= UNREADY_AFTER {
             tracing::error!(%error, "the API server refuses this process");
-            self.readiness.set(
-                self.not_ready(),
-                match self.purpose {
-                    Purpose::Work => "the API server does not accept this process's credentials",
-                    Purpose::Lease => "the API server does not let this replica use its Lease",
-                },
-            );
+            let (reason, sentence) = self.not_ready();
+            self.readiness.set(reason, sentence);
         }
         if time >= CUT_OFF_AFTER {
             self.cut_off.notify_one();
@@ -121,10 +116,16 @@ impl AccessMonitor {
         CutOff(self.refused.lock().why.clone())
     }
 
-    fn not_ready(&self) -> NotReady {
+    fn not_ready(&self) -> (NotReady, &'static str) {
         match self.purpose {
-            Purpose::Work => NotReady::Credentials,
-            Purpose::Lease => NotReady::Lease,
+            Purpose::Work => (
+                NotReady::Credentials,
+                "the API server does not accept this process's credentials",
+            ),
+            Purpose::Lease => (
+                NotReady::Lease,
+                "the API server does not let this replica use its Lease",
+            ),
         }
     }
 }

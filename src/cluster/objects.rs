@@ -9,14 +9,14 @@ use http::Request;
 use kube::api::{
     DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Request as Requests,
 };
-use kube::core::ObjectMeta;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::{Client, Error, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::decode::{Decoded, Extent, decode, decode_metadata};
+use super::decode::{Decoded, Extent, decode};
 use super::pages::Page;
 
 /// Objects in one answer of the API server.
@@ -91,7 +91,8 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         let request = self.requests.get_metadata(name, &GetParams::default());
         self.answer(request, |answer| {
             let object = serde_json::from_slice(answer).map_err(Error::SerdeError)?;
-            Ok(decode_metadata(object))
+            let object: Decoded<PartialObjectMeta<K>> = decode(object, Extent::Needed);
+            Ok(object.metadata().clone())
         })
         .await
     }
@@ -146,7 +147,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
             while let Some(object) = page.next().await? {
                 see(&object)?;
             }
-            match page.end()?.r#continue.filter(|token| !token.is_empty()) {
+            match page.end()?.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(()),
             }

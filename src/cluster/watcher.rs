@@ -85,7 +85,7 @@ where
                     }
                     let metadata = page.end().map_err(Error::InitialListFailed)?;
                     let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-                    if let Some(token) = some(metadata.r#continue) {
+                    if let Some(token) = some(metadata.continue_) {
                         self.state = State::NextPage(Some(token));
                         continue;
                     }

@@ -28,7 +28,6 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Transitions whose Events are on their way.
 type UnderWay = Arc<Mutex<BTreeSet<(Uid, i64)>>>;
 
-/// Publishes Events about organization domains.
 pub struct Announcer {
     cluster: Arc<Cluster>,
     events: Arc<Events>,
@@ -109,13 +108,10 @@ impl Announcer {
             under_way: Arc::clone(&self.under_way),
             id,
         });
-        let events = self.events_of(domain, now, snapshot, entry);
-        for (subject, notice) in events {
+        for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
             let reason = notice.reason;
-            if !self
-                .events
-                .try_publish(subject, notice, Some(Arc::clone(&receipt)))
-            {
+            let receipt = Some(Arc::clone(&receipt));
+            if !self.events.try_publish(subject, notice, receipt) {
                 return false;
             }
             self.cluster.client.metrics.notice(reason);

@@ -51,18 +51,15 @@ impl Checked {
     /// Says what became of the token that the status lost. What was judged is the one that is published,
     /// or else a new one.
     #[must_use]
-    pub fn with_recovery(self, published: Option<Token>) -> Self {
-        let recovery = match published {
+    pub fn with_recovery(mut self, published: Option<Token>) -> Self {
+        self.recovery = Some(match published {
             Some(token) => RecoveryResult::Published(token),
             None if self.judgement.verdict.is_negative() => {
                 RecoveryResult::Replaced(self.judgement.token.clone())
             }
             None => RecoveryResult::Unknown,
-        };
-        Self {
-            recovery: Some(recovery),
-            ..self
-        }
+        });
+        self
     }
 }
 

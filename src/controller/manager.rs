@@ -194,7 +194,6 @@ impl Operator {
         };
         let checks = Arc::new(Checks::new(Arc::clone(&queues)));
         let holding_writer = Arc::new(HoldingWriter::new(Arc::clone(&mirror)));
-        let announcer = Arc::new(Announcer::new(Arc::clone(&cluster), events, settings));
         Self {
             workers,
             domains: Arc::new(DomainReconciler {
@@ -204,10 +203,8 @@ impl Operator {
                 applier: Applier {
                     mirror: Arc::clone(&mirror),
                     holding_writer: Arc::clone(&holding_writer),
-                    announcer: Arc::clone(&announcer),
+                    announcer: Arc::new(Announcer::new(Arc::clone(&cluster), events, settings)),
                 },
-                announcer,
-                holding_writer: Arc::clone(&holding_writer),
             }),
             checker: Arc::new(Checker {
                 observer,

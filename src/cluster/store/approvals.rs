@@ -74,7 +74,6 @@ impl Approval {
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Approvals {
     entries: HashMap<Key, Arc<Approval>>,

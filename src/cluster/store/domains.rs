@@ -25,7 +25,6 @@ pub enum Upserted {
     Left(Arc<Domain>),
 }
 
-/// The store.
 #[derive(Debug)]
 pub struct Domains {
     // Trees, because a table that grows is there twice for a moment.
@@ -33,7 +32,7 @@ pub struct Domains {
     by_name: BTreeSet<(Arc<str>, Key)>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
-    quota: Quota,
+    pub quota: Quota,
 }
 
 #[derive(Debug)]
@@ -72,16 +71,6 @@ impl Domains {
     #[must_use]
     pub fn is_over_quota(&self, domain: &Domain) -> bool {
         self.quota.is_over(&domain.key, domain.created)
-    }
-
-    /// Those for whom there is room in the quota by now, since somebody last asked.
-    pub fn take_promoted(&mut self) -> Vec<Key> {
-        self.quota.take_promoted()
-    }
-
-    /// The first full list is in: room in the quota is given away.
-    pub fn fill_quotas(&mut self) {
-        self.quota.fill_all();
     }
 
     #[must_use]

@@ -102,7 +102,6 @@ impl HolderView {
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Holdings {
     entries: BTreeMap<Arc<str>, Arc<HoldingView>>,
@@ -124,8 +123,8 @@ impl Holdings {
     }
 
     #[must_use]
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.entries.keys().cloned().collect()
+    pub fn all(&self) -> Vec<Arc<HoldingView>> {
+        self.entries.values().cloned().collect()
     }
 
     /// Takes an object in; false where the store already has this or a newer one.

@@ -7,7 +7,7 @@ pub mod domains;
 pub mod holdings;
 pub mod namespaces;
 pub mod organizations;
-mod quota;
+pub mod quota;
 mod version;
 
 use std::sync::Arc;

@@ -15,7 +15,6 @@ pub fn is_suspended(namespace: &ObjectMeta) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Namespaces {
     /// Whether each is suspended.

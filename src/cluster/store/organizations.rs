@@ -39,7 +39,6 @@ impl OrganizationView {
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Organizations {
     entries: HashMap<Key, Entry>,

@@ -153,7 +153,7 @@ impl Mirror {
 
     /// Those for whom there is room in the quota by now.
     fn enqueue_promoted(&self) {
-        let promoted = self.cluster.stores.domains.write().take_promoted();
+        let promoted = self.cluster.stores.domains.write().quota.take_promoted();
         self.enqueue_domains(promoted);
     }
 

@@ -24,8 +24,9 @@ impl Handler<VerifiedDomain> for Mirror {
     }
 
     fn known(&self, _: Option<&str>) -> Vec<Key> {
-        let names = self.cluster.stores.holdings.read().names();
-        names.iter().map(|name| Key::new("", name)).collect()
+        let all = self.cluster.stores.holdings.read().all();
+        let key = |holding: &Arc<HoldingView>| Key::new("", &holding.name);
+        all.iter().map(key).collect()
     }
 }
 
@@ -60,12 +61,9 @@ impl Mirror {
     /// All stores have their first full list. Before that, nearly every holder seemed to be missing.
     pub fn enqueue_missing_holders(&self) {
         self.synced.store(true, Ordering::Relaxed);
-        let names = self.cluster.stores.holdings.read().names();
-        for name in names {
-            let holding = self.cluster.stores.holdings.read().get(&name);
-            if let Some(holding) = holding {
-                self.enqueue_orphan_check_later(&holding);
-            }
+        let holdings = self.cluster.stores.holdings.read().all();
+        for holding in holdings {
+            self.enqueue_orphan_check_later(&holding);
         }
     }
 

@@ -58,7 +58,7 @@ impl Mirror {
 
     /// From now on this process decides.
     pub fn begin(&self) {
-        self.cluster.stores.domains.write().fill_quotas();
+        self.cluster.stores.domains.write().quota.fill_all();
         self.enqueue_missing_holders();
     }
 

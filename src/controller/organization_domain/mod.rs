@@ -20,9 +20,8 @@ pub use self::observe::Observer;
 pub use self::throttle::TenantLimits;
 use self::throttle::Throttle;
 use self::token::fresh_token;
-use super::announcer::Announcer;
 use super::checks::{Checked, Checks, RecoveryResult};
-use super::holding_writer::{HoldingWriter, Obstacle};
+use super::holding_writer::Obstacle;
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::error::ApiError;
@@ -48,8 +47,6 @@ pub struct DomainReconciler {
     pub checks: Arc<Checks>,
     pub limits: TenantLimits,
     pub applier: Applier,
-    pub announcer: Arc<Announcer>,
-    pub holding_writer: Arc<HoldingWriter>,
 }
 
 impl Reconciler for DomainReconciler {
@@ -85,9 +82,12 @@ impl DomainReconciler {
     ) -> Result<Option<Duration>, ApiError> {
         // As the check read it. What changed since is read again.
         let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
-        // A request that a check already answers costs no other one.
-        let is_answered = checked.is_some() || self.checks.is_asked(key);
-        let mut throttle = Throttle::new(&self.limits, is_answered);
+        let mut throttle = Throttle {
+            limits: &self.limits,
+            // A request that a check already answers costs no other one.
+            request: checked.is_some() || self.checks.is_asked(key),
+            challenge: false,
+        };
         if self.queue().has_failed(key) {
             // Before a check is asked for: nothing is decided while the API server is away.
             whole = self.observer.mirror.refresh(key).await?;
@@ -186,7 +186,8 @@ impl DomainReconciler {
         {
             return Err(Obstacle::Changed);
         }
-        self.announcer
+        self.applier
+            .announcer
             .make_room(&domain, now, &snapshot, &decision.status)
             .await;
         let applied = self
@@ -207,7 +208,8 @@ impl DomainReconciler {
 
     /// Publishes the transitions that nobody published yet.
     fn announce(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
-        if let Some(retry) = self.announcer.announce(domain, now, snapshot) {
+        let announcer = &self.applier.announcer;
+        if let Some(retry) = announcer.announce(domain, now, snapshot) {
             let queue = &self.observer.mirror.queues.domains;
             queue.add_after(domain.key.clone(), retry);
         }
@@ -302,7 +304,7 @@ impl DomainReconciler {
             self.observer.due_now(&holder.key, &holder.uid);
             mirror.queues.domains.add(holder.key.clone());
         } else if !cluster.scope.shard.is_whole() && cluster.scope.watches(holder.key.namespace()) {
-            match self.holding_writer.live_holder(&holding).await {
+            match self.applier.holding_writer.live_holder(&holding).await {
                 Ok(Some(live)) => mirror.borrow(live, now),
                 Ok(None) => {}
                 // Its own check comes.

@@ -69,10 +69,7 @@ pub async fn write_over(
     let patch = Patch::<OrganizationDomain>::Json(operations);
     let client = &mirror.cluster.client;
     let api = client.namespaced(live.key.namespace());
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
+    let params = PatchParams::apply(FIELD_MANAGER);
     let written = client
         .call(api.patch_status(live.key.name(), &params, &patch))
         .await;
