@@ -73,7 +73,7 @@ impl AccessMonitor {
                 self.refused(error);
             }
             Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => {
-                self.refused.lock().last = None
+                self.refused.lock().last = None;
             }
             // Nothing was sent.
             Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}

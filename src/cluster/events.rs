@@ -230,9 +230,7 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
 }
 
 fn cut(mut text: String, octets: usize) -> String {
-    if text.len() > octets {
-        text.truncate(text.floor_char_boundary(octets));
-    }
+    text.truncate(text.floor_char_boundary(octets));
     text
 }
 

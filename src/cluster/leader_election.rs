@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use rand::RngExt;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
@@ -186,17 +186,13 @@ impl LeaderElector {
             }
         }
         let sent = Instant::now();
-        let written = if let Some(mut lease) = found {
-            lease.spec = Some(self.claim(lease.spec.unwrap_or_default()));
+        let is_there = found.is_some();
+        let mut lease = found.unwrap_or_default();
+        lease.metadata.name = Some(self.name.clone());
+        lease.spec = Some(self.claim(lease.spec.unwrap_or_default()));
+        let written = if is_there {
             self.replace(&lease).await
         } else {
-            let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(self.name.clone()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(self.claim(LeaseSpec::default())),
-            };
             let params = PostParams::default();
             match self.client.call(self.leases.create(&params, &lease)).await {
                 // Where a name is free, only the namespace can be missing.

@@ -42,10 +42,7 @@ impl Shard {
     /// As `takes`, of an object.
     #[must_use]
     pub fn takes_object(&self, metadata: &ObjectMeta) -> bool {
-        metadata
-            .labels
-            .as_ref()
-            .map_or_else(|| self.is_default(), |labels| self.takes(labels))
+        self.takes(metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
     /// Whether it has every object, so that there is no other shard.

@@ -65,7 +65,8 @@ pub struct Watching {
     pub readiness: Arc<Readiness>,
     pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
-    pub definitions: Arc<Definitions>,
+    /// When it was last said that definitions are missing.
+    pub reminded: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Watching {
@@ -83,6 +84,18 @@ impl Watching {
         let (watching, handler) = (self.clone(), Arc::clone(handler));
         tasks.spawn(run(watching, handler, namespace.map(str::to_owned), synced));
         receiver
+    }
+
+    /// Says that definitions are missing, seldom enough to be read.
+    fn remind_of_definitions(&self, kind: &str) {
+        let mut reminded = self.reminded.lock();
+        if reminded.is_none_or(|reminded| reminded.elapsed() >= REMINDER) {
+            *reminded = Some(Instant::now());
+            tracing::error!(
+                kind,
+                "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
+            );
+        }
     }
 }
 
@@ -146,7 +159,7 @@ async fn run<K>(
                 watching.metrics.watch_error(&kind);
                 let cause = Cause::of::<K>(&error);
                 if cause == Cause::Undefined {
-                    watching.definitions.missing(&kind);
+                    watching.remind_of_definitions(&kind);
                 } else {
                     tracing::warn!(%kind, %error, "the watch was interrupted and restarts");
                 }
@@ -163,31 +176,10 @@ async fn run<K>(
             }
         }
         if invalid.len() != counted {
-            watching
-                .metrics
-                .invalid_objects(&kind, counted, invalid.len());
+            let metrics = &watching.metrics;
+            metrics.invalid_objects(&kind, counted, invalid.len());
             counted = invalid.len();
         }
-    }
-}
-
-/// Says that definitions are missing, seldom enough to be read.
-#[derive(Debug, Default)]
-pub struct Definitions {
-    said: Mutex<Option<Instant>>,
-}
-
-impl Definitions {
-    fn missing(&self, kind: &str) {
-        let mut said = self.said.lock();
-        if said.is_some_and(|said| said.elapsed() < REMINDER) {
-            return;
-        }
-        *said = Some(Instant::now());
-        tracing::error!(
-            kind,
-            "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
-        );
     }
 }
 

@@ -112,7 +112,7 @@ impl Operator {
             readiness: Arc::clone(&readiness),
             access_monitor: Arc::clone(&access_monitor),
             events: Arc::clone(&events),
-            definitions: Arc::default(),
+            reminded: Arc::default(),
         };
         let operator = Self::new(config, client, events);
         let publisher = tokio::spawn(publisher.run());

@@ -87,11 +87,7 @@ fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> O
 /// One of the same name, organization and domain that carries the very token is a restored back-up,
 /// and is left its holding, as is one that an import has yet to make.
 pub async fn release_if_gone(mirror: &Mirror, holding: &HoldingView) -> Result<bool, ApiError> {
-    if holding.importing {
-        return Ok(false);
-    }
-    let live = release_unless_exists(mirror, holding).await?;
-    Ok(live.is_none())
+    Ok(!holding.importing && release_unless_exists(mirror, holding).await?.is_none())
 }
 
 /// The holder as the live read shows it; none where it is gone and the holding released.

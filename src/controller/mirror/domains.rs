@@ -33,7 +33,13 @@ impl Handler<OrganizationDomain> for Mirror {
 
     fn applied(&self, object: OrganizationDomain, listed: bool) {
         let domain = self.as_decided(Domain::project(object));
-        self.remember_domain(domain, listed);
+        let store = &self.cluster.stores.domains;
+        if store.read().knows_as_own(&domain, listed) {
+            return;
+        }
+        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
+        let upserted = store.write().upsert(Arc::clone(&domain), listed);
+        self.follow(&domain, upserted);
     }
 
     fn invalid(&self, key: Key, object: &InvalidObject) {
@@ -59,17 +65,6 @@ impl Handler<OrganizationDomain> for Mirror {
 }
 
 impl Mirror {
-    /// Takes an organization domain into the store and asks for what follows from it.
-    fn remember_domain(&self, domain: Domain, listed: bool) {
-        let store = &self.cluster.stores.domains;
-        if store.read().knows_as_own(&domain, listed) {
-            return;
-        }
-        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
-        let upserted = store.write().upsert(Arc::clone(&domain), listed);
-        self.follow(&domain, upserted);
-    }
-
     /// Takes an object as a live read or a write showed it into the store, if it is in there.
     pub fn update(&self, domain: Domain, ours: bool) {
         let store = &self.cluster.stores.domains;
@@ -133,7 +128,6 @@ impl Mirror {
             Upserted::Left(gone) => {
                 // The watch will not show it: it is out of the store by then.
                 self.forget_side_state(&gone.key);
-                self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
             }
             Upserted::Known => return,
@@ -170,7 +164,6 @@ impl Mirror {
         // Also of one that was borrowed, and is not in the store any more.
         self.forget_side_state(key);
         if let Some(gone) = gone {
-            self.enqueue_orphan_check(&gone);
             self.enqueue_beside(&gone);
         }
     }
@@ -190,6 +183,7 @@ impl Mirror {
 
     /// The object is not in the store any more.
     fn enqueue_beside(&self, gone: &Domain) {
+        self.enqueue_orphan_check(gone);
         self.enqueue_approvals_of(&gone.key);
         self.queues.organizations.add(gone.organization.clone());
         self.enqueue_promoted();

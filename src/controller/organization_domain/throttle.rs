@@ -58,9 +58,7 @@ impl Throttle<'_> {
         domain: &Domain,
         snapshot: &mut Snapshot<'_>,
     ) -> Option<Duration> {
-        let Some(canonical) = &domain.canonical else {
-            return None;
-        };
+        let canonical = domain.canonical.as_deref()?;
         let namespace = domain.key.namespace();
         if !self.request && lifecycle::has_new_request(now, snapshot) {
             if let Err(wait) = self.limits.requests.take(namespace, canonical) {
