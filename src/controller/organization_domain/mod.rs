@@ -301,7 +301,9 @@ impl DomainReconciler {
         };
         let holder = &holding.holder;
         if cluster.stores.knows_holder(&holding) {
-            self.observer.due_now(&holder.key, &holder.uid);
+            // The check comes with the next reconcile.
+            self.observer
+                .set_next_check(&holder.key, &holder.uid, Some(now));
             mirror.queues.domains.add(holder.key.clone());
         } else if !cluster.scope.shard.is_whole() && cluster.scope.watches(holder.key.namespace()) {
             match self.applier.holding_writer.live_holder(&holding).await {

@@ -22,11 +22,6 @@ impl Observer {
         }
     }
 
-    /// The next check comes with the next reconcile.
-    pub fn due_now(&self, key: &Key, uid: &Uid) {
-        self.set_next_check(key, uid, Some(self.mirror.cluster.clock.now()));
-    }
-
     /// The next check comes a period later, whatever becomes of this one.
     pub fn put_off(&self, domain: &Domain, now: Timestamp) {
         let period = self.period(domain, now);
