@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -72,7 +72,9 @@ impl AccessMonitor {
             Err(error @ ApiError::Forbidden(_)) if self.purpose == Purpose::Lease => {
                 self.refused(error);
             }
-            Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => self.lock().last = None,
+            Err(ApiError::Unavailable(_) | ApiError::TimedOut(_)) => {
+                self.refused.lock().last = None;
+            }
             // Nothing was sent.
             Err(ApiError::NotLeading | ApiError::NoRandomness(_)) => {}
             _ => self.accepted(),
@@ -81,15 +83,15 @@ impl AccessMonitor {
 
     /// The API server let this process in.
     pub fn accepted(&self) {
-        let before = std::mem::take(&mut *self.lock());
+        let before = std::mem::take(&mut *self.refused.lock());
         if before.time >= UNREADY_AFTER {
             tracing::info!("the API server accepts this process again");
-            self.readiness.clear(&self.not_ready());
+            self.readiness.clear(&self.not_ready().0);
         }
     }
 
     fn refused(&self, error: &ApiError) {
-        let mut refused = self.lock();
+        let mut refused = self.refused.lock();
         let now = Instant::now();
         let step = refused.last.map(|last| now.duration_since(last));
         let (before, step) = (refused.time, step.unwrap_or_default().min(LONGEST_STEP));
@@ -100,13 +102,8 @@ impl AccessMonitor {
         drop(refused);
         if before < UNREADY_AFTER && time >= UNREADY_AFTER {
             tracing::error!(%error, "the API server refuses this process");
-            self.readiness.set(
-                self.not_ready(),
-                match self.purpose {
-                    Purpose::Work => "the API server does not accept this process's credentials",
-                    Purpose::Lease => "the API server does not let this replica use its Lease",
-                },
-            );
+            let (reason, sentence) = self.not_ready();
+            self.readiness.set(reason, sentence);
         }
         if time >= CUT_OFF_AFTER {
             self.cut_off.notify_one();
@@ -116,18 +113,20 @@ impl AccessMonitor {
     /// Waits until the refusals have lasted too long; returns what the last one said.
     pub async fn cut_off(&self) -> CutOff {
         self.cut_off.notified().await;
-        CutOff(self.lock().why.clone())
+        CutOff(self.refused.lock().why.clone())
     }
 
-    fn not_ready(&self) -> NotReady {
+    fn not_ready(&self) -> (NotReady, &'static str) {
         match self.purpose {
-            Purpose::Work => NotReady::Credentials,
-            Purpose::Lease => NotReady::Lease,
+            Purpose::Work => (
+                NotReady::Credentials,
+                "the API server does not accept this process's credentials",
+            ),
+            Purpose::Lease => (
+                NotReady::Lease,
+                "the API server does not let this replica use its Lease",
+            ),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Refused> {
-        self.refused.lock()
     }
 }
 

@@ -5,12 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Resource;
+use kube::api::{ObjectMeta, PostParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::access_monitor::AccessMonitor;
+use super::decode::Decoded;
 use super::error::ApiError;
+use super::key::Key;
 use super::leadership::Leadership;
 use super::objects::Objects;
+use crate::model::uid::Uid;
 use crate::telemetry::metrics::{CallResult, Metrics};
+
+/// Whose the fields of a status are.
+pub const FIELD_MANAGER: &str = "freehold";
 
 /// A client with one purpose.
 #[derive(Clone)]
@@ -61,5 +70,42 @@ impl Client {
         self.metrics.api_calls(counted);
         self.access_monitor.record(&result);
         result
+    }
+
+    /// Makes one call; none where there is no such object.
+    pub async fn call_opt<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Option<T>, ApiError> {
+        match self.call(request).await {
+            Err(ApiError::NotFound) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Replaces the status of the object that has this key, uid and version. The API server takes nothing
+    /// else of it.
+    pub async fn replace_status<K>(
+        &self,
+        (key, uid, version): (&Key, &Uid, u64),
+        mut object: K,
+    ) -> Result<Decoded<K>, ApiError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
+    {
+        *object.meta_mut() = ObjectMeta {
+            name: Some(key.name().to_owned()),
+            namespace: Some(key.namespace().to_owned()),
+            uid: Some(uid.to_string()),
+            resource_version: Some(version.to_string()),
+            ..ObjectMeta::default()
+        };
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let api = self.namespaced(key.namespace());
+        self.call(api.replace_status(key.name(), &params, &object))
+            .await
     }
 }

@@ -140,18 +140,6 @@ fn why(error: &serde_json::Error) -> String {
     legible::text(what, MAX_WHY)
 }
 
-/// The metadata alone.
-#[must_use]
-pub fn decode_metadata(object: &RawValue) -> ObjectMeta {
-    let mut metadata = ObjectMeta::default();
-    let _ = entries(object, |name, value| {
-        if name == "metadata" {
-            metadata = read_metadata(value, Extent::Needed);
-        }
-    });
-    metadata
-}
-
 /// As a watch decodes its events.
 impl<'de, K: DeserializeOwned + Resource> Deserialize<'de> for Decoded<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -119,7 +119,17 @@ fn is_distrust(error: &kube::Error) -> bool {
         if let Some(error) = error.downcast_ref() {
             return match error {
                 rustls::Error::InvalidCertificate(_) => true,
-                rustls::Error::AlertReceived(alert) => is_of_a_certificate(*alert),
+                rustls::Error::AlertReceived(alert) => matches!(
+                    alert,
+                    Alert::BadCertificate
+                        | Alert::UnsupportedCertificate
+                        | Alert::CertificateRevoked
+                        | Alert::CertificateExpired
+                        | Alert::CertificateUnknown
+                        | Alert::CertificateRequired
+                        | Alert::UnknownCA
+                        | Alert::AccessDenied
+                ),
                 _ => false,
             };
         }
@@ -130,20 +140,6 @@ fn is_distrust(error: &kube::Error) -> bool {
             .or_else(|| error.source());
     }
     false
-}
-
-fn is_of_a_certificate(alert: Alert) -> bool {
-    matches!(
-        alert,
-        Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::CertificateRequired
-            | Alert::UnknownCA
-            | Alert::AccessDenied
-    )
 }
 
 #[cfg(test)]

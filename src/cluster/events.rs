@@ -1,6 +1,7 @@
 //! Kubernetes Events (events.k8s.io/v1), published beside the reconciles. An Event's name is made
 //! from its fact, so that the API server keeps one of each, whoever publishes it however often.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::client::Client;
 use super::error::ApiError;
-use super::objects::Objects;
+use super::key::Key;
 use crate::model::lifecycle::Notice;
+use crate::model::uid::Uid;
 use crate::telemetry::metrics::EventResult;
 
 /// Who reports, in every Event.
@@ -39,13 +41,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Longest name of an object.
 const MAX_NAME_OCTETS: usize = 253;
 
-/// The object that an Event is about.
+/// The object that an Event is about; the namespace in the key of a cluster-scoped one is empty.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    pub kind: String,
-    pub namespace: String,
-    pub name: String,
-    pub uid: String,
+    pub kind: Cow<'static, str>,
+    pub key: Key,
+    pub uid: Uid,
 }
 
 /// Kept by an Event on its way, and dropped once the Event is written or given up.
@@ -60,13 +61,17 @@ struct Waiting {
 /// Where Events are handed in; never waits.
 pub struct Events {
     sender: mpsc::Sender<Waiting>,
-    client: Client,
-    instance: String,
+    writer: Writer,
 }
 
 /// Writes what was handed in.
 pub struct Publisher {
     receiver: mpsc::Receiver<Waiting>,
+    writer: Writer,
+}
+
+#[derive(Clone)]
+struct Writer {
     client: Client,
     instance: String,
 }
@@ -75,26 +80,20 @@ impl Events {
     #[must_use]
     pub fn new(client: Client, instance: String) -> (Self, Publisher) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        let events = Self {
-            sender,
-            client: client.clone(),
-            instance: instance.clone(),
+        let writer = Writer { client, instance };
+        let publisher = Publisher {
+            receiver,
+            writer: writer.clone(),
         };
-        (
-            events,
-            Publisher {
-                receiver,
-                client,
-                instance,
-            },
-        )
+        (Self { sender, writer }, publisher)
     }
 
     /// Hands an Event in; a standby publishes none. Where too many wait it is dropped and counted: a status
     /// says the same.
     pub fn publish(&self, subject: Subject, notice: Notice) {
-        if self.client.leads() && !self.try_publish(subject, notice, None) {
-            self.client.metrics.event(EventResult::Dropped);
+        let client = &self.writer.client;
+        if client.leads() && !self.try_publish(subject, notice, None) {
+            client.metrics.event(EventResult::Dropped);
         }
     }
 
@@ -111,18 +110,9 @@ impl Events {
 
     /// Writes an Event at once: tried one time, within the deadline of any call.
     pub async fn publish_now(&self, subject: Subject, notice: Notice) {
-        let api = self.client.namespaced(namespace_of(&subject));
-        let event = event(&subject, notice, &self.instance);
-        let params = PostParams::default();
-        let result = match self.client.call(api.create(&params, &event)).await {
-            Ok(_) => EventResult::Published,
-            Err(ApiError::AlreadyExists) => EventResult::Known,
-            Err(error) => {
-                tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
-                EventResult::Dropped
-            }
-        };
-        self.client.metrics.event(result);
+        let event = event(&subject, notice, &self.writer.instance);
+        let result = self.writer.create(&event).await;
+        self.writer.finish(&event, result);
     }
 }
 
@@ -131,17 +121,16 @@ impl Publisher {
     pub async fn run(self) {
         let Self {
             mut receiver,
-            client,
-            instance,
+            writer,
         } = self;
         let slots = Semaphore::new(CONCURRENCY);
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
             .for_each_concurrent(UNDER_WAY, |waiting| {
-                let api = client.namespaced(namespace_of(&waiting.subject));
-                let event = event(&waiting.subject, waiting.notice, &instance);
-                let (client, slots) = (&client, &slots);
+                let event = event(&waiting.subject, waiting.notice, &writer.instance);
+                let (writer, slots) = (&writer, &slots);
                 async move {
-                    write(client, &api, &event, slots).await;
+                    let result = writer.write(&event, slots).await;
+                    writer.finish(&event, result);
                     drop(waiting.receipt);
                 }
             })
@@ -149,41 +138,57 @@ impl Publisher {
     }
 }
 
-async fn write(client: &Client, api: &Objects<Event>, event: &Event, slots: &Semaphore) {
-    let metrics = &client.metrics;
-    // Counted apart: an API server that was away refuses everybody when it is back.
-    let mut forbidden = 0;
-    // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or there would be a
-    // storm. A refusal is one namespace's.
-    let mut slot = slots.acquire().await;
-    for attempt in 0..ATTEMPTS {
-        match client.call(api.create(&PostParams::default(), event)).await {
-            Ok(_) => return metrics.event(EventResult::Published),
-            Err(ApiError::AlreadyExists) => return metrics.event(EventResult::Known),
-            // A new object meets no other version: a conflict is a store's trouble, which passes.
-            Err(
-                error @ (ApiError::Unavailable(_)
-                | ApiError::Untrusted(_)
-                | ApiError::TimedOut(_)
-                | ApiError::Conflict),
-            ) => {
-                tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
-                tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
-            }
-            Err(error @ ApiError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
-                tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
-                drop(slot);
-                tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
-                forbidden += 1;
-                slot = slots.acquire().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
-                return metrics.event(EventResult::Dropped);
-            }
+impl Writer {
+    async fn create(&self, event: &Event) -> Result<EventResult, ApiError> {
+        let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
+        let api = self.client.namespaced(namespace);
+        let params = PostParams::default();
+        match self.client.call(api.create(&params, event)).await {
+            Ok(_) => Ok(EventResult::Published),
+            Err(ApiError::AlreadyExists) => Ok(EventResult::Known),
+            Err(error) => Err(error),
         }
     }
-    metrics.event(EventResult::Dropped);
+
+    /// As `create`, again and again where waiting may help.
+    async fn write(&self, event: &Event, slots: &Semaphore) -> Result<EventResult, ApiError> {
+        // Counted apart: an API server that was away refuses everybody when it is back.
+        let mut forbidden = 0;
+        // Nobody closes it. An outage is everybody's: who waits for its end keeps the slot, or there would be
+        // a storm. A refusal is one namespace's.
+        let mut slot = slots.acquire().await;
+        for attempt in 0..ATTEMPTS {
+            match self.create(event).await {
+                // A new object meets no other version: a conflict is a store's trouble, which passes.
+                Err(
+                    error @ (ApiError::Unavailable(_)
+                    | ApiError::Untrusted(_)
+                    | ApiError::TimedOut(_)
+                    | ApiError::Conflict),
+                ) => {
+                    tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
+                    tokio::time::sleep(LONGEST_WAIT.min(Duration::from_secs(1 << attempt))).await;
+                }
+                Err(error @ ApiError::Forbidden(_)) if forbidden < ATTEMPTS_FORBIDDEN => {
+                    tracing::debug!(%error, attempt, "cannot write an Event yet; it is retried");
+                    drop(slot);
+                    tokio::time::sleep(Duration::from_secs(1 << forbidden)).await;
+                    forbidden += 1;
+                    slot = slots.acquire().await;
+                }
+                result => return result,
+            }
+        }
+        Ok(EventResult::Dropped)
+    }
+
+    fn finish(&self, event: &Event, result: Result<EventResult, ApiError>) {
+        let result = result.unwrap_or_else(|error| {
+            tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
+            EventResult::Dropped
+        });
+        self.client.metrics.event(result);
+    }
 }
 
 fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
@@ -196,11 +201,13 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
     } = notice;
     let digest = Sha256::digest(format!("{}\n{reason}\n{fact}", subject.uid).as_bytes());
     let hash: String = HEXLOWER.encode(&digest).chars().take(16).collect();
-    let stem = cut(subject.name.clone(), MAX_NAME_OCTETS - 17);
+    let stem = cut(subject.key.name().to_owned(), MAX_NAME_OCTETS - 17);
+    let namespace = Some(subject.key.namespace().to_owned()).filter(|text| !text.is_empty());
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{}.{hash}", stem.trim_end_matches(['.', '-']))),
-            namespace: Some(namespace_of(subject).to_owned()),
+            // Events about cluster-scoped objects live in the default namespace.
+            namespace: Some(namespace.clone().unwrap_or_else(|| "default".to_owned())),
             ..ObjectMeta::default()
         },
         event_time: Some(MicroTime(Timestamp::now())),
@@ -212,10 +219,10 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
         reporting_instance: Some(instance.to_owned()),
         regarding: Some(ObjectReference {
             api_version: Some("freehold.dev/v1alpha1".to_owned()),
-            kind: Some(subject.kind.clone()),
-            namespace: Some(subject.namespace.clone()).filter(|text| !text.is_empty()),
-            name: Some(subject.name.clone()),
-            uid: Some(subject.uid.clone()),
+            kind: Some(subject.kind.to_string()),
+            namespace,
+            name: Some(subject.key.name().to_owned()),
+            uid: Some(subject.uid.to_string()),
             ..ObjectReference::default()
         }),
         ..Event::default()
@@ -223,19 +230,8 @@ fn event(subject: &Subject, notice: Notice, instance: &str) -> Event {
 }
 
 fn cut(mut text: String, octets: usize) -> String {
-    if text.len() > octets {
-        text.truncate(text.floor_char_boundary(octets));
-    }
+    text.truncate(text.floor_char_boundary(octets));
     text
-}
-
-/// Events about cluster-scoped objects live in the default namespace.
-fn namespace_of(subject: &Subject) -> &str {
-    if subject.namespace.is_empty() {
-        "default"
-    } else {
-        &subject.namespace
-    }
 }
 
 #[cfg(test)]
@@ -272,8 +268,7 @@ mod tests {
     fn subject(namespace: &str, uid: &str) -> Subject {
         Subject {
             kind: "OrganizationDomain".into(),
-            namespace: namespace.into(),
-            name: "a".into(),
+            key: Key::new(namespace, "a"),
             uid: uid.into(),
         }
     }
@@ -290,7 +285,7 @@ mod tests {
         let left = Arc::clone(&answers);
         let (events, publisher) = events(move |_| answers.lock().unwrap().pop_front().unwrap());
         events.publish(subject("ns", "u"), notice(Reason::Verified, "t"));
-        let metrics = Arc::clone(&events.client.metrics);
+        let metrics = Arc::clone(&events.writer.client.metrics);
         drop(events);
         publisher.run().await;
         assert_eq!(left.lock().unwrap().len(), 0, "asked again");

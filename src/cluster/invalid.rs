@@ -5,24 +5,23 @@ use kube::Resource;
 
 use super::decode::InvalidObject;
 use super::events::{Events, Subject};
+use super::key::Key;
 use crate::api::reason::Reason;
 use crate::model::lifecycle::{About, Notice};
 
 /// Reports an invalid object, by log and Event. What the store has of it stays: it is
 /// an earlier state of the same object.
 pub fn report<K: Resource<DynamicType = ()>>(events: &Events, object: InvalidObject) {
-    let kind = K::kind(&());
     let metadata = object.metadata;
     let subject = Subject {
-        kind: kind.into_owned(),
-        namespace: metadata.namespace.unwrap_or_default(),
-        name: metadata.name.unwrap_or_default(),
-        uid: metadata.uid.unwrap_or_default(),
+        kind: K::kind(&()),
+        key: Key::of_metadata(&metadata),
+        uid: metadata.uid.as_deref().unwrap_or_default().into(),
     };
     tracing::error!(
-        kind = subject.kind,
-        namespace = subject.namespace,
-        name = subject.name,
+        kind = &*subject.kind,
+        namespace = subject.key.namespace(),
+        name = subject.key.name(),
         error = object.why,
         "the object is invalid, so the operator does not update it"
     );

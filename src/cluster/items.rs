@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use kube::core::ListMeta;
 use serde::Deserialize;
 
 /// Octets around the items: kind, version, token of the next page.
@@ -39,14 +40,7 @@ enum Text {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Envelope {
-    pub metadata: ListMetadata,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct ListMetadata {
-    pub resource_version: Option<String>,
-    pub r#continue: Option<String>,
+    pub metadata: ListMeta,
 }
 
 /// What is around the items is longer than any list's.
@@ -216,7 +210,7 @@ mod tests {
             let read: Vec<Value> = texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!(read, items);
             let metadata = end.unwrap().metadata;
-            prop_assert_eq!(metadata.r#continue.as_deref(), Some("next"));
+            prop_assert_eq!(metadata.continue_.as_deref(), Some("next"));
             prop_assert_eq!(metadata.resource_version.as_deref(), Some("7"));
         }
 

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use rand::RngExt;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::{sleep, sleep_until, timeout_at};
@@ -78,13 +78,6 @@ impl ObservedLease {
     }
 }
 
-/// Why a Lease was not renewed.
-enum RenewalError {
-    /// It is another's by now.
-    Lost,
-    Failed(ApiError),
-}
-
 impl LeaderElector {
     /// `instance` is the holder's name in the Lease, with something behind it that no other process has.
     #[must_use]
@@ -116,7 +109,7 @@ impl LeaderElector {
     /// Current while this replica leads.
     #[must_use]
     pub fn leadership(&self) -> Leadership {
-        Leadership::new(self.until.subscribe())
+        Leadership(self.until.subscribe())
     }
 
     /// Runs `lead` from when this replica leads until it ends, which it does when `stop` says so.
@@ -180,11 +173,7 @@ impl LeaderElector {
         &self,
         observed: &mut Option<ObservedLease>,
     ) -> Result<Option<(Lease, Instant)>, ApiError> {
-        let found = match self.client.call(self.leases.get(&self.name)).await {
-            Ok(lease) => Some(lease.0?),
-            Err(ApiError::NotFound) => None,
-            Err(error) => return Err(error),
-        };
+        let found = self.read().await?;
         if let Some(lease) = &found {
             let spec = lease.spec.clone().unwrap_or_default();
             let now = Instant::now();
@@ -197,17 +186,13 @@ impl LeaderElector {
             }
         }
         let sent = Instant::now();
-        let written = if let Some(mut lease) = found {
-            lease.spec = Some(self.claim(lease.spec.unwrap_or_default()));
+        let is_there = found.is_some();
+        let mut lease = found.unwrap_or_default();
+        lease.metadata.name = Some(self.name.clone());
+        lease.spec = Some(self.claim(lease.spec.unwrap_or_default()));
+        let written = if is_there {
             self.replace(&lease).await
         } else {
-            let lease = Lease {
-                metadata: ObjectMeta {
-                    name: Some(self.name.clone()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(self.claim(LeaseSpec::default())),
-            };
             let params = PostParams::default();
             match self.client.call(self.leases.create(&params, &lease)).await {
                 // Where a name is free, only the namespace can be missing.
@@ -245,19 +230,19 @@ impl LeaderElector {
                 return;
             }
             match timeout_at(end.into(), self.renew(lease)).await {
-                Ok(Ok(sent)) => {
+                Ok(Ok(Some(sent))) => {
                     self.until.send_replace(sent + RENEW_DEADLINE);
                 }
-                Ok(Err(RenewalError::Lost)) | Err(_) => return,
-                Ok(Err(RenewalError::Failed(error))) => {
+                Ok(Ok(None)) | Err(_) => return,
+                Ok(Err(error)) => {
                     tracing::warn!(%error, lease = self.name, "the Lease is not renewed yet; trying again");
                 }
             }
         }
     }
 
-    /// Returns when the renewal was sent.
-    async fn renew(&self, lease: &mut Lease) -> Result<Instant, RenewalError> {
+    /// Returns when the renewal was sent; none where the Lease is another's by now.
+    async fn renew(&self, lease: &mut Lease) -> Result<Option<Instant>, ApiError> {
         loop {
             let sent = Instant::now();
             let mut renewed = lease.clone();
@@ -266,35 +251,30 @@ impl LeaderElector {
             match self.replace(&renewed).await {
                 Ok(written) => {
                     *lease = written;
-                    return Ok(sent);
+                    return Ok(Some(sent));
                 }
                 // Our own, where a renewal was written and its answer lost, or something beside the
                 // holder changed.
-                Err(ApiError::Conflict) => *lease = self.own().await?,
-                Err(ApiError::NotFound) => return Err(RenewalError::Lost),
-                Err(error) => return Err(RenewalError::Failed(error)),
+                Err(ApiError::Conflict) => match self.own().await? {
+                    Some(own) => *lease = own,
+                    None => return Ok(None),
+                },
+                Err(ApiError::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// The Lease as it is, if it is ours.
-    async fn own(&self) -> Result<Lease, RenewalError> {
-        match self.client.call(self.leases.get(&self.name)).await {
-            Ok(lease) => {
-                let lease = lease
-                    .0
-                    .map_err(|error| RenewalError::Failed(error.into()))?;
-                let spec = lease.spec.as_ref();
-                let holder = spec.and_then(|spec| spec.holder_identity.as_ref());
-                if holder == Some(&self.identity) {
-                    Ok(lease)
-                } else {
-                    Err(RenewalError::Lost)
-                }
-            }
-            Err(ApiError::NotFound) => Err(RenewalError::Lost),
-            Err(error) => Err(RenewalError::Failed(error)),
-        }
+    async fn own(&self) -> Result<Option<Lease>, ApiError> {
+        let holder = |lease: &Lease| lease.spec.as_ref()?.holder_identity.clone();
+        let found = self.read().await?;
+        Ok(found.filter(|lease| holder(lease).as_ref() == Some(&self.identity)))
+    }
+
+    async fn read(&self) -> Result<Option<Lease>, ApiError> {
+        let found = self.client.call_opt(self.leases.get(&self.name)).await?;
+        Ok(found.map(|lease| lease.0).transpose()?)
     }
 
     async fn replace(&self, lease: &Lease) -> Result<Lease, ApiError> {
@@ -306,7 +286,7 @@ impl LeaderElector {
     /// Gives the Lease back, so that another need not wait for its end.
     async fn release(&self) {
         self.client.metrics.leads(&self.name, false);
-        let Ok(mut lease) = self.own().await else {
+        let Ok(Some(mut lease)) = self.own().await else {
             return;
         };
         lease.spec.get_or_insert_default().holder_identity = None;

@@ -6,14 +6,9 @@ use tokio::sync::watch::Receiver;
 
 /// A term of office, which ends at a time that each renewal puts off.
 #[derive(Clone, Debug)]
-pub struct Leadership(Receiver<Instant>);
+pub struct Leadership(pub Receiver<Instant>);
 
 impl Leadership {
-    #[must_use]
-    pub fn new(until: Receiver<Instant>) -> Self {
-        Self(until)
-    }
-
     #[must_use]
     pub fn is_current(&self) -> bool {
         Instant::now() < *self.0.borrow()
@@ -31,7 +26,7 @@ mod tests {
     #[test]
     fn leadership_ends_by_itself() {
         let (until, receiver) = watch::channel(Instant::now() + Duration::from_mins(1));
-        let leadership = Leadership::new(receiver);
+        let leadership = Leadership(receiver);
         assert!(leadership.is_current());
         until.send_replace(Instant::now());
         assert!(!leadership.is_current());

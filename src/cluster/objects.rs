@@ -9,14 +9,14 @@ use http::Request;
 use kube::api::{
     DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Request as Requests,
 };
-use kube::core::ObjectMeta;
+use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::{Client, Error, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
-use super::decode::{Decoded, Extent, decode, decode_metadata};
+use super::decode::{Decoded, Extent, decode};
 use super::pages::Page;
 
 /// Objects in one answer of the API server.
@@ -38,15 +38,17 @@ pub struct Objects<K> {
 impl<K: Resource<DynamicType = ()>> Objects<K> {
     #[must_use]
     pub fn all(client: Client) -> Self {
-        Self::at(client, None)
+        Self::within(client, None)
     }
 
     #[must_use]
     pub fn namespaced(client: Client, namespace: &str) -> Self {
-        Self::at(client, Some(namespace))
+        Self::within(client, Some(namespace))
     }
 
-    fn at(client: Client, namespace: Option<&str>) -> Self {
+    /// In this namespace, or in all.
+    #[must_use]
+    pub fn within(client: Client, namespace: Option<&str>) -> Self {
         Self {
             client,
             requests: Requests::new(K::url_path(&(), namespace)),
@@ -89,46 +91,10 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
         let request = self.requests.get_metadata(name, &GetParams::default());
         self.answer(request, |answer| {
             let object = serde_json::from_slice(answer).map_err(Error::SerdeError)?;
-            Ok(decode_metadata(object))
+            let object: Decoded<PartialObjectMeta<K>> = decode(object, Extent::Needed);
+            Ok(object.metadata().clone())
         })
         .await
-    }
-
-    pub async fn create(&self, params: &PostParams, object: &K) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let request = self.requests.create(params, json(object)?);
-        self.object(request).await
-    }
-
-    pub async fn replace(
-        &self,
-        name: &str,
-        params: &PostParams,
-        object: &K,
-    ) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let request = self.requests.replace(name, params, json(object)?);
-        self.object(request).await
-    }
-
-    pub async fn replace_status(
-        &self,
-        name: &str,
-        params: &PostParams,
-        object: &K,
-    ) -> kube::Result<Decoded<K>>
-    where
-        K: Serialize,
-    {
-        let object = json(object)?;
-        let request = self
-            .requests
-            .replace_subresource("status", name, params, object);
-        self.object(request).await
     }
 
     pub async fn patch(
@@ -181,7 +147,7 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
             while let Some(object) = page.next().await? {
                 see(&object)?;
             }
-            match page.end()?.r#continue.filter(|token| !token.is_empty()) {
+            match page.end()?.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
                 None => return Ok(()),
             }
@@ -223,6 +189,36 @@ impl<K: Resource + DeserializeOwned> Objects<K> {
                 turn = LARGE_ANSWERS.acquire().await.ok();
             }
         }
+    }
+}
+
+impl<K: Resource + DeserializeOwned + Serialize> Objects<K> {
+    pub async fn create(&self, params: &PostParams, object: &K) -> kube::Result<Decoded<K>> {
+        let request = self.requests.create(params, json(object)?);
+        self.object(request).await
+    }
+
+    pub async fn replace(
+        &self,
+        name: &str,
+        params: &PostParams,
+        object: &K,
+    ) -> kube::Result<Decoded<K>> {
+        let request = self.requests.replace(name, params, json(object)?);
+        self.object(request).await
+    }
+
+    pub async fn replace_status(
+        &self,
+        name: &str,
+        params: &PostParams,
+        object: &K,
+    ) -> kube::Result<Decoded<K>> {
+        let object = json(object)?;
+        let request = self
+            .requests
+            .replace_subresource("status", name, params, object);
+        self.object(request).await
     }
 }
 

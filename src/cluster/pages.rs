@@ -6,11 +6,11 @@ use std::pin::Pin;
 
 use futures::io::{AsyncBufRead, AsyncBufReadExt};
 use kube::Error;
+use kube::core::ListMeta;
 use serde_json::value::RawValue;
 
-use super::items::{Items, ListMetadata};
+use super::items::Items;
 
-/// A page that is being read.
 pub struct Page {
     body: Pin<Box<dyn AsyncBufRead + Send>>,
     items: Items,
@@ -48,7 +48,7 @@ impl Page {
     }
 
     /// What the page says of itself, after its last item.
-    pub fn end(self) -> kube::Result<ListMetadata> {
+    pub fn end(self) -> kube::Result<ListMeta> {
         let envelope = self.items.end().map_err(Error::SerdeError)?;
         Ok(envelope.metadata)
     }

@@ -1,7 +1,5 @@
 //! What this process is responsible for.
 
-use kube::core::ObjectMeta;
-
 use super::shard::Shard;
 
 /// Some namespaces or all, and there the organization domains of one shard.
@@ -19,18 +17,12 @@ impl Scope {
         self.namespaces.is_empty() || self.namespaces.iter().any(|watched| watched == namespace)
     }
 
-    /// Whether an organization domain with this metadata is this shard's.
-    #[must_use]
-    pub fn takes(&self, metadata: &ObjectMeta) -> bool {
-        self.shard.takes_object(metadata)
-    }
-
     /// Where to list and watch: each namespace, or all of them at once.
     #[must_use]
-    pub fn watched(&self) -> Vec<Option<String>> {
+    pub fn watched(&self) -> Vec<Option<&str>> {
         if self.namespaces.is_empty() {
             return vec![None];
         }
-        self.namespaces.iter().cloned().map(Some).collect()
+        self.namespaces.iter().map(|name| Some(&**name)).collect()
     }
 }

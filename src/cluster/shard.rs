@@ -42,10 +42,7 @@ impl Shard {
     /// As `takes`, of an object.
     #[must_use]
     pub fn takes_object(&self, metadata: &ObjectMeta) -> bool {
-        metadata
-            .labels
-            .as_ref()
-            .map_or_else(|| self.is_default(), |labels| self.takes(labels))
+        self.takes(metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
     /// Whether it has every object, so that there is no other shard.
@@ -139,25 +136,25 @@ fn requirement(text: &str) -> Result<Expression, ShardError> {
 }
 
 fn key(text: &str) -> Result<String, ShardError> {
-    let text = text.trim();
-    let (prefix, name) = match text.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, text),
+    let text = text.trim().to_owned();
+    let is_name = |name: &str| !name.is_empty() && is_label_text(name);
+    let is_key = match text.split_once('/') {
+        Some((prefix, name)) => is_dns_name(prefix) && is_name(name),
+        None => is_name(&text),
     };
-    let named = prefix.is_none_or(is_dns_name) && !name.is_empty() && is_label_text(name);
-    if named {
-        Ok(text.to_owned())
+    if is_key {
+        Ok(text)
     } else {
-        Err(ShardError::Key(text.to_owned()))
+        Err(ShardError::Key(text))
     }
 }
 
 fn value(text: &str) -> Result<String, ShardError> {
-    let text = text.trim();
-    if is_label_text(text) {
-        Ok(text.to_owned())
+    let text = text.trim().to_owned();
+    if is_label_text(&text) {
+        Ok(text)
     } else {
-        Err(ShardError::Value(text.to_owned()))
+        Err(ShardError::Value(text))
     }
 }
 

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 
 use super::access_monitor::AccessMonitor;
 use super::decode::{Decoded, InvalidObject};
-use super::error::ApiError;
 use super::events::Events;
 use super::gap::{Cause, Gap};
 use super::key::Key;
@@ -31,28 +30,27 @@ use crate::telemetry::readiness::Readiness;
 /// How often it is said that definitions are missing.
 const REMINDER: Duration = Duration::from_mins(1);
 
-/// What happens with the objects of a kind.
-pub trait Handler: Send + Sync + 'static {
-    type Kind: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static;
+/// What happens with the objects of whatever kind.
+pub trait Listener: Send + Sync + 'static {
+    /// A full list of a kind came to its end.
+    fn listed(&self);
+}
 
-    fn objects(client: &kube::Client, namespace: Option<&str>) -> Objects<Self::Kind>;
-
-    /// What is watched of the kind.
-    fn selected(&self, _namespace: Option<&str>) -> ListParams {
-        ListParams::default()
+/// What happens with the objects of one kind.
+pub trait Handler<K: Resource<DynamicType = ()>>: Listener {
+    /// What is watched of the kind: all that is in the namespace, or everywhere.
+    fn watched(&self, client: kube::Client, namespace: Option<&str>) -> (Objects<K>, ListParams) {
+        (Objects::within(client, namespace), ListParams::default())
     }
 
     /// The object as it is now; `listed` where it comes from a full list.
-    fn applied(&self, object: Self::Kind, listed: bool);
+    fn applied(&self, object: K, listed: bool);
 
     /// The object with this key exists and cannot be read as a whole.
     fn invalid(&self, _key: Key, _object: &InvalidObject) {}
 
     /// The object with this key and, where it is known, this uid is gone.
     fn deleted(&self, key: &Key, uid: Option<&Uid>);
-
-    /// A full list came to its end.
-    fn listed(&self);
 
     /// The keys that the store has in the namespace, or in all.
     fn known(&self, namespace: Option<&str>) -> Vec<Key>;
@@ -67,29 +65,48 @@ pub struct Watching {
     pub readiness: Arc<Readiness>,
     pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
-    pub definitions: Arc<Definitions>,
+    /// When it was last said that definitions are missing.
+    pub reminded: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Watching {
     /// Starts a watch; the receiver hears when the store has its first full list.
-    pub fn start<H: Handler>(
+    pub fn start<K>(
         &self,
-        handler: H,
-        namespace: Option<String>,
+        handler: &Arc<impl Handler<K>>,
+        namespace: Option<&str>,
         tasks: &mut JoinSet<()>,
-    ) -> oneshot::Receiver<()> {
+    ) -> oneshot::Receiver<()>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
         let (synced, receiver) = oneshot::channel();
-        tasks.spawn(run(self.clone(), handler, namespace, synced));
+        let (watching, handler) = (self.clone(), Arc::clone(handler));
+        tasks.spawn(run(watching, handler, namespace.map(str::to_owned), synced));
         receiver
+    }
+
+    /// Says that definitions are missing, seldom enough to be read.
+    fn remind_of_definitions(&self, kind: &str) {
+        let mut reminded = self.reminded.lock();
+        if reminded.is_none_or(|reminded| reminded.elapsed() >= REMINDER) {
+            *reminded = Some(Instant::now());
+            tracing::error!(
+                kind,
+                "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
+            );
+        }
     }
 }
 
-async fn run<H: Handler>(
+async fn run<K>(
     watching: Watching,
-    handler: H,
+    handler: Arc<impl Handler<K>>,
     namespace: Option<String>,
     synced: oneshot::Sender<()>,
-) {
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
     let mut synced = Some(synced);
     // Of a full list under way: what it has not shown yet, of all that was there when its first page
     // came. What comes into the store meanwhile is newer than the list.
@@ -98,17 +115,15 @@ async fn run<H: Handler>(
     let mut invalid = HashSet::new();
     let mut counted = 0;
     let start = || {
-        let listed = H::objects(&watching.client, namespace.as_deref());
-        watcher::watch(listed, handler.selected(namespace.as_deref()))
-            .default_backoff()
-            .boxed()
+        let (objects, params) = handler.watched(watching.client.clone(), namespace.as_deref());
+        watcher::watch(objects, params).default_backoff().boxed()
     };
     let known = |invalid: &HashSet<Key>| -> HashSet<Key> {
         let stored = handler.known(namespace.as_deref());
         stored.into_iter().chain(invalid.iter().cloned()).collect()
     };
     let mut events = start();
-    let kind = H::Kind::kind(&());
+    let kind = K::kind(&());
     let mut gap = Gap::new(&kind, namespace.clone(), Arc::clone(&watching.readiness));
     while let Some(event) = events.next().await {
         match event {
@@ -117,7 +132,7 @@ async fn run<H: Handler>(
                 unseen
                     .get_or_insert_with(|| known(&invalid))
                     .remove(&Key::of_metadata(object.metadata()));
-                apply(&watching, &handler, object, true, &mut invalid);
+                apply(&watching, &*handler, object, true, &mut invalid);
             }
             Ok(Event::InitDone) => {
                 let gone = unseen.take();
@@ -133,7 +148,7 @@ async fn run<H: Handler>(
                     let _ = synced.send(());
                 }
             }
-            Ok(Event::Apply(object)) => apply(&watching, &handler, object, false, &mut invalid),
+            Ok(Event::Apply(object)) => apply(&watching, &*handler, object, false, &mut invalid),
             Ok(Event::Delete(object)) => {
                 let key = Key::of_metadata(object.metadata());
                 invalid.remove(&key);
@@ -142,14 +157,17 @@ async fn run<H: Handler>(
             }
             Err(error) => {
                 watching.metrics.watch_error(&kind);
-                let cause = Cause::of::<H::Kind>(&error);
+                let cause = Cause::of::<K>(&error);
                 if cause == Cause::Undefined {
-                    watching.definitions.missing(&kind);
+                    watching.remind_of_definitions(&kind);
                 } else {
                     tracing::warn!(%kind, %error, "the watch was interrupted and restarts");
                 }
-                if let Some(error) = refusal(error) {
-                    watching.access_monitor.record(&Err::<(), _>(error));
+                // What an open watch ends with says nothing about those that begin.
+                if let WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error) =
+                    error
+                {
+                    watching.access_monitor.record(&Err::<(), _>(error.into()));
                 }
                 if let Some(pause) = gap.restart_after(cause) {
                     tokio::time::sleep(pause).await;
@@ -158,49 +176,17 @@ async fn run<H: Handler>(
             }
         }
         if invalid.len() != counted {
-            watching
-                .metrics
-                .invalid_objects(&kind, counted, invalid.len());
+            let metrics = &watching.metrics;
+            metrics.invalid_objects(&kind, counted, invalid.len());
             counted = invalid.len();
         }
     }
 }
 
-/// How a watch was answered that could not begin. What an open one ends with says nothing about
-/// those that begin.
-fn refusal(error: WatchError) -> Option<ApiError> {
-    match error {
-        WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error) => {
-            Some(error.into())
-        }
-        _ => None,
-    }
-}
-
-/// Says that definitions are missing, seldom enough to be read.
-#[derive(Debug, Default)]
-pub struct Definitions {
-    said: Mutex<Option<Instant>>,
-}
-
-impl Definitions {
-    fn missing(&self, kind: &str) {
-        let mut said = self.said.lock();
-        if said.is_some_and(|said| said.elapsed() < REMINDER) {
-            return;
-        }
-        *said = Some(Instant::now());
-        tracing::error!(
-            kind,
-            "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
-        );
-    }
-}
-
-fn apply<H: Handler>(
+fn apply<K: Resource<DynamicType = ()>>(
     watching: &Watching,
-    handler: &H,
-    object: Decoded<H::Kind>,
+    handler: &impl Handler<K>,
+    object: Decoded<K>,
     listed: bool,
     invalid: &mut HashSet<Key>,
 ) {
@@ -213,7 +199,7 @@ fn apply<H: Handler>(
         Err(object) => {
             invalid.insert(key.clone());
             handler.invalid(key, &object);
-            invalid::report::<H::Kind>(&watching.events, *object);
+            invalid::report::<K>(&watching.events, *object);
         }
     }
 }

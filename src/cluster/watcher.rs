@@ -52,11 +52,10 @@ enum State<K> {
     Reading(Page),
     /// Everything up to this version is known.
     Listed(String),
-    Watching(
-        String,
-        BoxStream<'static, kube::Result<WatchEvent<Decoded<K>>>>,
-    ),
+    Watching(String, Changes<K>),
 }
+
+type Changes<K> = BoxStream<'static, kube::Result<WatchEvent<Decoded<K>>>>;
 
 impl<K> Watch<K>
 where
@@ -86,7 +85,7 @@ where
                     }
                     let metadata = page.end().map_err(Error::InitialListFailed)?;
                     let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-                    if let Some(token) = some(metadata.r#continue) {
+                    if let Some(token) = some(metadata.continue_) {
                         self.state = State::NextPage(Some(token));
                         continue;
                     }
@@ -103,68 +102,55 @@ where
                         return Err(Error::WatchStartFailed(error));
                     }
                 },
-                State::Watching(version, mut changes) => match changes.next().await {
-                    Some(change) => {
-                        if let Some(event) = self.change(change, version, changes) {
-                            return event;
+                State::Watching(version, mut changes) => {
+                    let Some(change) = changes.next().await else {
+                        self.state = State::Listed(version);
+                        continue;
+                    };
+                    let (version, event) = match change {
+                        Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                            (version_of(&object)?, Some(Ok(Event::Apply(object))))
                         }
+                        Ok(WatchEvent::Deleted(object)) => {
+                            (version_of(&object)?, Some(Ok(Event::Delete(object))))
+                        }
+                        Ok(WatchEvent::Bookmark(bookmark)) => {
+                            (bookmark.metadata.resource_version, None)
+                        }
+                        Ok(WatchEvent::Error(status)) if status.code == GONE => {
+                            return Err(Error::WatchError(status));
+                        }
+                        Ok(WatchEvent::Error(status)) => {
+                            (version, Some(Err(Error::WatchError(status))))
+                        }
+                        Err(error) => (version, Some(Err(Error::WatchFailed(error)))),
+                    };
+                    self.state = State::Watching(version, changes);
+                    if let Some(event) = event {
+                        return event;
                     }
-                    None => self.state = State::Listed(version),
-                },
+                }
             }
         }
     }
 
-    async fn changes(
-        &mut self,
-        version: &str,
-    ) -> kube::Result<BoxStream<'static, kube::Result<WatchEvent<Decoded<K>>>>> {
+    async fn changes(&mut self, version: &str) -> kube::Result<Changes<K>> {
         let params = WatchParams {
             label_selector: self.params.label_selector.clone(),
             field_selector: self.params.field_selector.clone(),
             ..WatchParams::default()
         };
-        let Objects {
-            client, requests, ..
-        } = &self.objects;
-        let request = requests
-            .watch(&params, version)
-            .map_err(kube::Error::BuildRequest)?;
-        let events = client.request_events(request).await?;
+        let request = self.objects.requests.watch(&params, version);
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let events = self.objects.client.request_events(request).await?;
         Ok(events.boxed())
     }
+}
 
-    fn change(
-        &mut self,
-        change: kube::Result<WatchEvent<Decoded<K>>>,
-        version: String,
-        changes: BoxStream<'static, kube::Result<WatchEvent<Decoded<K>>>>,
-    ) -> Option<Result<Event<Decoded<K>>>> {
-        let (event, object): (fn(_) -> _, _) = match change {
-            Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => (Event::Apply, object),
-            Ok(WatchEvent::Deleted(object)) => (Event::Delete, object),
-            Ok(WatchEvent::Bookmark(bookmark)) => {
-                self.state = State::Watching(bookmark.metadata.resource_version, changes);
-                return None;
-            }
-            Ok(WatchEvent::Error(status)) => {
-                if status.code != GONE {
-                    self.state = State::Watching(version, changes);
-                }
-                return Some(Err(Error::WatchError(status)));
-            }
-            Err(error) => {
-                self.state = State::Watching(version, changes);
-                return Some(Err(Error::WatchFailed(error)));
-            }
-        };
-        let version = object.metadata().resource_version.clone();
-        let Some(version) = version.filter(|version| !version.is_empty()) else {
-            return Some(Err(Error::NoResourceVersion));
-        };
-        self.state = State::Watching(version, changes);
-        Some(Ok(event(object)))
-    }
+fn version_of<K: Resource>(object: &Decoded<K>) -> Result<String> {
+    let version = object.metadata().resource_version.clone();
+    let version = version.filter(|version| !version.is_empty());
+    version.ok_or(Error::NoResourceVersion)
 }
 
 #[cfg(test)]

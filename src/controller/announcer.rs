@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use kube::Resource;
 use parking_lot::Mutex;
 
-use crate::api::OrganizationDomain;
 use crate::api::history::HistoryEntry;
 use crate::api::organization_domain::OrganizationDomainStatus;
+use crate::api::{OrganizationDomain, VerifiedDomain};
 use crate::cluster::Cluster;
 use crate::cluster::events::{Events, Receipt, Subject};
+use crate::cluster::key::Key;
 use crate::cluster::store::domain::Domain;
 use crate::model::history::{History, is_recent};
 use crate::model::lifecycle::{About, HeldBy, Notice, Snapshot, notices};
@@ -27,7 +28,6 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Transitions whose Events are on their way.
 type UnderWay = Arc<Mutex<BTreeSet<(Uid, i64)>>>;
 
-/// Publishes Events about organization domains.
 pub struct Announcer {
     cluster: Arc<Cluster>,
     events: Arc<Events>,
@@ -68,7 +68,7 @@ impl Announcer {
     ) -> Option<Duration> {
         let history = History::read(&snapshot.status.history);
         let stores = &self.cluster.stores;
-        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        let handed_in = stores.domains.read().handed_in(&domain.key, &domain.uid);
         if handed_in == Some(history.latest()) {
             return None;
         }
@@ -88,7 +88,8 @@ impl Announcer {
             }
         }
         stores
-            .domains_mut()
+            .domains
+            .write()
             .set_handed_in(&domain.key, &domain.uid, done);
         retry
     }
@@ -107,13 +108,10 @@ impl Announcer {
             under_way: Arc::clone(&self.under_way),
             id,
         });
-        let events = self.events_of(domain, now, snapshot, entry);
-        for (subject, notice) in events {
+        for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
             let reason = notice.reason;
-            if !self
-                .events
-                .try_publish(subject, notice, Some(Arc::clone(&receipt)))
-            {
+            let receipt = Some(Arc::clone(&receipt));
+            if !self.events.try_publish(subject, notice, receipt) {
                 return false;
             }
             self.cluster.client.metrics.notice(reason);
@@ -148,7 +146,7 @@ impl Announcer {
     #[must_use]
     pub fn published(&self, domain: &Domain, status: &OrganizationDomainStatus) -> i64 {
         let stores = &self.cluster.stores;
-        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        let handed_in = stores.domains.read().handed_in(&domain.key, &domain.uid);
         let of_it = (domain.uid.clone(), 0)..=(domain.uid.clone(), i64::MAX);
         let open = self.under_way.lock().range(of_it).next().map(|id| id.1);
         let handed_in = handed_in.unwrap_or_default();
@@ -160,7 +158,8 @@ impl Announcer {
     /// Publishes what is not in the history.
     pub fn publish(&self, domain: &Domain, notice: Notice) {
         self.cluster.client.metrics.notice(notice.reason);
-        self.events.publish(domain_subject(domain), notice);
+        self.events
+            .publish(subject(&domain.key, &domain.uid), notice);
     }
 
     fn events_of(
@@ -179,39 +178,32 @@ impl Announcer {
     fn subject(&self, domain: &Domain, about: About) -> Option<Subject> {
         let stores = &self.cluster.stores;
         match about {
-            About::OrganizationDomain => Some(domain_subject(domain)),
+            About::OrganizationDomain => Some(subject(&domain.key, &domain.uid)),
             About::VerifiedDomain => {
                 let holding = stores.holding_of(domain)?;
                 Some(Subject {
-                    kind: "VerifiedDomain".to_owned(),
-                    namespace: String::new(),
-                    name: holding.name.to_string(),
-                    uid: holding.uid.to_string(),
+                    kind: VerifiedDomain::kind(&()),
+                    key: Key::new("", &holding.name),
+                    uid: holding.uid.clone(),
                 })
             }
             About::HolderAbove => {
                 let (_, above) = domain.canonical.as_deref()?.split_once('.')?;
-                let above = stores.holdings().covering(above)?;
+                let above = stores.holdings.read().covering(above)?;
                 let holder = &above.holder;
                 let is_ours = holder.key.namespace() == domain.key.namespace()
                     && *holder.organization == *domain.organization.name();
-                (!is_ours).then(|| Subject {
-                    kind: "OrganizationDomain".to_owned(),
-                    namespace: holder.key.namespace().to_owned(),
-                    name: holder.key.name().to_owned(),
-                    uid: holder.uid.to_string(),
-                })
+                (!is_ours).then(|| subject(&holder.key, &holder.uid))
             }
         }
     }
 }
 
-fn domain_subject(domain: &Domain) -> Subject {
+fn subject(key: &Key, uid: &Uid) -> Subject {
     Subject {
-        kind: OrganizationDomain::kind(&()).into_owned(),
-        namespace: domain.key.namespace().to_owned(),
-        name: domain.key.name().to_owned(),
-        uid: domain.uid.to_string(),
+        kind: OrganizationDomain::kind(&()),
+        key: key.clone(),
+        uid: uid.clone(),
     }
 }
 
@@ -256,7 +248,7 @@ mod tests {
         });
         let domain = Domain::project(serde_json::from_value::<OrganizationDomain>(object).unwrap());
         let domain = Arc::new(domain);
-        let mut domains = announcer.cluster.stores.domains_mut();
+        let mut domains = announcer.cluster.stores.domains.write();
         domains.upsert(Arc::clone(&domain), false);
         domain
     }
@@ -336,7 +328,8 @@ mod tests {
         announcer
             .cluster
             .stores
-            .domains_mut()
+            .domains
+            .write()
             .upsert(Arc::new(emptied.clone()), false);
         announce(&announcer, &emptied);
         assert_eq!(announcer.published(&emptied, status(&emptied)), 0);
@@ -345,7 +338,8 @@ mod tests {
         announcer
             .cluster
             .stores
-            .domains_mut()
+            .domains
+            .write()
             .upsert(Arc::new(again.clone()), false);
         announce(&announcer, &again);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -391,7 +385,7 @@ mod tests {
         let domain = domain(&announcer, &["11:55", "11:56"], 0);
         let other = Subject {
             uid: "2".into(),
-            ..domain_subject(&domain)
+            ..subject(&domain.key, &domain.uid)
         };
         let notice = notices::no_room(&OrganizationDomainStatus::default());
         let mut waiting = 0;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -51,18 +51,15 @@ impl Checked {
     /// Says what became of the token that the status lost. What was judged is the one that is published,
     /// or else a new one.
     #[must_use]
-    pub fn with_recovery(self, published: Option<Token>) -> Self {
-        let recovery = match published {
+    pub fn with_recovery(mut self, published: Option<Token>) -> Self {
+        self.recovery = Some(match published {
             Some(token) => RecoveryResult::Published(token),
             None if self.judgement.verdict.is_negative() => {
                 RecoveryResult::Replaced(self.judgement.token.clone())
             }
             None => RecoveryResult::Unknown,
-        };
-        Self {
-            recovery: Some(recovery),
-            ..self
-        }
+        });
+        self
     }
 }
 
@@ -100,14 +97,14 @@ impl Checks {
 
     /// Hands in what a check found, to be decided on.
     pub fn found(&self, key: &Key, checked: Checked) {
-        self.lock().insert(key.clone(), checked);
+        self.found.lock().insert(key.clone(), checked);
         self.queues.domains.add(key.clone());
     }
 
     /// What a check found, for a decision.
     #[must_use]
     pub fn take(&self, key: &Key) -> Option<Checked> {
-        let checked = self.lock().remove(key)?;
+        let checked = self.found.lock().remove(key)?;
         self.queues.checks.done(key, None);
         self.collected.notify_waiters();
         Some(checked)
@@ -119,15 +116,11 @@ impl Checks {
             let mut collected = pin!(self.collected.notified());
             // Before the test: what is collected after it wakes us.
             collected.as_mut().enable();
-            if self.lock().is_empty() {
+            if self.found.lock().is_empty() {
                 return;
             }
             collected.await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Checked>> {
-        self.found.lock()
     }
 }
 

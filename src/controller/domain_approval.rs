@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::ObjectMeta;
 
 use super::queues::Queues;
 use crate::api::OrganizationDomain;
@@ -19,6 +19,7 @@ use crate::cluster::store::approvals::Approval;
 use crate::cluster::store::domain::Domain;
 use crate::model::approval::{self, Seen, Target};
 use crate::model::facts::whole_second;
+use crate::model::schedule;
 use crate::telemetry::metrics::Controller;
 use crate::workqueue::queue::Queue;
 use crate::workqueue::worker::Reconciler;
@@ -38,73 +39,53 @@ impl Reconciler for ApprovalReconciler {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ApiError> {
-        reconcile(&self.cluster, key).await
-    }
-}
-
-async fn reconcile(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, ApiError> {
-    let Some(approval) = cluster.stores.approvals().get(key) else {
-        return Ok(None);
-    };
-    if approval.deleting {
-        return Ok(None);
-    }
-    let now = whole_second(cluster.clock.now());
-    let expires = approval
-        .expiry
-        .until(now)
-        .filter(|&end| end < Timestamp::MAX)
-        .map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
-    let target = cluster.stores.domains().get_own(&approval.target);
-    if target.is_none() && is_of_another_shard(cluster, &approval.target).await? {
-        return Ok(expires);
-    }
-    let status = status(&approval, target.as_deref(), now);
-    if status == approval.status {
-        return Ok(expires);
-    }
-    let object = DomainApproval {
-        metadata: ObjectMeta {
-            name: Some(key.name().to_owned()),
-            namespace: Some(key.namespace().to_owned()),
-            uid: Some(approval.uid.to_string()),
-            resource_version: Some(approval.version.to_string()),
-            ..ObjectMeta::default()
-        },
-        // Ignored on a status, yet part of what the type must say.
-        spec: DomainApprovalSpec {
-            organization_domain_ref: OrganizationDomainRef {
-                name: approval.target.name().to_owned(),
-                uid: None,
-            },
-            organization: None,
-            domain: "-".to_owned(),
-            reason: "-".to_owned(),
-            expiry_time: None,
-        },
-        status: Some(status),
-    };
-    let api = cluster.client.namespaced::<DomainApproval>(key.namespace());
-    let params = PostParams {
-        field_manager: Some("freehold".to_owned()),
-        ..PostParams::default()
-    };
-    match cluster
-        .client
-        .call(api.replace_status(key.name(), &params, &object))
-        .await
-    {
-        Ok(written) => {
-            // The watch reports one that cannot be read.
-            if let Ok(written) = written.0 {
-                let written = Arc::new(Approval::project(written));
-                cluster.stores.approvals_mut().update(written);
-            }
-            Ok(expires)
+        let cluster = &self.cluster;
+        let approval = cluster.stores.approvals.read().get(key);
+        let Some(approval) = approval.filter(|approval| !approval.deleting) else {
+            return Ok(None);
+        };
+        let now = whole_second(cluster.clock.now());
+        let end = approval.expiry.until(now);
+        let expires = end
+            .filter(|&end| end < Timestamp::MAX)
+            .map(|end| schedule::wait(now, end));
+        let target = cluster.stores.domains.read().get_own(&approval.target);
+        if target.is_none() && is_of_another_shard(cluster, &approval.target).await? {
+            return Ok(expires);
         }
-        // The watch brings the change, and with it this key again.
-        Err(ApiError::Conflict | ApiError::NotFound) => Ok(expires),
-        Err(error) => Err(error),
+        let status = status(&approval, target.as_deref(), now);
+        if status == approval.status {
+            return Ok(expires);
+        }
+        let object = DomainApproval {
+            metadata: ObjectMeta::default(),
+            // Part of what the type must say.
+            spec: DomainApprovalSpec {
+                organization_domain_ref: OrganizationDomainRef {
+                    name: approval.target.name().to_owned(),
+                    uid: None,
+                },
+                organization: None,
+                domain: "-".to_owned(),
+                reason: "-".to_owned(),
+                expiry_time: None,
+            },
+            status: Some(status),
+        };
+        let at = (key, &approval.uid, approval.version);
+        match cluster.client.replace_status(at, object).await {
+            Ok(written) => {
+                // The watch reports one that cannot be read.
+                if let Ok(written) = written.0 {
+                    let written = Arc::new(Approval::project(written));
+                    cluster.stores.approvals.write().update(written);
+                }
+                Ok(expires)
+            }
+            // The watch brings the change, and with it this key again.
+            Err(ApiError::Conflict | ApiError::NotFound) => Ok(expires),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -114,14 +95,10 @@ async fn is_of_another_shard(cluster: &Cluster, target: &Key) -> Result<bool, Ap
     if cluster.scope.shard.is_whole() {
         return Ok(false);
     }
-    let api = cluster
-        .client
-        .namespaced::<OrganizationDomain>(target.namespace());
-    match cluster.client.call(api.get_metadata(target.name())).await {
-        Ok(_) => Ok(true),
-        Err(ApiError::NotFound) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let client = &cluster.client;
+    let api = client.namespaced::<OrganizationDomain>(target.namespace());
+    let found = client.call_opt(api.get_metadata(target.name())).await?;
+    Ok(found.is_some())
 }
 
 fn status(approval: &Approval, target: Option<&Domain>, now: Timestamp) -> DomainApprovalStatus {

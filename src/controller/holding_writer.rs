@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use super::live_reads::LiveReads;
 use super::mirror::Mirror;
 use crate::api::{OrganizationDomain, VerifiedDomain, VerifiedDomainSpec};
+use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
 use crate::cluster::store::domain::Domain;
 use crate::cluster::store::holdings::HoldingView;
 use crate::cluster::store::namespaces::is_suspended;
 
-/// Why a name was not written.
+/// Why a decision was not carried out.
+#[derive(Debug)]
 pub enum Obstacle {
     /// Something changed since it was read: read and decide again.
     Changed,
@@ -24,6 +26,13 @@ pub enum Obstacle {
     TooOld,
     /// The object is gone.
     Gone,
+    Api(ApiError),
+}
+
+impl From<ApiError> for Obstacle {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
 }
 
 /// Writes holdings.
@@ -50,36 +59,25 @@ impl HoldingWriter {
         domain: &Domain,
         spec: &VerifiedDomainSpec,
         until: Option<Instant>,
-    ) -> Result<Option<Obstacle>, ApiError> {
+    ) -> Result<(), Obstacle> {
         // An object that is gone shows again when the status is written under its version, and the name is
         // given back at once.
         let read = self.mirror.refresh_since(domain).boxed();
-        if let Some(obstacle) = self.recheck_before_write(domain, read).await? {
-            return Ok(Some(obstacle));
-        }
-        let Some(canonical) = &domain.canonical else {
-            return Ok(Some(Obstacle::Changed));
-        };
+        self.recheck_before_write(domain, read).await?;
+        let canonical = domain.canonical.as_ref().ok_or(Obstacle::Changed)?;
         if until.is_some_and(|until| Instant::now() > until) {
-            return Ok(Some(Obstacle::TooOld));
+            return Err(Obstacle::TooOld);
         }
         let object = VerifiedDomain::new(canonical, spec.clone());
         let client = &self.mirror.cluster.client;
         let api = client.all::<VerifiedDomain>();
-        match client
-            .call(api.create(&PostParams::default(), &object))
-            .await
-        {
-            Ok(created) => {
-                self.mirror
-                    .remember_holding(HoldingView::project(created.0?), false);
-                Ok(None)
-            }
+        let params = PostParams::default();
+        match client.call(api.create(&params, &object)).await {
             Err(ApiError::AlreadyExists) => {
                 self.mirror.refresh_holding(canonical).await?;
-                Ok(Some(Obstacle::Changed))
+                Err(Obstacle::Changed)
             }
-            Err(error) => Err(error),
+            created => self.remember(created?),
         }
     }
 
@@ -88,16 +86,13 @@ impl HoldingWriter {
         &self,
         domain: &Domain,
         spec: &VerifiedDomainSpec,
-    ) -> Result<Option<Obstacle>, ApiError> {
-        let Some(holding) = self.mirror.cluster.stores.holding_of(domain) else {
-            return Ok(Some(Obstacle::Changed));
-        };
+    ) -> Result<(), Obstacle> {
+        let holding = self.mirror.cluster.stores.holding_of(domain);
+        let holding = holding.ok_or(Obstacle::Changed)?;
         // What an object holds already, a suspension neither takes away nor leaves unwritten.
         let live = self.mirror.refresh(&domain.key).await?;
-        match is_another(domain, live.as_deref()) {
-            None => self.replace(&holding, spec.clone()).await,
-            Some(obstacle) => Ok(Some(obstacle)),
-        }
+        is_same(domain, live.as_deref())?;
+        self.replace(&holding, spec.clone()).await
     }
 
     /// Passes a name on: the holding that was judged must still be there, with its holder.
@@ -107,23 +102,18 @@ impl HoldingWriter {
         spec: &VerifiedDomainSpec,
         judged: Option<&HoldingView>,
         until: Instant,
-    ) -> Result<Option<Obstacle>, ApiError> {
+    ) -> Result<(), Obstacle> {
         let read = self.mirror.refresh(&domain.key).boxed();
-        if let Some(obstacle) = self.recheck_before_write(domain, read).await? {
-            return Ok(Some(obstacle));
-        }
-        let Some(holding) = self.mirror.cluster.stores.holding_of(domain) else {
-            return Ok(Some(Obstacle::Changed));
-        };
-        if self.live_holder(&holding).await?.is_none() {
-            return Ok(Some(Obstacle::Changed));
-        }
+        self.recheck_before_write(domain, read).await?;
+        let holding = self.mirror.cluster.stores.holding_of(domain);
+        let holding = holding.ok_or(Obstacle::Changed)?;
+        let live = self.live_holder(&holding).await?;
+        live.ok_or(Obstacle::Changed)?;
         if judged != Some(&*holding) || Instant::now() > until {
-            return Ok(Some(Obstacle::TooOld));
+            return Err(Obstacle::TooOld);
         }
-        let from = Some(holding.holder.uid.to_string());
         let spec = VerifiedDomainSpec {
-            handed_over_from: from,
+            handed_over_from: Some(holding.holder.uid.to_string()),
             ..spec.clone()
         };
         self.replace(&holding, spec).await
@@ -135,24 +125,18 @@ impl HoldingWriter {
         let holder = &holding.holder;
         let client = &self.mirror.cluster.client;
         let api = client.namespaced::<OrganizationDomain>(holder.key.namespace());
-        match client.call(api.get(holder.key.name())).await {
-            Ok(object) => {
-                let live = Domain::project_with(object, &holding.name, &holder.organization);
-                let proved = live
-                    .token()
-                    .is_some_and(|token| token.hash() == holder.token_hash());
-                let there = live.uid == holder.uid && !live.deleting;
-                Ok(Some(live).filter(|_| there && proved))
-            }
-            Err(ApiError::NotFound) => {
-                // An import makes the holder yet, and is reminded of it by and by.
-                if !holding.importing {
-                    self.mirror.queues.orphans.add(holding.name.clone());
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let found = client.call_opt(api.get(holder.key.name())).await?;
+        // An import makes the holder yet, and is reminded of it by and by.
+        if found.is_none() && !holding.importing {
+            self.mirror.queues.orphans.add(holding.name.clone());
         }
+        let live =
+            found.map(|object| Domain::project_with(object, &holding.name, &holder.organization));
+        Ok(live.filter(|live| {
+            let token = live.token();
+            let proved = token.is_some_and(|token| token.hash() == holder.token_hash());
+            proved && live.uid == holder.uid && !live.deleting
+        }))
     }
 
     /// A last read before a name is written: the very object with the very token, not deleted, its
@@ -161,29 +145,24 @@ impl HoldingWriter {
         &self,
         domain: &Domain,
         read: BoxFuture<'_, Result<Option<Arc<Domain>>, ApiError>>,
-    ) -> Result<Option<Obstacle>, ApiError> {
-        let suspended = self.is_suspended_live(domain.key.namespace());
-        let (live, suspended) = tokio::join!(read, suspended);
+    ) -> Result<(), Obstacle> {
+        let namespace = domain.key.namespace();
+        let (live, suspended) = tokio::join!(read, self.is_suspended_live(namespace));
         // Of an object that is gone, the namespace may be gone as well.
-        if let Some(obstacle) = is_another(domain, live?.as_deref()) {
-            return Ok(Some(obstacle));
-        }
+        is_same(domain, live?.as_deref())?;
         // The watch may have shown it while either was read.
-        let suspended_by_now = || {
-            self.mirror
-                .cluster
-                .stores
-                .namespaces()
-                .suspended(domain.key.namespace())
-        };
-        Ok((suspended? || suspended_by_now()).then_some(Obstacle::Changed))
+        let namespaces = &self.mirror.cluster.stores.namespaces;
+        if suspended? || namespaces.read().suspended(namespace) {
+            return Err(Obstacle::Changed);
+        }
+        Ok(())
     }
 
     async fn replace(
         &self,
         holding: &HoldingView,
         spec: VerifiedDomainSpec,
-    ) -> Result<Option<Obstacle>, ApiError> {
+    ) -> Result<(), Obstacle> {
         let mut object = VerifiedDomain::new(&holding.name, spec);
         object.metadata = ObjectMeta {
             uid: Some(holding.uid.to_string()),
@@ -192,21 +171,21 @@ impl HoldingWriter {
         };
         let client = &self.mirror.cluster.client;
         let api = client.all::<VerifiedDomain>();
-        match client
-            .call(api.replace(&holding.name, &PostParams::default(), &object))
-            .await
-        {
-            Ok(written) => {
-                self.mirror
-                    .remember_holding(HoldingView::project(written.0?), false);
-                Ok(None)
-            }
+        let params = PostParams::default();
+        let request = api.replace(&holding.name, &params, &object);
+        match client.call(request).await {
             Err(ApiError::Conflict | ApiError::NotFound) => {
                 self.mirror.refresh_holding(&holding.name).await?;
-                Ok(Some(Obstacle::Changed))
+                Err(Obstacle::Changed)
             }
-            Err(error) => Err(error),
+            written => self.remember(written?),
         }
+    }
+
+    fn remember(&self, written: Decoded<VerifiedDomain>) -> Result<(), Obstacle> {
+        let holding = HoldingView::project(written.0.map_err(ApiError::from)?);
+        self.mirror.remember_holding(holding, false);
+        Ok(())
     }
 
     /// Whether the namespace is suspended, by a live read that is a moment old at most.
@@ -223,12 +202,12 @@ impl HoldingWriter {
     }
 }
 
-/// Whether a read shows another object than the one that was judged, or another version of it: what
+/// Fails where a read shows another object than the one that was judged, or another version of it: what
 /// was counted of a hand-over stands in its status.
-fn is_another(domain: &Domain, live: Option<&Domain>) -> Option<Obstacle> {
-    let same = live.filter(|live| live.uid == domain.uid && !live.deleting);
-    match same {
-        None => Some(Obstacle::Gone),
-        Some(live) => (live.version != domain.version).then_some(Obstacle::Changed),
+fn is_same(domain: &Domain, live: Option<&Domain>) -> Result<(), Obstacle> {
+    match live.filter(|live| live.uid == domain.uid && !live.deleting) {
+        None => Err(Obstacle::Gone),
+        Some(live) if live.version != domain.version => Err(Obstacle::Changed),
+        Some(_) => Ok(()),
     }
 }

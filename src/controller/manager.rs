@@ -1,12 +1,12 @@
 //! The operator as a whole: its parts, its start and its end.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
 use tokio::sync::watch::Receiver;
 use tokio::task::{JoinError, JoinSet};
 
@@ -15,13 +15,12 @@ use super::checks::Checks;
 use super::domain_approval::ApprovalReconciler;
 use super::gatherer::ThreadedGatherer;
 use super::holding_writer::HoldingWriter;
-use super::mirror::{Mirror, approvals, domains, holdings, namespaces, organizations};
+use super::mirror::Mirror;
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{
-    Applier, Checker, DomainReconciler, Observer, Plan, TenantLimits,
-};
+use super::organization_domain::{Applier, Checker, DomainReconciler, Observer, TenantLimits};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
+use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::cluster::Cluster;
 use crate::cluster::access_monitor::{AccessMonitor, CutOff, Purpose};
 use crate::cluster::client::Client;
@@ -95,11 +94,9 @@ impl Operator {
     /// Where a loop ends by itself, the Lease is lost, or the API server refuses this process for minutes.
     pub async fn run(mut config: Config, mut stop: Receiver<bool>) -> Result<(), OperatorError> {
         let election = config.election.take();
-        let access_monitor = Arc::new(AccessMonitor::new(
-            Purpose::Work,
-            Arc::clone(&config.readiness),
-        ));
         let readiness = Arc::clone(&config.readiness);
+        let access_monitor = AccessMonitor::new(Purpose::Work, Arc::clone(&readiness));
+        let access_monitor = Arc::new(access_monitor);
         let client = Client {
             api: config.client.clone(),
             metrics: Arc::clone(&config.metrics),
@@ -115,7 +112,7 @@ impl Operator {
             readiness: Arc::clone(&readiness),
             access_monitor: Arc::clone(&access_monitor),
             events: Arc::clone(&events),
-            definitions: Arc::default(),
+            reminded: Arc::default(),
         };
         let operator = Self::new(config, client, events);
         let publisher = tokio::spawn(publisher.run());
@@ -126,10 +123,8 @@ impl Operator {
         }
 
         let mut watches = JoinSet::new();
-        let synced = operator.watch_all(&watching, &mut watches);
-        tokio::pin!(synced);
         tokio::select! {
-            () = &mut synced => {}
+            () = operator.watch_all(&watching, &mut watches) => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             Some(ended) = watches.join_next() => return Err(ended_early(ended)),
             why = access_monitor.cut_off() => return Err(why.into()),
@@ -166,11 +161,10 @@ impl Operator {
         tracing::info!("reconciling");
         mirror.begin();
         let mut workers = self.start_workers();
-        let mut clock = pin!(watch_clock(mirror));
         let outcome = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => Ok(()),
             Some(ended) = workers.join_next() => Err(ended_early(ended)),
-            () = &mut clock => Err(OperatorError::LoopEnded),
+            () = watch_clock(mirror) => Err(OperatorError::LoopEnded),
         };
         readiness.set(NotReady::Phase, "the process is stopping");
         tracing::info!("stopping; finishing the running reconciles");
@@ -195,17 +189,11 @@ impl Operator {
             Arc::clone(&settings),
             config.orphan_delay,
         ));
-        let plan = Plan {
-            cluster: Arc::clone(&cluster),
-            settings: Arc::clone(&settings),
-        };
         let observer = Observer {
             mirror: Arc::clone(&mirror),
-            plan,
         };
         let checks = Arc::new(Checks::new(Arc::clone(&queues)));
         let holding_writer = Arc::new(HoldingWriter::new(Arc::clone(&mirror)));
-        let announcer = Arc::new(Announcer::new(Arc::clone(&cluster), events, settings));
         Self {
             workers,
             domains: Arc::new(DomainReconciler {
@@ -215,10 +203,8 @@ impl Operator {
                 applier: Applier {
                     mirror: Arc::clone(&mirror),
                     holding_writer: Arc::clone(&holding_writer),
-                    announcer: Arc::clone(&announcer),
+                    announcer: Arc::new(Announcer::new(Arc::clone(&cluster), events, settings)),
                 },
-                announcer,
-                holding_writer: Arc::clone(&holding_writer),
             }),
             checker: Arc::new(Checker {
                 observer,
@@ -243,18 +229,17 @@ impl Operator {
         watching: &Watching,
         tasks: &mut JoinSet<()>,
     ) -> impl Future<Output = ()> + use<> {
-        let mirror = || Arc::clone(&self.mirror);
+        let mirror = &self.mirror;
         let mut synced = Vec::new();
-        for namespace in self.mirror.cluster.scope.watched() {
-            let of = || namespace.clone();
+        for namespace in mirror.cluster.scope.watched() {
             synced.extend([
-                watching.start(namespaces::NamespaceHandler(mirror()), of(), tasks),
-                watching.start(approvals::ApprovalHandler(mirror()), of(), tasks),
-                watching.start(organizations::OrganizationHandler(mirror()), of(), tasks),
-                watching.start(domains::DomainHandler(mirror()), of(), tasks),
+                watching.start::<Namespace>(mirror, namespace, tasks),
+                watching.start::<DomainApproval>(mirror, namespace, tasks),
+                watching.start::<Organization>(mirror, namespace, tasks),
+                watching.start::<OrganizationDomain>(mirror, namespace, tasks),
             ]);
         }
-        synced.push(watching.start(holdings::HoldingHandler(mirror()), None, tasks));
+        synced.push(watching.start::<VerifiedDomain>(mirror, None, tasks));
         join_all(synced).map(|_| ())
     }
 
@@ -263,12 +248,8 @@ impl Operator {
         let mut tasks = JoinSet::new();
         let counts = self.workers;
         start(&mut tasks, metrics, &self.domains, counts.domains);
-        start(
-            &mut tasks,
-            metrics,
-            &self.organizations,
-            counts.organizations,
-        );
+        let organizations = &self.organizations;
+        start(&mut tasks, metrics, organizations, counts.organizations);
         start(&mut tasks, metrics, &self.approvals, 1);
         start(&mut tasks, metrics, &self.orphans, 1);
         metrics.workers(Controller::OrganizationDomain, counts.domains);
@@ -294,7 +275,7 @@ fn start<R: Reconciler>(
 async fn watch_clock(mirror: &Mirror) {
     let set = |forward: Option<Timestamp>| {
         if let Some(now) = forward {
-            mirror.cluster.stores.domains_mut().forget_overdue(now);
+            mirror.cluster.stores.domains.write().forget_overdue(now);
         }
         mirror.requeue_all();
     };
@@ -313,8 +294,5 @@ async fn finish(mut workers: JoinSet<()>) {
 }
 
 fn ended_early(ended: Result<(), JoinError>) -> OperatorError {
-    match ended {
-        Ok(()) => OperatorError::LoopEnded,
-        Err(error) => error.into(),
-    }
+    ended.map_or_else(OperatorError::LoopFailed, |()| OperatorError::LoopEnded)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::ObjectMeta;
 use tokio::time::Instant;
 
 use super::queues::Queues;
@@ -41,71 +41,51 @@ impl Reconciler for OrganizationReconciler {
     }
 
     async fn reconcile(&self, key: &Key) -> Result<Option<Duration>, ApiError> {
-        reconcile(&self.cluster, key).await
-    }
-}
-
-async fn reconcile(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, ApiError> {
-    let (organization, written) = {
-        let organizations = cluster.stores.organizations();
-        let Some(organization) = organizations.get(key) else {
+        let Cluster { client, stores, .. } = &*self.cluster;
+        let Some(organization) = stores.organizations.read().get(key) else {
             return Ok(None);
         };
-        (organization, organizations.written(key))
-    };
-    // One writer each: the shard that its labels belong to.
-    if organization.deleting || !organization.ours {
-        return Ok(None);
-    }
-    if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
-        return Ok(Some(rest));
-    }
-    let status = summarize(cluster, &organization);
-    if status == organization.status {
-        return Ok(None);
-    }
-    let object = Organization {
-        metadata: ObjectMeta {
-            name: Some(key.name().to_owned()),
-            namespace: Some(key.namespace().to_owned()),
-            uid: Some(organization.uid.to_string()),
-            resource_version: Some(organization.version.to_string()),
-            ..ObjectMeta::default()
-        },
-        // Ignored on a status.
-        spec: OrganizationSpec::default(),
-        status: Some(status),
-    };
-    let api = cluster.client.namespaced::<Organization>(key.namespace());
-    let params = PostParams {
-        field_manager: Some("freehold".to_owned()),
-        ..PostParams::default()
-    };
-    match cluster
-        .client
-        .call(api.replace_status(key.name(), &params, &object))
-        .await
-    {
-        Ok(written) => {
-            let mut organizations = cluster.stores.organizations_mut();
-            // The watch reports one that cannot be read.
-            if let Ok(written) = written.0 {
-                let written = OrganizationView::project(written, organization.ours);
-                organizations.update(Arc::new(written));
-            }
-            organizations.set_written(key, Instant::now());
-            Ok(None)
+        // One writer each: the shard that its labels belong to.
+        if organization.deleting || !organization.ours {
+            return Ok(None);
         }
-        // The watch brings the change, and with it this key again.
-        Err(ApiError::Conflict | ApiError::NotFound) => Ok(Some(COALESCE)),
-        Err(error) => Err(error),
+        let written = stores.organizations.read().written(key);
+        if let Some(rest) = written.and_then(|at| COALESCE.checked_sub(at.elapsed())) {
+            return Ok(Some(rest));
+        }
+        let status = summarize(&self.cluster, &organization);
+        if status == organization.status {
+            return Ok(None);
+        }
+        let object = Organization {
+            metadata: ObjectMeta::default(),
+            spec: OrganizationSpec::default(),
+            status: Some(status),
+        };
+        let at = (key, &organization.uid, organization.version);
+        match client.replace_status(at, object).await {
+            Ok(written) => {
+                let mut organizations = stores.organizations.write();
+                // The watch reports one that cannot be read.
+                if let Ok(written) = written.0 {
+                    let written = OrganizationView::project(written, organization.ours);
+                    organizations.update(Arc::new(written));
+                }
+                organizations.set_written(key, Instant::now());
+                Ok(None)
+            }
+            // The watch brings the change, and with it this key again.
+            Err(ApiError::Conflict | ApiError::NotFound) => Ok(Some(COALESCE)),
+            Err(error) => Err(error),
+        }
     }
 }
 
 fn summarize(cluster: &Cluster, organization: &OrganizationView) -> OrganizationStatus {
     let (counts, verified_domains) = cluster
         .stores
-        .domains()
+        .domains
+        .read()
         .summary(&organization.key, MAX_LISTED_DOMAINS);
     let ready = Wanted {
         kind: READY,

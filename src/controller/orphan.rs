@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::mirror::Mirror;
 use crate::api::organization_domain::OrganizationDomain;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::domain::{Domain, StatusView};
+use crate::cluster::store::domain::Domain;
 use crate::cluster::store::holdings::HoldingView;
 use crate::model::lifecycle::{self, HeldBy};
 use crate::model::schedule;
@@ -34,46 +34,41 @@ impl Reconciler for OrphanReconciler {
     }
 
     async fn reconcile(&self, name: &Arc<str>) -> Result<Option<Duration>, ApiError> {
-        reconcile(&self.mirror, name).await
-    }
-}
-
-async fn reconcile(mirror: &Mirror, name: &str) -> Result<Option<Duration>, ApiError> {
-    let Some(holding) = mirror.cluster.stores.holdings().get(name) else {
-        return Ok(None);
-    };
-    if mirror.cluster.stores.knows_holder(&holding)
-        || !mirror.cluster.scope.watches(holding.holder.key.namespace())
-    {
-        return Ok(None);
-    }
-    if holding.importing {
-        tracing::warn!(
-            %name, holder = %holding.holder.key,
-            "an import did not create the holder: run the import again, or delete the VerifiedDomain"
-        );
-        return Ok(Some(IMPORT_REMINDER));
-    }
-    match release_unless_exists(mirror, &holding).await {
-        Err(ApiError::Conflict) => {
-            mirror.refresh_holding(name).await?;
-            Ok(Some(RELEASE_PAUSE))
+        let mirror = &self.mirror;
+        let cluster = &mirror.cluster;
+        let Some(holding) = cluster.stores.holdings.read().get(name) else {
+            return Ok(None);
+        };
+        let namespace = holding.holder.key.namespace();
+        if cluster.stores.knows_holder(&holding) || !cluster.scope.watches(namespace) {
+            return Ok(None);
         }
-        Err(error) => Err(error),
-        Ok(None) => {
-            tokio::time::sleep(RELEASE_PAUSE).await;
-            Ok(None)
+        if holding.importing {
+            tracing::warn!(
+                %name, holder = %holding.holder.key,
+                "an import did not create the holder: run the import again, or delete the VerifiedDomain"
+            );
+            return Ok(Some(IMPORT_REMINDER));
         }
-        Ok(Some(holder)) => Ok(adopt_if_overdue(mirror, &holding, holder)),
+        match release_unless_exists(mirror, &holding).await {
+            Err(ApiError::Conflict) => {
+                mirror.refresh_holding(name).await?;
+                Ok(Some(RELEASE_PAUSE))
+            }
+            Err(error) => Err(error),
+            Ok(None) => {
+                tokio::time::sleep(RELEASE_PAUSE).await;
+                Ok(None)
+            }
+            Ok(Some(holder)) => Ok(adopt_if_overdue(mirror, &holding, holder)),
+        }
     }
 }
 
 /// The default shard's duty: a holder that is not in its store is another shard's, or cannot be read.
 /// Where its checks are not made, for nobody runs that shard, they are made here.
 fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> Option<Duration> {
-    let StatusView::Whole(status) = &holder.status else {
-        return None;
-    };
+    let status = holder.whole()?;
     if !mirror.cluster.scope.shard.is_default() {
         return None;
     }
@@ -92,11 +87,7 @@ fn adopt_if_overdue(mirror: &Mirror, holding: &HoldingView, holder: Domain) -> O
 /// One of the same name, organization and domain that carries the very token is a restored back-up,
 /// and is left its holding, as is one that an import has yet to make.
 pub async fn release_if_gone(mirror: &Mirror, holding: &HoldingView) -> Result<bool, ApiError> {
-    if holding.importing {
-        return Ok(false);
-    }
-    let live = release_unless_exists(mirror, holding).await?;
-    Ok(live.is_none())
+    Ok(!holding.importing && release_unless_exists(mirror, holding).await?.is_none())
 }
 
 /// The holder as the live read shows it; none where it is gone and the holding released.
@@ -107,25 +98,14 @@ async fn release_unless_exists(
     let holder = &holding.holder;
     let client = &mirror.cluster.client;
     let api = client.namespaced::<OrganizationDomain>(holder.key.namespace());
-    let live = match client.call(api.get(holder.key.name())).await {
-        Err(ApiError::NotFound) => None,
-        Err(error) => return Err(error),
-        Ok(object) => {
-            let live = Domain::project_with(object, &holding.name, &holder.organization);
-            let token = live.token();
-            let restored = matches!(
-                HeldBy::of(
-                    &holding.spec(),
-                    holding.since,
-                    live.identity(),
-                    token.as_ref()
-                ),
-                HeldBy::Restored { .. }
-            );
-            let same = live.uid == holder.uid || restored;
-            Some(live).filter(|live| !live.deleting && same && live.states(&holding.name))
-        }
-    };
+    let found = client.call_opt(api.get(holder.key.name())).await?;
+    let live = found
+        .map(|object| Domain::project_with(object, &holding.name, &holder.organization))
+        .filter(|live| {
+            let held_by = holding.seen_by(live, live.token().as_ref());
+            let same = live.uid == holder.uid || matches!(held_by, HeldBy::Restored { .. });
+            !live.deleting && same && live.states(&holding.name)
+        });
     if live.is_none() {
         mirror.delete_holding(holding).await?;
     }

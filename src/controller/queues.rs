@@ -99,7 +99,7 @@ fn max_in_flight(workers: usize) -> usize {
 }
 
 fn flow_of_domain(cluster: &Cluster, key: &Key) -> Flow {
-    let domains = cluster.stores.domains();
+    let domains = cluster.stores.domains.read();
     let Some(domain) = domains.get(key) else {
         return flow_of_namespace(key.namespace());
     };
@@ -120,7 +120,7 @@ fn flow_of_domain(cluster: &Cluster, key: &Key) -> Flow {
 
 /// The many that one tenant gives up hold up no other's.
 fn flow_of_holder(cluster: &Cluster, name: &str) -> Flow {
-    let holding = cluster.stores.holdings().get(name);
+    let holding = cluster.stores.holdings.read().get(name);
     let namespace = holding
         .as_ref()
         .map(|holding| holding.holder.key.namespace());

@@ -1,5 +1,3 @@
-//! Why there is no cluster to work on.
-
 use kube::config::{InClusterError, KubeconfigError};
 
 use super::proxy::ProxyError;

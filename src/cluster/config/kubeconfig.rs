@@ -18,89 +18,70 @@ use super::error::ConfigError;
 /// The extension of a cluster that is meant for the program that logs in.
 const OF_EXEC: &str = "client.authentication.k8s.io/exec";
 
-/// What was chosen of a kubeconfig.
-pub struct Chosen {
-    context: Context,
-    cluster: Cluster,
-    user: AuthInfo,
+/// What is chosen of a kubeconfig.
+pub fn choose(
+    kubeconfig: Kubeconfig,
+    options: &KubeConfigOptions,
+) -> Result<(Context, Cluster, AuthInfo), ConfigError> {
+    let name = options.context.clone().or(kubeconfig.current_context);
+    let name = name.ok_or(KubeconfigError::CurrentContextNotSet)?;
+    let mut contexts = kubeconfig.contexts.into_iter();
+    let context = contexts
+        .find(|named| named.name == name)
+        .and_then(|named| named.context)
+        .ok_or(KubeconfigError::LoadContext(name))?;
+    let mut clusters = kubeconfig.clusters.into_iter();
+    let cluster = clusters
+        .find(|named| named.name == context.cluster)
+        .and_then(|named| named.cluster)
+        .ok_or_else(|| KubeconfigError::LoadClusterOfContext(context.cluster.clone()))?;
+    // One that is missing is nobody, as for kubectl.
+    let mut users = kubeconfig.auth_infos.into_iter();
+    let user = users
+        .find(|named| Some(&named.name) == context.user.as_ref())
+        .and_then(|named| named.auth_info)
+        .unwrap_or_default();
+    Ok((context, cluster, user))
 }
 
-impl Chosen {
-    pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ConfigError> {
-        let name = options.context.clone().or(kubeconfig.current_context);
-        let name = name.ok_or(KubeconfigError::CurrentContextNotSet)?;
-        let mut contexts = kubeconfig.contexts.into_iter();
-        let context = contexts
-            .find(|named| named.name == name)
-            .and_then(|named| named.context)
-            .ok_or(KubeconfigError::LoadContext(name))?;
-        let mut clusters = kubeconfig.clusters.into_iter();
-        let cluster = clusters
-            .find(|named| named.name == context.cluster)
-            .and_then(|named| named.cluster)
-            .ok_or_else(|| KubeconfigError::LoadClusterOfContext(context.cluster.clone()))?;
-        // One that is missing is nobody, as for kubectl.
-        let mut users = kubeconfig.auth_infos.into_iter();
-        let user = users
-            .find(|named| Some(&named.name) == context.user.as_ref())
-            .and_then(|named| named.auth_info)
-            .unwrap_or_default();
-        Ok(Self {
-            context,
-            cluster,
-            user,
-        })
+/// The configuration, without a proxy.
+pub fn config(
+    context: Context,
+    cluster: Cluster,
+    mut user: AuthInfo,
+) -> Result<Config, ConfigError> {
+    let authority = authority(&cluster)?;
+    let server = cluster.server.as_deref();
+    let server: Uri = server
+        .ok_or(KubeconfigError::MissingClusterUrl)?
+        .parse()
+        .map_err(KubeconfigError::ParseClusterUrl)?;
+    let mut config = Config::new(server);
+    if let Some(namespace) = context.namespace {
+        config.default_namespace = namespace;
     }
-
-    /// For messages.
-    pub fn user(&self) -> Option<&str> {
-        self.context.user.as_deref()
+    if let Some(pem) = &authority {
+        config.root_cert = Some(certificates(pem)?);
     }
-
-    pub fn proxy_url(&self) -> Option<&str> {
-        self.cluster.proxy_url.as_deref()
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
+    config.disable_compression = cluster.disable_compression.unwrap_or_default();
+    config.tls_server_name.clone_from(&cluster.tls_server_name);
+    if let Some(exec) = &mut user.exec
+        && exec.provide_cluster_info
+    {
+        let mut extensions = cluster.extensions.into_iter().flatten();
+        let is_for_it = |extension: &NamedExtension| extension.name == OF_EXEC;
+        exec.cluster = Some(ExecAuthCluster {
+            server: cluster.server,
+            insecure_skip_tls_verify: cluster.insecure_skip_tls_verify,
+            certificate_authority_data: authority,
+            proxy_url: cluster.proxy_url,
+            tls_server_name: cluster.tls_server_name,
+            config: extensions.find(is_for_it).map(|found| found.extension),
+        });
     }
-
-    /// The configuration, without a proxy.
-    pub fn config(self) -> Result<Config, ConfigError> {
-        let Self {
-            context,
-            cluster,
-            mut user,
-        } = self;
-        let authority = authority(&cluster)?;
-        let server = cluster.server.as_deref();
-        let server: Uri = server
-            .ok_or(KubeconfigError::MissingClusterUrl)?
-            .parse()
-            .map_err(KubeconfigError::ParseClusterUrl)?;
-        let mut config = Config::new(server);
-        if let Some(namespace) = context.namespace {
-            config.default_namespace = namespace;
-        }
-        if let Some(pem) = &authority {
-            config.root_cert = Some(certificates(pem)?);
-        }
-        config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
-        config.disable_compression = cluster.disable_compression.unwrap_or_default();
-        config.tls_server_name.clone_from(&cluster.tls_server_name);
-        if let Some(exec) = &mut user.exec
-            && exec.provide_cluster_info
-        {
-            let mut extensions = cluster.extensions.into_iter().flatten();
-            let is_for_it = |extension: &NamedExtension| extension.name == OF_EXEC;
-            exec.cluster = Some(ExecAuthCluster {
-                server: cluster.server,
-                insecure_skip_tls_verify: cluster.insecure_skip_tls_verify,
-                certificate_authority_data: authority,
-                proxy_url: cluster.proxy_url,
-                tls_server_name: cluster.tls_server_name,
-                config: extensions.find(is_for_it).map(|found| found.extension),
-            });
-        }
-        config.auth_info = user;
-        Ok(config)
-    }
+    config.auth_info = user;
+    Ok(config)
 }
 
 /// The certificates that the server's is held against, as PEM; those in the kubeconfig go before a file.

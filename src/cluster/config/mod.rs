@@ -16,7 +16,6 @@ use kube::{Client, Config};
 use tower::util::{MapRequestLayer, option_layer};
 
 use self::error::ConfigError;
-use self::kubeconfig::Chosen;
 use self::token_file::TokenFile;
 use crate::telemetry::requests::CountRequests;
 
@@ -38,11 +37,9 @@ impl ClusterConfig {
         reason = "its callers wait for what they start with"
     )]
     pub async fn infer() -> Result<Self, ConfigError> {
-        let found = match Kubeconfig::read() {
-            Ok(kubeconfig) => Self::of(kubeconfig, &KubeConfigOptions::default()),
-            Err(error) => Err(error.into()),
-        };
-        let mut cluster = match found {
+        let found = Kubeconfig::read().map_err(ConfigError::from);
+        let options = KubeConfigOptions::default();
+        let mut cluster = match found.and_then(|found| Self::of(found, &options)) {
             Ok(cluster) => cluster,
             // Found, and not to be passed over.
             Err(error @ ConfigError::Proxy(_)) => return Err(error),
@@ -69,11 +66,11 @@ impl ClusterConfig {
         options: &KubeConfigOptions,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let chosen = Chosen::of(kubeconfig, options)?;
-        let user = chosen.user();
+        let (context, cluster, account) = kubeconfig::choose(kubeconfig, options)?;
+        let user = context.user.as_ref();
         let user = user.map_or("the kubeconfig".to_owned(), |user| format!("user {user}"));
-        let proxy_url = chosen.proxy_url().map(str::to_owned);
-        let mut config = chosen.config()?;
+        let proxy_url = cluster.proxy_url.clone();
+        let mut config = kubeconfig::config(context, cluster, account)?;
         config.proxy_url = proxy::of(&config.cluster_url, proxy_url.as_deref(), variable)?;
         Ok(Self { config, user })
     }
@@ -84,10 +81,8 @@ impl ClusterConfig {
         mut config: Config,
         counted: Option<CountRequests>,
     ) -> Result<Client, ConfigError> {
-        let token = token_file(&mut config.auth_info)
-            .map(TokenFile::open)
-            .transpose()?;
-        let token = token.map(|token| {
+        let token = token_file(&mut config.auth_info).map(TokenFile::open);
+        let token = token.transpose()?.map(|token| {
             MapRequestLayer::new(move |mut request: Request<Body>| {
                 request.headers_mut().insert(AUTHORIZATION, token.header());
                 request

@@ -16,25 +16,11 @@ pub enum ProxyError {
     #[error(
         "{name} is not a proxy URL: {why}. Use http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
     )]
-    NoUrl { name: &'static str, why: NoProxyUrl },
+    NoUrl { name: &'static str, why: String },
     #[error(
         "{0} has a user for a SOCKS proxy, which is not supported: use a SOCKS proxy without a user, or an HTTP proxy"
     )]
     SocksUser(&'static str),
-}
-
-/// What is wrong with it.
-#[derive(Debug, thiserror::Error)]
-pub enum NoProxyUrl {
-    /// Says which part is wrong, and repeats none.
-    #[error("{0}")]
-    Syntax(#[from] InvalidUri),
-    #[error("it has no host")]
-    NoHost,
-    #[error("its port is not a number up to 65535")]
-    Port,
-    #[error("its scheme is not supported")]
-    Protocol,
 }
 
 /// The proxy for a server; `variable` is the environment.
@@ -112,18 +98,22 @@ fn parse(name: &'static str, url: &str) -> Result<Uri, ProxyError> {
     } else {
         format!("http://{text}")
     };
-    let no_url = |why| ProxyError::NoUrl { name, why };
-    let uri: Uri = text
-        .parse()
-        .map_err(|why| no_url(NoProxyUrl::Syntax(why)))?;
-    let authority = uri.authority().ok_or(no_url(NoProxyUrl::NoHost))?;
+    let no_url = |why: &str| ProxyError::NoUrl {
+        name,
+        why: why.to_owned(),
+    };
+    let no_host = || no_url("it has no host");
+    // The error says which part is wrong, and repeats none.
+    let parsed: Result<Uri, InvalidUri> = text.parse();
+    let uri = parsed.map_err(|error| no_url(&error.to_string()))?;
+    let authority = uri.authority().ok_or_else(no_host)?;
     let host = authority.host();
     if host.is_empty() {
-        return Err(no_url(NoProxyUrl::NoHost));
+        return Err(no_host());
     }
     let has_port = !authority.as_str().ends_with(host) && !authority.as_str().ends_with(':');
     if has_port && authority.port_u16().is_none() {
-        return Err(no_url(NoProxyUrl::Port));
+        return Err(no_url("its port is not a number up to 65535"));
     }
     match uri.scheme_str() {
         Some("http" | "https") => Ok(uri),
@@ -136,9 +126,9 @@ fn parse(name: &'static str, url: &str) -> Result<Uri, ProxyError> {
                 .scheme("socks5")
                 .authority(format!("{host}:{}", port.unwrap_or(SOCKS_PORT)))
                 .path_and_query("/");
-            socks.build().map_err(|_| no_url(NoProxyUrl::NoHost))
+            socks.build().map_err(|_| no_host())
         }
-        _ => Err(no_url(NoProxyUrl::Protocol)),
+        _ => Err(no_url("its scheme is not supported")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::version::version;
+use super::version::{is_known, version};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalStatus};
 use crate::cluster::key::Key;
 use crate::model::approval::{Candidate, Expiry, Subject};
@@ -35,14 +35,13 @@ impl Approval {
     #[must_use]
     pub fn project(object: DomainApproval) -> Self {
         let key = Key::of(&object);
-        let version = version(&object.metadata);
         let DomainApproval {
             metadata,
             spec,
             status,
         } = object;
         Self {
-            version,
+            version: version(&metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
@@ -75,7 +74,6 @@ impl Approval {
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Approvals {
     entries: HashMap<Key, Arc<Approval>>,
@@ -112,9 +110,8 @@ impl Approvals {
 
     /// Takes an object in; false where the store already has this or a newer one.
     pub fn upsert(&mut self, approval: Arc<Approval>, listed: bool) -> bool {
-        if self.entries.get(&approval.key).is_some_and(|before| {
-            before.uid == approval.uid
-                && super::version::is_known(before.version, approval.version, listed)
+        if self.get(&approval.key).is_some_and(|before| {
+            before.uid == approval.uid && is_known(before.version, approval.version, listed)
         }) {
             return false;
         }
@@ -130,7 +127,7 @@ impl Approvals {
     /// Takes a newer version in of an object that is here. One that went meanwhile is not taken in: no
     /// watch would show its end.
     pub fn update(&mut self, approval: Arc<Approval>) {
-        let here = self.entries.get(&approval.key);
+        let here = self.get(&approval.key);
         if here.is_some_and(|here| here.uid == approval.uid) {
             self.upsert(approval, false);
         }

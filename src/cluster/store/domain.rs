@@ -12,7 +12,7 @@ use crate::api::organization_domain::{
     CheckVerdict, OrganizationDomain, OrganizationDomainStatus, State, Strategy,
 };
 use crate::api::reason::Reason;
-use crate::cluster::decode::{Decoded, InvalidObject};
+use crate::cluster::decode::Decoded;
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
 use crate::model::approval::Candidate;
@@ -50,18 +50,9 @@ pub enum StatusView {
 impl Domain {
     #[must_use]
     pub fn project(object: OrganizationDomain) -> Self {
-        let OrganizationDomain {
-            metadata,
-            spec,
-            status,
-        } = object;
-        let organization = &spec.organization_ref.name;
-        Self::of(
-            &metadata,
-            &spec.domain,
-            organization,
-            status.unwrap_or_default(),
-        )
+        let organization = &object.spec.organization_ref.name;
+        let status = object.status.unwrap_or_default();
+        Self::of(&object.metadata, &object.spec.domain, organization, status)
     }
 
     /// As `project`. Of an object that cannot be read, what it stated when it could, which never changes,
@@ -76,11 +67,10 @@ impl Domain {
             Ok(object) => return Self::project(object),
             Err(invalid) => invalid,
         };
-        let InvalidObject { metadata, .. } = &*invalid;
         let domain = invalid.text(&["spec", "domain"]);
         let reference = invalid.text(&["spec", "organizationRef", "name"]);
         Self::of(
-            metadata,
+            &invalid.metadata,
             domain.as_deref().unwrap_or(stated),
             reference.as_deref().unwrap_or(organization),
             invalid.status(),
@@ -136,7 +126,7 @@ impl Domain {
     /// With no more of its status than the store needs.
     #[must_use]
     pub fn lean(mut self, now: Timestamp, settings: &Settings) -> Self {
-        if let StatusView::Whole(status) = &self.status
+        if let Some(status) = self.whole()
             && !self.deleting
             && let Some(settled) = Settled::of(now, settings, &self.snapshot(status))
         {
@@ -173,6 +163,15 @@ impl Domain {
         }
     }
 
+    /// The status; none where only a few fields of it are kept.
+    #[must_use]
+    pub fn whole(&self) -> Option<&OrganizationDomainStatus> {
+        match &self.status {
+            StatusView::Whole(status) => Some(status),
+            StatusView::Settled(_) => None,
+        }
+    }
+
     /// The token of its challenge, if it is one.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
@@ -184,37 +183,32 @@ impl Domain {
 
     #[must_use]
     pub fn state(&self) -> Option<State> {
-        match &self.status {
-            StatusView::Whole(status) => status.state,
-            StatusView::Settled(_) => Some(State::Verified),
-        }
+        self.whole()
+            .map_or(Some(State::Verified), |status| status.state)
     }
 
     /// How it is verified, or will be.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
-        match &self.status {
-            StatusView::Whole(status) => status.strategy,
-            StatusView::Settled(_) => Some(Strategy::Dns),
-        }
+        self.whole()
+            .map_or(Some(Strategy::Dns), |status| status.strategy)
     }
 
     /// The summary's reason.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
-        match &self.status {
-            StatusView::Whole(status) => conditions::find(&status.conditions, READY)?
-                .reason
-                .parse()
-                .ok(),
-            StatusView::Settled(_) => Some(Reason::Verified),
-        }
+        let Some(status) = self.whole() else {
+            return Some(Reason::Verified);
+        };
+        let ready = conditions::find(&status.conditions, READY)?;
+        ready.reason.parse().ok()
     }
 
     /// Whether it takes part in a hand-over as the contender.
     #[must_use]
     pub fn is_taking_over(&self) -> bool {
-        matches!(&self.status, StatusView::Whole(status) if status.hand_over.is_some())
+        self.whole()
+            .is_some_and(|status| status.hand_over.is_some())
     }
 
     /// Whether no decision was made of it yet.
@@ -226,28 +220,22 @@ impl Domain {
     /// Whether servers of its zone answered a check before.
     #[must_use]
     pub fn was_answered(&self) -> bool {
-        match &self.status {
-            StatusView::Whole(status) => {
-                let check = status.last_check.as_ref();
-                status.last_proven_time.is_some()
-                    || check.is_some_and(|check| check.verdict != CheckVerdict::Inconclusive)
-            }
-            StatusView::Settled(_) => true,
-        }
+        self.whole().is_none_or(|status| {
+            let check = status.last_check.as_ref();
+            status.last_proven_time.is_some()
+                || check.is_some_and(|check| check.verdict != CheckVerdict::Inconclusive)
+        })
     }
 
     /// Whether anything new may rely on it.
     #[must_use]
     pub fn is_relied_on(&self) -> bool {
-        let verified = match &self.status {
-            StatusView::Whole(status) => {
-                status.state == Some(State::Verified)
-                    && conditions::find(&status.conditions, VERIFIED)
-                        .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
-            }
-            StatusView::Settled(_) => true,
-        };
-        verified && !self.deleting
+        let is_verified = self.whole().is_none_or(|status| {
+            status.state == Some(State::Verified)
+                && conditions::find(&status.conditions, VERIFIED)
+                    .is_some_and(|verified| verified.status == ConditionStatus::True.as_str())
+        });
+        is_verified && !self.deleting
     }
 
     #[must_use]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::domain::Domain;
 use super::quota::Quota;
+use super::version::is_known;
 use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::State;
 use crate::cluster::intern::intern;
@@ -24,7 +25,6 @@ pub enum Upserted {
     Left(Arc<Domain>),
 }
 
-/// The store.
 #[derive(Debug)]
 pub struct Domains {
     // Trees, because a table that grows is there twice for a moment.
@@ -32,7 +32,7 @@ pub struct Domains {
     by_name: BTreeSet<(Arc<str>, Key)>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
-    quota: Quota,
+    pub quota: Quota,
 }
 
 #[derive(Debug)]
@@ -71,16 +71,6 @@ impl Domains {
     #[must_use]
     pub fn is_over_quota(&self, domain: &Domain) -> bool {
         self.quota.is_over(&domain.key, domain.created)
-    }
-
-    /// Those for whom there is room in the quota by now, since somebody last asked.
-    pub fn take_promoted(&mut self) -> Vec<Key> {
-        self.quota.take_promoted()
-    }
-
-    /// The first full list is in: room in the quota is given away.
-    pub fn fill_quotas(&mut self) {
-        self.quota.fill_all();
     }
 
     #[must_use]
@@ -123,32 +113,23 @@ impl Domains {
             return (DomainCounts::default(), Vec::new());
         };
         let first_verified = (Some("".into()), Key::new("", ""));
-        let mut names: Vec<String> = Vec::new();
-        for name in members
+        let mut last = None;
+        let names = members
             .domains
             .range(first_verified..)
             .filter_map(|(name, _)| name.as_deref())
-        {
-            if names.len() == most {
-                break;
-            }
-            if names.last().map(String::as_str) != Some(name) {
-                names.push(name.to_owned());
-            }
-        }
-        (members.counts, names)
+            .filter(|&name| last.replace(name) != Some(name))
+            .take(most);
+        (members.counts, names.map(str::to_owned).collect())
     }
 
     #[must_use]
     pub fn next_check(&self, key: &Key, uid: &Uid) -> Option<Timestamp> {
-        self.entries
-            .get(key)
-            .filter(|entry| entry.domain.uid == *uid)?
-            .next_check
+        self.of_uid(key, uid)?.next_check
     }
 
     pub fn set_next_check(&mut self, key: &Key, uid: &Uid, next_check: Option<Timestamp>) {
-        if let Some(entry) = self.of_uid(key, uid) {
+        if let Some(entry) = self.of_uid_mut(key, uid) {
             entry.next_check = next_check;
         }
     }
@@ -164,28 +145,30 @@ impl Domains {
     /// not reconciled the object yet.
     #[must_use]
     pub fn handed_in(&self, key: &Key, uid: &Uid) -> Option<i64> {
-        let entry = self.entries.get(key);
-        entry.filter(|entry| entry.domain.uid == *uid)?.handed_in
+        self.of_uid(key, uid)?.handed_in
     }
 
     pub fn set_handed_in(&mut self, key: &Key, uid: &Uid, sequence: i64) {
-        if let Some(entry) = self.of_uid(key, uid) {
+        if let Some(entry) = self.of_uid_mut(key, uid) {
             entry.handed_in = Some(sequence);
         }
     }
 
-    fn of_uid(&mut self, key: &Key, uid: &Uid) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(key)?;
-        (entry.domain.uid == *uid).then_some(entry)
+    fn of_uid(&self, key: &Key, uid: &Uid) -> Option<&Entry> {
+        let entry = self.entries.get(key);
+        entry.filter(|entry| entry.domain.uid == *uid)
+    }
+
+    fn of_uid_mut(&mut self, key: &Key, uid: &Uid) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(key);
+        entry.filter(|entry| entry.domain.uid == *uid)
     }
 
     /// Whether the store already has this version of the object, or a newer one.
     #[must_use]
     pub fn knows(&self, domain: &Domain, listed: bool) -> bool {
-        self.entries.get(&domain.key).is_some_and(|entry| {
-            entry.domain.uid == domain.uid
-                && super::version::is_known(entry.domain.version, domain.version, listed)
-        })
+        self.of_uid(&domain.key, &domain.uid)
+            .is_some_and(|entry| is_known(entry.domain.version, domain.version, listed))
     }
 
     /// As [`Self::knows`], of the objects of this shard.
@@ -215,9 +198,8 @@ impl Domains {
         }
         let borrowed = here.borrowed;
         if !ours && !borrowed {
-            return self
-                .remove(&domain.key)
-                .map_or(Upserted::Known, Upserted::Left);
+            let left = self.remove(&domain.key);
+            return left.map_or(Upserted::Known, Upserted::Left);
         }
         self.insert(domain, borrowed)
     }
@@ -251,19 +233,12 @@ impl Domains {
     }
 
     fn insert(&mut self, domain: Arc<Domain>, borrowed: bool) -> Upserted {
-        let mut next_check = None;
-        let mut handed_in = None;
-        let before = self.get(&domain.key);
-        if let Some(entry) = self.entries.get_mut(&domain.key) {
-            if entry.domain.uid == domain.uid {
-                next_check = entry.next_check;
-                handed_in = entry.handed_in;
-            }
-            // One that stays pending keeps its place in the quota.
-            let stays = entry.domain.uid == domain.uid && domain.is_pending() && !borrowed;
-            let key = domain.key.clone();
-            self.take_out(&key, !stays);
-        }
+        let (key, uid) = (&domain.key, &domain.uid);
+        let next_check = self.next_check(key, uid);
+        let handed_in = self.handed_in(key, uid);
+        // One that stays pending keeps its place in the quota.
+        let stays = self.of_uid(key, uid).is_some() && domain.is_pending() && !borrowed;
+        let before = self.take_out(key, !stays);
         if let Some(name) = &domain.canonical {
             self.by_name.insert((Arc::clone(name), domain.key.clone()));
         }

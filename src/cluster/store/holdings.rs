@@ -6,11 +6,14 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
-use super::version::version;
+use super::domain::Domain;
+use super::version::{is_known, version};
 use crate::api::organization_domain::Strategy;
 use crate::api::verified_domain::{Holder, VerifiedDomain, VerifiedDomainSpec};
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
+use crate::model::challenge::Token;
+use crate::model::lifecycle::HeldBy;
 use crate::model::uid::Uid;
 
 /// What is kept of a `VerifiedDomain`.
@@ -40,12 +43,11 @@ pub struct HolderView {
 impl HoldingView {
     #[must_use]
     pub fn project(object: VerifiedDomain) -> Self {
-        let version = version(&object.metadata);
         let VerifiedDomain { metadata, spec } = object;
         let holder = spec.holder;
         Self {
             name: intern(metadata.name.as_deref().unwrap_or_default()),
-            version,
+            version: version(&metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             since: metadata
                 .creation_timestamp
@@ -65,6 +67,12 @@ impl HoldingView {
                 .map(|from| Box::new(from.as_str().into())),
             importing: spec.importing,
         }
+    }
+
+    /// Who holds the name, as this domain sees it with this token in its status.
+    #[must_use]
+    pub fn seen_by(&self, domain: &Domain, token: Option<&Token>) -> HeldBy {
+        HeldBy::of(&self.spec(), self.since, domain.identity(), token)
     }
 
     /// What the object says.
@@ -94,7 +102,6 @@ impl HolderView {
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Holdings {
     entries: BTreeMap<Arc<str>, Arc<HoldingView>>,
@@ -116,15 +123,14 @@ impl Holdings {
     }
 
     #[must_use]
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.entries.keys().cloned().collect()
+    pub fn all(&self) -> Vec<Arc<HoldingView>> {
+        self.entries.values().cloned().collect()
     }
 
     /// Takes an object in; false where the store already has this or a newer one.
     pub fn upsert(&mut self, holding: Arc<HoldingView>, listed: bool) -> bool {
-        if self.entries.get(&holding.name).is_some_and(|before| {
-            before.uid == holding.uid
-                && super::version::is_known(before.version, holding.version, listed)
+        if self.get(&holding.name).is_some_and(|before| {
+            before.uid == holding.uid && is_known(before.version, holding.version, listed)
         }) {
             return false;
         }
@@ -134,9 +140,7 @@ impl Holdings {
 
     /// Takes the holding out, if it is still the one with this uid.
     pub fn remove_uid(&mut self, name: &str, uid: &Uid) -> Option<Arc<HoldingView>> {
-        self.entries
-            .get(name)
-            .filter(|holding| holding.uid == *uid)?;
+        self.get(name).filter(|holding| holding.uid == *uid)?;
         self.remove(name)
     }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use kube::core::ObjectMeta;
 
-use super::version::version;
 use crate::api::SUSPENDED;
 
 /// Whether the namespace carries the label that suspends its tenant.
@@ -16,40 +15,24 @@ pub fn is_suspended(namespace: &ObjectMeta) -> bool {
         .is_some_and(|value| value == "true")
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Namespaces {
-    entries: HashMap<Box<str>, Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    version: u64,
-    suspended: bool,
+    /// Whether each is suspended.
+    entries: HashMap<Box<str>, bool>,
 }
 
 impl Namespaces {
     #[must_use]
     pub fn suspended(&self, namespace: &str) -> bool {
-        self.entries
-            .get(namespace)
-            .is_some_and(|entry| entry.suspended)
+        self.entries.get(namespace).copied().unwrap_or_default()
     }
 
     /// Takes a namespace in; true where that suspends it or lifts a suspension.
     pub fn upsert(&mut self, namespace: &ObjectMeta) -> bool {
-        let entry = Entry {
-            version: version(namespace),
-            suspended: is_suspended(namespace),
-        };
+        let suspended = is_suspended(namespace);
         let name = namespace.name.as_deref().unwrap_or_default();
-        let before = self.entries.get(name);
-        if before.is_some_and(|before| before.version == entry.version) {
-            return false;
-        }
-        let changes = before.is_some_and(|before| before.suspended) != entry.suspended;
-        self.entries.insert(name.into(), entry);
-        changes
+        let before = self.entries.insert(name.into(), suspended);
+        before.unwrap_or_default() != suspended
     }
 
     pub fn remove(&mut self, namespace: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::version::version;
+use super::version::{is_known, version};
 use crate::api::organization::{Organization, OrganizationStatus};
 use crate::cluster::key::Key;
 use crate::model::uid::Uid;
@@ -26,26 +26,19 @@ pub struct OrganizationView {
 impl OrganizationView {
     #[must_use]
     pub fn project(object: Organization, ours: bool) -> Self {
-        let key = Key::of(&object);
-        let version = version(&object.metadata);
-        let Organization {
-            metadata,
-            spec: _,
-            status,
-        } = object;
+        let metadata = &object.metadata;
         Self {
-            key,
-            version,
+            key: Key::of_metadata(metadata),
+            version: version(metadata),
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             deleting: metadata.deletion_timestamp.is_some(),
             ours,
-            status: status.unwrap_or_default(),
+            status: object.status.unwrap_or_default(),
         }
     }
 }
 
-/// The store.
 #[derive(Debug, Default)]
 pub struct Organizations {
     entries: HashMap<Key, Entry>,
@@ -62,19 +55,13 @@ struct Entry {
 impl Organizations {
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Arc<OrganizationView>> {
-        self.entries
-            .get(key)
-            .map(|entry| Arc::clone(&entry.organization))
+        Some(Arc::clone(&self.entries.get(key)?.organization))
     }
 
     /// Whether domains may count on it.
     #[must_use]
     pub fn exists(&self, key: &Key) -> bool {
-        self.invalid.contains(key)
-            || self
-                .entries
-                .get(key)
-                .is_some_and(|entry| !entry.organization.deleting)
+        self.invalid.contains(key) || self.get(key).is_some_and(|here| !here.deleting)
     }
 
     /// When its status was last written by this process.
@@ -91,26 +78,17 @@ impl Organizations {
 
     /// Takes an object in; false where the store already has this or a newer one.
     pub fn upsert(&mut self, organization: Arc<OrganizationView>, listed: bool) -> bool {
-        let before = self.entries.get(&organization.key);
-        if before.is_some_and(|entry| {
-            entry.organization.uid == organization.uid
-                && super::version::is_known(
-                    entry.organization.version,
-                    organization.version,
-                    listed,
-                )
+        if self.get(&organization.key).is_some_and(|before| {
+            before.uid == organization.uid && is_known(before.version, organization.version, listed)
         }) {
             return false;
         }
         self.invalid.remove(&organization.key);
-        let written = before.and_then(|entry| entry.written);
-        self.entries.insert(
-            organization.key.clone(),
-            Entry {
-                organization,
-                written,
-            },
-        );
+        let entry = Entry {
+            written: self.written(&organization.key),
+            organization,
+        };
+        self.entries.insert(entry.organization.key.clone(), entry);
         true
     }
 

@@ -78,7 +78,7 @@ impl Quota {
         }
     }
 
-    /// Whose turn has come.
+    /// Those for whom there is room by now, since somebody last asked.
     pub fn take_promoted(&mut self) -> Vec<Key> {
         std::mem::take(&mut self.promoted)
     }

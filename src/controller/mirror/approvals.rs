@@ -9,70 +9,48 @@ use super::Mirror;
 use crate::api::domain_approval::DomainApproval;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::objects::Objects;
 use crate::cluster::store::approvals::{Approval, Approvals};
 use crate::cluster::store::domain::Domain;
-use crate::cluster::watch;
+use crate::cluster::watch::Handler;
 use crate::model::uid::Uid;
 
-/// Takes approvals in.
-pub struct ApprovalHandler(pub Arc<Mirror>);
-
-impl watch::Handler for ApprovalHandler {
-    type Kind = DomainApproval;
-
-    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<DomainApproval> {
-        match scope {
-            Some(namespace) => Objects::namespaced(client.clone(), namespace),
-            None => Objects::all(client.clone()),
-        }
-    }
-
+impl Handler<DomainApproval> for Mirror {
     fn applied(&self, object: DomainApproval, listed: bool) {
         let approval = Arc::new(Approval::project(object));
-        let before = self.0.cluster.stores.approvals().get(&approval.key);
-        if self
-            .0
-            .cluster
-            .stores
-            .approvals_mut()
-            .upsert(Arc::clone(&approval), listed)
-        {
+        let store = &self.cluster.stores.approvals;
+        let before = store.read().get(&approval.key);
+        if store.write().upsert(Arc::clone(&approval), listed) {
             // One that was made again may name another organization domain.
             if let Some(before) = before.filter(|before| before.target != approval.target) {
-                self.0.queues.domains.add(before.target.clone());
+                self.queues.domains.add(before.target.clone());
             }
-            self.0.queues.domains.add(approval.target.clone());
-            self.0.queues.approvals.add(approval.key.clone());
+            self.queues.domains.add(approval.target.clone());
+            self.queues.approvals.add(approval.key.clone());
         }
     }
 
     fn deleted(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
-            let mut approvals = self.0.cluster.stores.approvals_mut();
+            let mut approvals = self.cluster.stores.approvals.write();
             match (approvals.get(key), uid) {
                 (Some(known), Some(uid)) if known.uid != *uid => return,
                 _ => approvals.remove(key),
             }
         };
         if let Some(gone) = gone {
-            self.0.queues.domains.add(gone.target.clone());
+            self.queues.domains.add(gone.target.clone());
         }
     }
 
-    fn listed(&self) {
-        self.0.queues.retry_failed();
-    }
-
-    fn known(&self, scope: Option<&str>) -> Vec<Key> {
-        self.0.cluster.stores.approvals().keys_in(scope)
+    fn known(&self, namespace: Option<&str>) -> Vec<Key> {
+        self.cluster.stores.approvals.read().keys_in(namespace)
     }
 }
 
 impl Mirror {
     /// The organization domain changed: approvals that name it may read otherwise.
     pub fn enqueue_approvals_of(&self, target: &Key) {
-        let approvals = self.cluster.stores.approvals().naming(target);
+        let approvals = self.cluster.stores.approvals.read().naming(target);
         for approval in approvals {
             self.queues.approvals.add(approval.key.clone());
         }
@@ -86,10 +64,8 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, ApiError> {
         let target = &domain.key;
-        let api = self
-            .cluster
-            .client
-            .namespaced::<DomainApproval>(target.namespace());
+        let client = &self.cluster.client;
+        let api = client.namespaced::<DomainApproval>(target.namespace());
         let of_target = format!("spec.organizationDomainRef.name={}", target.name());
         let params = ListParams::default().fields(&of_target);
         let mut live = Approvals::default();
@@ -98,14 +74,14 @@ impl Mirror {
             let approval = match object.0 {
                 Ok(object) => Some(Arc::new(Approval::project(object))),
                 // As for the watch, it is what it was when it could be read.
-                Err(_) => self.cluster.stores.approvals().get(&key),
+                Err(_) => self.cluster.stores.approvals.read().get(&key),
             };
             if let Some(approval) = approval {
                 live.upsert(approval, true);
             }
             Ok(())
         });
-        self.cluster.client.call(listed).await?;
+        client.call(listed).await?;
         Ok(live.until(target, &domain.candidate(), now))
     }
 }

@@ -14,39 +14,36 @@ use crate::cluster::key::Key;
 use crate::cluster::objects::Objects;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::domains::Upserted;
-use crate::cluster::watch;
+use crate::cluster::watch::Handler;
 use crate::model::uid::Uid;
 
-/// Takes organization domains in.
-pub struct DomainHandler(pub Arc<Mirror>);
-
-impl watch::Handler for DomainHandler {
-    type Kind = OrganizationDomain;
-
-    fn objects(client: &kube::Client, scope: Option<&str>) -> Objects<OrganizationDomain> {
-        match scope {
-            Some(namespace) => Objects::namespaced(client.clone(), namespace),
-            None => Objects::all(client.clone()),
+impl Handler<OrganizationDomain> for Mirror {
+    fn watched(
+        &self,
+        client: kube::Client,
+        namespace: Option<&str>,
+    ) -> (Objects<OrganizationDomain>, ListParams) {
+        let mut params = ListParams::default();
+        let shard = &self.cluster.scope.shard;
+        if !shard.is_whole() {
+            params = params.labels_from(shard.selector());
         }
-    }
-
-    fn selected(&self, _: Option<&str>) -> ListParams {
-        let all = ListParams::default();
-        if self.0.cluster.scope.shard.is_whole() {
-            all
-        } else {
-            all.labels_from(self.0.cluster.scope.shard.selector())
-        }
+        (Objects::within(client, namespace), params)
     }
 
     fn applied(&self, object: OrganizationDomain, listed: bool) {
-        let domain = Domain::project(object);
-        let domain = self.0.as_decided(domain);
-        self.0.remember_domain(domain, listed);
+        let domain = self.as_decided(Domain::project(object));
+        let store = &self.cluster.stores.domains;
+        if store.read().knows_as_own(&domain, listed) {
+            return;
+        }
+        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
+        let upserted = store.write().upsert(Arc::clone(&domain), listed);
+        self.follow(&domain, upserted);
     }
 
     fn invalid(&self, key: Key, object: &InvalidObject) {
-        let Some(known) = self.0.cluster.stores.domains().get(&key) else {
+        let Some(known) = self.cluster.stores.domains.read().get(&key) else {
             return;
         };
         // What the store has stays, as an earlier state, unless that very object is gone.
@@ -54,49 +51,28 @@ impl watch::Handler for DomainHandler {
         let gone = metadata.deletion_timestamp.is_some()
             || metadata.uid.as_deref().map(Uid::from).as_ref() != Some(&known.uid);
         if gone {
-            self.0.forget_domain(&key, Some(&known.uid));
+            self.forget_domain(&key, Some(&known.uid));
         }
     }
 
     fn deleted(&self, key: &Key, uid: Option<&Uid>) {
-        self.0.forget_domain(key, uid);
+        self.forget_domain(key, uid);
     }
 
-    fn listed(&self) {
-        self.0.queues.retry_failed();
-    }
-
-    fn known(&self, scope: Option<&str>) -> Vec<Key> {
-        self.0.cluster.stores.domains().keys_in(scope)
+    fn known(&self, namespace: Option<&str>) -> Vec<Key> {
+        self.cluster.stores.domains.read().keys_in(namespace)
     }
 }
 
 impl Mirror {
-    /// Takes an organization domain into the store and asks for what follows from it.
-    fn remember_domain(&self, domain: Domain, listed: bool) {
-        if self.cluster.stores.domains().knows_as_own(&domain, listed) {
-            return;
-        }
-        let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
-        let upserted = self
-            .cluster
-            .stores
-            .domains_mut()
-            .upsert(Arc::clone(&domain), listed);
-        self.follow(&domain, upserted);
-    }
-
     /// Takes an object as a live read or a write showed it into the store, if it is in there.
     pub fn update(&self, domain: Domain, ours: bool) {
-        if self.cluster.stores.domains().knows(&domain, false) {
+        let store = &self.cluster.stores.domains;
+        if store.read().knows(&domain, false) {
             return;
         }
         let domain = Arc::new(domain.lean(self.cluster.clock.now(), &self.settings));
-        let upserted = self
-            .cluster
-            .stores
-            .domains_mut()
-            .update(Arc::clone(&domain), ours);
+        let upserted = store.write().update(Arc::clone(&domain), ours);
         self.follow(&domain, upserted);
     }
 
@@ -140,10 +116,8 @@ impl Mirror {
             ..domain.clone()
         };
         self.queues.organizations.add(domain.organization.clone());
-        self.cluster
-            .stores
-            .domains_mut()
-            .replace(domain.clone().into());
+        let mut domains = self.cluster.stores.domains.write();
+        domains.replace(Arc::new(domain.clone()));
         (domain, is_new)
     }
 
@@ -154,7 +128,6 @@ impl Mirror {
             Upserted::Left(gone) => {
                 // The watch will not show it: it is out of the store by then.
                 self.forget_side_state(&gone.key);
-                self.enqueue_orphan_check(&gone);
                 return self.enqueue_beside(&gone);
             }
             Upserted::Known => return,
@@ -174,16 +147,14 @@ impl Mirror {
 
     /// Those for whom there is room in the quota by now.
     fn enqueue_promoted(&self) {
-        let promoted = self.cluster.stores.domains_mut().take_promoted();
-        for key in promoted {
-            self.queues.domains.add(key);
-        }
+        let promoted = self.cluster.stores.domains.write().quota.take_promoted();
+        self.enqueue_domains(promoted);
     }
 
     /// Takes an organization domain that is gone out of the store.
     fn forget_domain(&self, key: &Key, uid: Option<&Uid>) {
         let gone = {
-            let mut domains = self.cluster.stores.domains_mut();
+            let mut domains = self.cluster.stores.domains.write();
             match (domains.get(key), uid) {
                 // Made again under the same name before this news came.
                 (Some(known), Some(uid)) if known.uid != *uid => return,
@@ -193,7 +164,6 @@ impl Mirror {
         // Also of one that was borrowed, and is not in the store any more.
         self.forget_side_state(key);
         if let Some(gone) = gone {
-            self.enqueue_orphan_check(&gone);
             self.enqueue_beside(&gone);
         }
     }
@@ -213,6 +183,7 @@ impl Mirror {
 
     /// The object is not in the store any more.
     fn enqueue_beside(&self, gone: &Domain) {
+        self.enqueue_orphan_check(gone);
         self.enqueue_approvals_of(&gone.key);
         self.queues.organizations.add(gone.organization.clone());
         self.enqueue_promoted();
@@ -221,10 +192,8 @@ impl Mirror {
     /// Another shard's object is checked here, once.
     pub fn borrow(&self, domain: Domain, now: Timestamp) {
         let key = domain.key.clone();
-        self.cluster
-            .stores
-            .domains_mut()
-            .borrow(Arc::new(domain), now);
+        let domain = Arc::new(domain);
+        self.cluster.stores.domains.write().borrow(domain, now);
         self.queues.domains.add(key);
     }
 
@@ -235,13 +204,9 @@ impl Mirror {
         }
     }
 
-    pub fn domain_api(&self, namespace: &str) -> Objects<OrganizationDomain> {
-        self.cluster.client.namespaced(namespace)
-    }
-
     /// Reads the object live into the store, and whole; none where it is gone.
     pub async fn refresh(&self, key: &Key) -> Result<Option<Arc<Domain>>, ApiError> {
-        let known = self.cluster.stores.domains().get(key);
+        let known = self.cluster.stores.domains.read().get(key);
         self.refresh_with(key, known.as_deref(), &GetParams::default())
             .await
     }
@@ -260,34 +225,23 @@ impl Mirror {
         known: Option<&Domain>,
         params: &GetParams,
     ) -> Result<Option<Arc<Domain>>, ApiError> {
-        let api = self.domain_api(key.namespace());
-        match self
-            .cluster
-            .client
-            .call(api.get_with(key.name(), params))
-            .await
-        {
-            Ok(object) => {
-                let ours = self.cluster.scope.takes(object.metadata());
-                let uid = object.metadata().uid.as_deref().map(Uid::from);
-                let domain = match known.filter(|known| Some(&known.uid) == uid.as_ref()) {
-                    Some(known) => {
-                        Domain::project_with(object, &known.stated, known.organization.name())
-                    }
-                    None => Domain::project(object.0?),
-                };
-                let domain = self.as_decided(domain);
-                self.update(domain.clone(), ours);
-                Ok(Some(Arc::new(domain)))
+        let client = &self.cluster.client;
+        let api = client.namespaced::<OrganizationDomain>(key.namespace());
+        let Some(object) = client.call_opt(api.get_with(key.name(), params)).await? else {
+            // One made since the question was asked is another, and no watch would show it again.
+            if let Some(known) = known {
+                self.forget_domain(key, Some(&known.uid));
             }
-            Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and no watch would show it again.
-                if let Some(known) = known {
-                    self.forget_domain(key, Some(&known.uid));
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+            return Ok(None);
+        };
+        let ours = self.cluster.scope.shard.takes_object(object.metadata());
+        let uid = object.metadata().uid.as_deref().map(Uid::from);
+        let domain = match known.filter(|known| Some(&known.uid) == uid.as_ref()) {
+            Some(known) => Domain::project_with(object, &known.stated, known.organization.name()),
+            None => Domain::project(object.0?),
+        };
+        let domain = self.as_decided(domain);
+        self.update(domain.clone(), ours);
+        Ok(Some(Arc::new(domain)))
     }
 }

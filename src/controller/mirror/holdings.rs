@@ -9,53 +9,24 @@ use super::Mirror;
 use crate::api::verified_domain::VerifiedDomain;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::objects::Objects;
 use crate::cluster::store::holdings::HoldingView;
-use crate::cluster::watch;
+use crate::cluster::watch::Handler;
 use crate::model::schedule;
 use crate::model::uid::Uid;
 
-/// Takes holdings in.
-pub struct HoldingHandler(pub Arc<Mirror>);
-
-impl watch::Handler for HoldingHandler {
-    type Kind = VerifiedDomain;
-
-    fn objects(client: &kube::Client, _: Option<&str>) -> Objects<VerifiedDomain> {
-        Objects::all(client.clone())
-    }
-
+impl Handler<VerifiedDomain> for Mirror {
     fn applied(&self, object: VerifiedDomain, listed: bool) {
-        self.0
-            .remember_holding(HoldingView::project(object), listed);
+        self.remember_holding(HoldingView::project(object), listed);
     }
 
     fn deleted(&self, key: &Key, uid: Option<&Uid>) {
-        let gone = {
-            let mut holdings = self.0.cluster.stores.holdings_mut();
-            match uid {
-                Some(uid) => holdings.remove_uid(key.name(), uid),
-                None => holdings.remove(key.name()),
-            }
-        };
-        if gone.is_some() {
-            self.0.enqueue_all_that_state(key.name());
-        }
-    }
-
-    fn listed(&self) {
-        self.0.queues.retry_failed();
+        self.forget_holding(key.name(), uid);
     }
 
     fn known(&self, _: Option<&str>) -> Vec<Key> {
-        self.0
-            .cluster
-            .stores
-            .holdings()
-            .names()
-            .iter()
-            .map(|name| Key::new("", name))
-            .collect()
+        let all = self.cluster.stores.holdings.read().all();
+        let key = |holding: &Arc<HoldingView>| Key::new("", &holding.name);
+        all.iter().map(key).collect()
     }
 }
 
@@ -63,29 +34,36 @@ impl Mirror {
     /// Takes a holding into the store and asks for what follows from it.
     pub fn remember_holding(&self, holding: HoldingView, listed: bool) {
         let holding = Arc::new(holding);
-        if !self
-            .cluster
-            .stores
-            .holdings_mut()
-            .upsert(Arc::clone(&holding), listed)
-        {
+        let mut holdings = self.cluster.stores.holdings.write();
+        if !holdings.upsert(Arc::clone(&holding), listed) {
             return;
         }
+        drop(holdings);
         self.enqueue_all_that_state(&holding.name);
         if self.synced.load(Ordering::Relaxed) {
             self.enqueue_orphan_check_later(&holding);
         }
     }
 
+    /// Takes the holding of a name, or the one with this uid, out of the store.
+    fn forget_holding(&self, name: &str, uid: Option<&Uid>) {
+        let mut holdings = self.cluster.stores.holdings.write();
+        let gone = match uid {
+            Some(uid) => holdings.remove_uid(name, uid),
+            None => holdings.remove(name),
+        };
+        drop(holdings);
+        if gone.is_some() {
+            self.enqueue_all_that_state(name);
+        }
+    }
+
     /// All stores have their first full list. Before that, nearly every holder seemed to be missing.
     pub fn enqueue_missing_holders(&self) {
         self.synced.store(true, Ordering::Relaxed);
-        let names = self.cluster.stores.holdings().names();
-        for name in names {
-            let holding = self.cluster.stores.holdings().get(&name);
-            if let Some(holding) = holding {
-                self.enqueue_orphan_check_later(&holding);
-            }
+        let holdings = self.cluster.stores.holdings.read().all();
+        for holding in holdings {
+            self.enqueue_orphan_check_later(&holding);
         }
     }
 
@@ -110,30 +88,18 @@ impl Mirror {
 
     /// Reads the holding of a name live into the store; none where there is none.
     pub async fn refresh_holding(&self, name: &str) -> Result<Option<Arc<HoldingView>>, ApiError> {
-        let known = self.cluster.stores.holdings().get(name);
+        let known = self.cluster.stores.holdings.read().get(name);
         let api = self.cluster.client.all::<VerifiedDomain>();
-        match self.cluster.client.call(api.get(name)).await {
-            Ok(object) => {
-                let holding = HoldingView::project(object.0?);
-                self.remember_holding(holding.clone(), false);
-                Ok(Some(Arc::new(holding)))
-            }
-            Err(ApiError::NotFound) => {
-                // One made since the question was asked is another, and no watch would show it again.
-                if let Some(known) = known
-                    && self
-                        .cluster
-                        .stores
-                        .holdings_mut()
-                        .remove_uid(name, &known.uid)
-                        .is_some()
-                {
-                    self.enqueue_all_that_state(name);
-                }
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        if let Some(object) = self.cluster.client.call_opt(api.get(name)).await? {
+            let holding = HoldingView::project(object.0?);
+            self.remember_holding(holding.clone(), false);
+            return Ok(Some(Arc::new(holding)));
         }
+        // One made since the question was asked is another, and no watch would show it again.
+        if let Some(known) = known {
+            self.forget_holding(name, Some(&known.uid));
+        }
+        Ok(None)
     }
 
     /// Deletes exactly this holding: another uid or resource version is somebody else's.
@@ -143,30 +109,17 @@ impl Mirror {
             resource_version: Some(holding.version.to_string()),
         });
         let api = self.cluster.client.all::<VerifiedDomain>();
-        match self
-            .cluster
-            .client
-            .call(api.delete(&holding.name, &params))
-            .await
-        {
-            Ok(()) | Err(ApiError::NotFound) => {
-                self.cluster
-                    .stores
-                    .holdings_mut()
-                    .remove_uid(&holding.name, &holding.uid);
-                self.enqueue_all_that_state(&holding.name);
-                tracing::info!(name = %holding.name, "the VerifiedDomain is released");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        let request = api.delete(&holding.name, &params);
+        // Where it is gone already, somebody else released it.
+        self.cluster.client.call_opt(request).await?;
+        self.forget_holding(&holding.name, Some(&holding.uid));
+        tracing::info!(name = %holding.name, "the VerifiedDomain is released");
+        Ok(())
     }
 
     fn enqueue_all_that_state(&self, name: &str) {
-        // Not in the loop's head, which would keep the store locked while the queue is.
-        let keys = self.cluster.stores.domains().stating(name);
-        for key in keys {
-            self.queues.domains.add(key);
-        }
+        // Not in the call, which would keep the store locked while the queue is.
+        let keys = self.cluster.stores.domains.read().stating(name);
+        self.enqueue_domains(keys);
     }
 }

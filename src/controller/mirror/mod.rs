@@ -1,11 +1,11 @@
 //! The one way into the stores: what a watch, a live read or a write shows is taken in here, and what
 //! follows from the change is enqueued.
 
-pub mod approvals;
-pub mod domains;
-pub mod holdings;
-pub mod namespaces;
-pub mod organizations;
+mod approvals;
+mod domains;
+mod holdings;
+mod namespaces;
+mod organizations;
 mod token_recoveries;
 mod unwritten;
 
@@ -19,6 +19,8 @@ use self::token_recoveries::TokenRecoveries;
 use self::unwritten::Unwritten;
 use super::queues::Queues;
 use crate::cluster::Cluster;
+use crate::cluster::key::Key;
+use crate::cluster::watch::Listener;
 use crate::model::settings::Settings;
 
 /// Keeps the stores and the queues in step.
@@ -56,19 +58,29 @@ impl Mirror {
 
     /// From now on this process decides.
     pub fn begin(&self) {
-        self.cluster.stores.domains_mut().fill_quotas();
+        self.cluster.stores.domains.write().quota.fill_all();
         self.enqueue_missing_holders();
     }
 
     /// Enqueues everything whose time was read off the wall clock.
     pub fn requeue_all(&self) {
-        let domains = self.cluster.stores.domains().keys_in(None);
-        for key in domains {
-            self.queues.domains.add(key);
-        }
-        let approvals = self.cluster.stores.approvals().keys_in(None);
+        let domains = self.cluster.stores.domains.read().keys_in(None);
+        self.enqueue_domains(domains);
+        let approvals = self.cluster.stores.approvals.read().keys_in(None);
         for key in approvals {
             self.queues.approvals.add(key);
         }
+    }
+
+    fn enqueue_domains(&self, keys: Vec<Key>) {
+        for key in keys {
+            self.queues.domains.add(key);
+        }
+    }
+}
+
+impl Listener for Mirror {
+    fn listed(&self) {
+        self.queues.retry_failed();
     }
 }

@@ -68,37 +68,29 @@ impl Checker {
 
     async fn make(&self, key: Key) {
         let mirror = &self.observer.mirror;
-        let timer = mirror
-            .cluster
-            .client
-            .metrics
-            .reconcile_started(Controller::Check);
-        match self.check_now(&key).await {
+        let queue = &mirror.queues.checks;
+        let metrics = &mirror.cluster.client.metrics;
+        let timer = metrics.reconcile_started(Controller::Check);
+        let result = match self.check_now(&key).await {
             Ok(Some(checked)) => {
                 self.checks.found(&key, checked);
-                timer.finish(ReconcileResult::Success);
+                ReconcileResult::Success
             }
             Ok(None) => {
-                mirror.queues.checks.done(&key, None);
+                queue.done(&key, None);
                 mirror.queues.domains.add(key);
-                timer.finish(ReconcileResult::Success);
+                ReconcileResult::Success
             }
-            Err(error) => {
-                timer.finish(back(
-                    &mirror.queues.checks,
-                    &key,
-                    &error,
-                    Controller::Check.as_str(),
-                ));
-            }
-        }
+            Err(error) => back(queue, &key, &error, Controller::Check.as_str()),
+        };
+        timer.finish(result);
     }
 
     /// Makes the check that was asked for, of the object as it is now; none where there is nothing to check
     /// any more.
     async fn check_now(&self, key: &Key) -> Result<Option<Checked>, ApiError> {
         let mirror = &self.observer.mirror;
-        let Some(known) = mirror.cluster.stores.domains().get(key) else {
+        let Some(known) = mirror.cluster.stores.domains.read().get(key) else {
             return Ok(None);
         };
         let domain = match known.status {
@@ -108,14 +100,12 @@ impl Checker {
                 None => return Ok(None),
             },
         };
-        let StatusView::Whole(status) = &domain.status else {
-            return Err(ApiError::Conflict);
-        };
+        let status = domain.whole().ok_or(ApiError::Conflict)?;
         let held_by = self.observer.held_by(&domain).await?;
         let now = mirror.cluster.clock.now();
         if self.observer.is_handled_elsewhere(&domain, held_by) {
             // Until what it waits for comes, it is not asked for at once again.
-            self.observer.plan.put_off(&domain, now);
+            self.observer.put_off(&domain, now);
             return Ok(None);
         }
         let snapshot = self.observer.snapshot(&domain, status, held_by, now);
@@ -128,19 +118,11 @@ impl Checker {
             return Ok(None);
         };
         // Where nothing can be written, the next check comes at its time all the same.
-        self.observer.plan.put_off(&domain, now);
-        let checked = self.check(&domain, &challenge).await?;
-        Ok(Some(checked))
-    }
-
-    async fn check(
-        &self,
-        domain: &Arc<Domain>,
-        challenge: &Challenge,
-    ) -> Result<Checked, ApiError> {
+        self.observer.put_off(&domain, now);
         let begun = Instant::now();
-        let evidence = self.gather(domain, challenge).await;
-        self.judge(domain, challenge, evidence, begun).await
+        let evidence = self.gather(&domain, &challenge).await;
+        let checked = self.judge(&domain, &challenge, evidence, begun).await?;
+        Ok(Some(checked))
     }
 
     async fn gather(&self, domain: &Domain, challenge: &Challenge) -> Evidence {
@@ -225,7 +207,7 @@ impl Checker {
         let Some(holder) = self.holding_writer.live_holder(holding).await? else {
             return Ok(None);
         };
-        let (Some(token), StatusView::Whole(status)) = (holder.token(), &holder.status) else {
+        let (Some(token), Some(status)) = (holder.token(), holder.whole()) else {
             return Ok(None);
         };
         let theirs = Challenge {

@@ -13,23 +13,20 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::apply::Applied;
 pub use self::apply::Applier;
 pub use self::check::Checker;
-pub use self::next_check::Plan;
+use self::observe::Observed;
 pub use self::observe::Observer;
-use self::observe::{Observed, seen_with};
 pub use self::throttle::TenantLimits;
 use self::throttle::Throttle;
 use self::token::fresh_token;
-use super::announcer::Announcer;
 use super::checks::{Checked, Checks, RecoveryResult};
-use super::holding_writer::HoldingWriter;
+use super::holding_writer::Obstacle;
 use crate::api::Strategy;
 use crate::api::organization_domain::OrganizationDomainStatus;
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
-use crate::cluster::store::domain::{Domain, StatusView};
+use crate::cluster::store::domain::Domain;
 use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, Decision, HeldBy, HoldingAction, Snapshot};
 use crate::model::{schedule, token_recovery};
@@ -50,8 +47,6 @@ pub struct DomainReconciler {
     pub checks: Arc<Checks>,
     pub limits: TenantLimits,
     pub applier: Applier,
-    pub announcer: Arc<Announcer>,
-    pub holding_writer: Arc<HoldingWriter>,
 }
 
 impl Reconciler for DomainReconciler {
@@ -68,22 +63,15 @@ impl Reconciler for DomainReconciler {
         if let Some(checked) = checked
             && outcome.as_ref().is_err_and(ApiError::is_retryable)
         {
-            self.observer.plan.check_again(key, &checked.uid);
+            self.observer.check_again(key, &checked.uid);
         }
         let again = outcome?;
         let cluster = &self.observer.mirror.cluster;
         let again = self.give_back(key, again);
-        let counts = cluster.stores.domains().counts();
+        let counts = cluster.stores.domains.read().counts();
         cluster.client.metrics.domains(counts);
         Ok(again)
     }
-}
-
-/// What came of one attempt.
-enum Attempt {
-    Done(Option<Duration>),
-    /// Something changed since it was read: read and decide again.
-    Again,
 }
 
 impl DomainReconciler {
@@ -94,44 +82,57 @@ impl DomainReconciler {
     ) -> Result<Option<Duration>, ApiError> {
         // As the check read it. What changed since is read again.
         let mut whole = checked.as_mut().and_then(|checked| checked.domain.take());
-        // A request that a check already answers costs no other one.
-        let is_answered = checked.is_some() || self.checks.is_asked(key);
-        let mut throttle = Throttle::new(&self.limits, is_answered);
+        let mut throttle = Throttle {
+            limits: &self.limits,
+            // A request that a check already answers costs no other one.
+            request: checked.is_some() || self.checks.is_asked(key),
+            challenge: false,
+        };
         if self.queue().has_failed(key) {
             // Before a check is asked for: nothing is decided while the API server is away.
             whole = self.observer.mirror.refresh(key).await?;
         }
         for _ in 0..ATTEMPTS {
             let attempt = self.attempt(key, whole.take(), checked, &mut throttle);
-            if let Attempt::Done(again) = attempt.await? {
-                return Ok(again);
+            match attempt.await {
+                Ok(again) => return Ok(again),
+                Err(Obstacle::Gone) => return Ok(None),
+                Err(Obstacle::Api(error)) => return Err(error),
+                Err(Obstacle::Changed) => {}
+                Err(Obstacle::TooOld) => {
+                    if let Some(checked) = checked.take() {
+                        self.observer.check_again(key, &checked.uid);
+                    }
+                }
             }
         }
         Err(ApiError::Conflict)
     }
 
+    /// Says when to requeue.
     async fn attempt(
         &self,
         key: &Key,
         read: Option<Arc<Domain>>,
         checked: &mut Option<Checked>,
         throttle: &mut Throttle<'_>,
-    ) -> Result<Attempt, ApiError> {
+    ) -> Result<Option<Duration>, Obstacle> {
         let mirror = &self.observer.mirror;
         let settings = &mirror.settings;
         let domain = match self.observer.observe(key, read, checked.is_some()).await? {
-            Observed::Gone => return Ok(Attempt::Done(None)),
-            Observed::Settled(wait) => return Ok(Attempt::Done(Some(wait))),
+            Observed::Gone => return Ok(None),
+            Observed::Settled(wait) => return Ok(Some(wait)),
             // It is read when its turn comes.
-            Observed::Due => return Ok(self.ask_for_check(key, None)),
+            Observed::Due => {
+                self.checks.ask(key);
+                return Ok(None);
+            }
             Observed::Whole(domain) => domain,
         };
-        let StatusView::Whole(status) = &domain.status else {
-            return Err(ApiError::Conflict);
-        };
+        let status = domain.whole().ok_or(ApiError::Conflict)?;
         let held_by = self.observer.held_by(&domain).await?;
         if self.observer.is_handled_elsewhere(&domain, held_by) {
-            return Ok(Attempt::Done(None));
+            return Ok(None);
         }
         let now = mirror.cluster.clock.now();
         let mut snapshot = self.observer.snapshot(&domain, status, held_by, now);
@@ -142,7 +143,7 @@ impl DomainReconciler {
         match self.recover_token(&domain, &snapshot, checked) {
             TokenRecovery::NotLost => {}
             TokenRecovery::Ask => return Ok(self.ask_for_token(&domain)),
-            TokenRecovery::Wait(wait) => return Ok(Attempt::Done(Some(wait))),
+            TokenRecovery::Wait(wait) => return Ok(Some(wait)),
             TokenRecovery::Restored(status, held_by) => {
                 restored = status;
                 snapshot = Snapshot {
@@ -154,7 +155,7 @@ impl DomainReconciler {
         }
         mirror.forget_token_recovery(key);
         if !snapshot.organization_exists && may_come(&domain, now) {
-            return Ok(Attempt::Done(Some(Duration::from_secs(1))));
+            return Ok(Some(Duration::from_secs(1)));
         }
         let is_later = is_later_request(checked.as_ref(), &snapshot);
         if is_later {
@@ -164,11 +165,13 @@ impl DomainReconciler {
         if let Some(wait) = limited
             && lifecycle::issues_challenge(now, settings, &snapshot)
         {
-            return Ok(Attempt::Done(Some(wait)));
+            return Ok(Some(wait));
         }
-        let next_check = self.observer.plan.next_check(&domain, now);
+        let next_check = self.observer.next_check(&domain, now);
         if checked.is_none() && lifecycle::due(now, settings, &snapshot, next_check).is_some() {
-            return Ok(self.ask_for_check(key, limited));
+            // It comes back as a key to decide on.
+            self.checks.ask(key);
+            return Ok(limited);
         }
         let decision = lifecycle::decide(
             now,
@@ -181,66 +184,47 @@ impl DomainReconciler {
         if self.by_hand(&domain, &decision)
             && mirror.approved_until_live(&domain, now).await? != snapshot.approved_until
         {
-            return Ok(Attempt::Again);
+            return Err(Obstacle::Changed);
         }
-        self.announcer
+        self.applier
+            .announcer
             .make_room(&domain, now, &snapshot, &decision.status)
             .await;
         let applied = self
             .applier
             .apply(&domain, status, &decision, checked.as_ref());
-        match applied.await? {
-            Applied::Done(written) => {
-                if let Some(written) = written {
-                    self.announce_written(&written, now);
-                }
-                if is_later {
-                    mirror.queues.domains.add(key.clone());
-                }
-                let again = self.conclude(&domain, &decision, now, limited).await;
-                Ok(Attempt::Done(again))
-            }
-            Applied::Gone => Ok(Attempt::Done(None)),
-            Applied::Changed => Ok(Attempt::Again),
-            Applied::EvidenceTooOld => {
-                *checked = None;
-                self.observer.plan.check_again(key, &domain.uid);
-                Ok(Attempt::Again)
-            }
+        if let Some(written) = applied.await?
+            && let Some(status) = written.whole()
+        {
+            let held_by = self.observer.held_by_in_store(&written);
+            let snapshot = self.observer.snapshot(&written, status, held_by, now);
+            self.announce(&written, now, &snapshot);
         }
+        if is_later {
+            mirror.queues.domains.add(key.clone());
+        }
+        Ok(self.conclude(&domain, &decision, now, limited).await)
     }
 
     /// Publishes the transitions that nobody published yet.
     fn announce(&self, domain: &Domain, now: Timestamp, snapshot: &Snapshot<'_>) {
-        if let Some(retry) = self.announcer.announce(domain, now, snapshot) {
+        let announcer = &self.applier.announcer;
+        if let Some(retry) = announcer.announce(domain, now, snapshot) {
             let queue = &self.observer.mirror.queues.domains;
             queue.add_after(domain.key.clone(), retry);
         }
     }
 
-    fn announce_written(&self, written: &Domain, now: Timestamp) {
-        if let StatusView::Whole(status) = &written.status {
-            let held_by = self.observer.held_by_in_store(written);
-            let snapshot = self.observer.snapshot(written, status, held_by, now);
-            self.announce(written, now, &snapshot);
-        }
-    }
-
-    /// The check comes back as a key to decide on.
-    fn ask_for_check(&self, key: &Key, again: Option<Duration>) -> Attempt {
-        self.checks.ask(key);
-        Attempt::Done(again)
-    }
-
     /// Asks for a check of the DNS for a token that was lost, or says how long that waits: until the DNS may
     /// know more, and until a token could be issued in its place.
-    fn ask_for_token(&self, domain: &Domain) -> Attempt {
+    fn ask_for_token(&self, domain: &Domain) -> Option<Duration> {
         let recoveries = self.observer.mirror.token_recoveries.read();
         let after_failure = recoveries.wait(&domain.key, &domain.uid);
-        match after_failure.or_else(|| self.limits.wait_for_token(domain)) {
-            None => self.ask_for_check(&domain.key, None),
-            wait => Attempt::Done(wait),
+        let wait = after_failure.or_else(|| self.limits.wait_for_token(domain));
+        if wait.is_none() {
+            self.checks.ask(&domain.key);
         }
+        wait
     }
 
     /// Where the status of a holder lost its token: whether its record has it still.
@@ -267,7 +251,7 @@ impl DomainReconciler {
                     domain.identity(),
                     holding.since,
                 )),
-                seen_with(domain, &holding, Some(token)),
+                holding.seen_by(domain, Some(token)),
             ),
             // A new one is issued.
             Some(RecoveryResult::Replaced(_)) => TokenRecovery::NotLost,
@@ -298,12 +282,8 @@ impl DomainReconciler {
         now: Timestamp,
         limited: Option<Duration>,
     ) -> Option<Duration> {
-        let mirror = &self.observer.mirror;
-        mirror.cluster.stores.domains_mut().set_next_check(
-            &domain.key,
-            &domain.uid,
-            decision.next_check,
-        );
+        self.observer
+            .set_next_check(&domain.key, &domain.uid, decision.next_check);
         if decision.check_holder {
             self.check_holder_of(domain, now).await;
         }
@@ -321,10 +301,12 @@ impl DomainReconciler {
         };
         let holder = &holding.holder;
         if cluster.stores.knows_holder(&holding) {
-            self.observer.plan.due_now(&holder.key, &holder.uid);
+            // The check comes with the next reconcile.
+            self.observer
+                .set_next_check(&holder.key, &holder.uid, Some(now));
             mirror.queues.domains.add(holder.key.clone());
         } else if !cluster.scope.shard.is_whole() && cluster.scope.watches(holder.key.namespace()) {
-            match self.holding_writer.live_holder(&holding).await {
+            match self.applier.holding_writer.live_holder(&holding).await {
                 Ok(Some(live)) => mirror.borrow(live, now),
                 Ok(None) => {}
                 // Its own check comes.
@@ -340,11 +322,11 @@ impl DomainReconciler {
     fn give_back(&self, key: &Key, again: Option<Duration>) -> Option<Duration> {
         let mirror = &self.observer.mirror;
         let stores = &mirror.cluster.stores;
-        if !stores.domains().is_borrowed(key) || self.checks.is_asked(key) {
+        if !stores.domains.read().is_borrowed(key) || self.checks.is_asked(key) {
             return again;
         }
-        let seen = stores.domains().get(key);
-        if !stores.domains_mut().give_back(key) {
+        let seen = stores.domains.read().get(key);
+        if !stores.domains.write().give_back(key) {
             return again;
         }
         if mirror.cluster.scope.shard.is_default()

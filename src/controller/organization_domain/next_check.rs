@@ -1,66 +1,43 @@
 //! When a domain is checked next, by the store, its status and the schedule.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cluster::Cluster;
+use super::observe::Observer;
 use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::model::facts::{Facts, Pace};
 use crate::model::schedule;
-use crate::model::settings::Settings;
 use crate::model::uid::Uid;
 
-/// Plans checks.
-#[derive(Clone)]
-pub struct Plan {
-    pub cluster: Arc<Cluster>,
-    pub settings: Arc<Settings>,
-}
-
-impl Plan {
+impl Observer {
     /// What a check found is lost, so the next one comes soon. Not at once: what stands in the way of one
     /// stands in the way of many, and a tenant's changes would ask for packets without end.
     pub fn check_again(&self, key: &Key, uid: &Uid) {
-        let now = self.cluster.clock.now();
-        let domain = self.cluster.stores.domains().get(key);
-        let Some(domain) = domain.filter(|domain| domain.uid == *uid) else {
-            return;
-        };
-        let soon = schedule::resume(now, None, self.period(&domain, now), uid);
-        self.cluster
-            .stores
-            .domains_mut()
-            .set_next_check(key, uid, Some(soon));
-    }
-
-    /// The next check comes with the next reconcile.
-    pub fn due_now(&self, key: &Key, uid: &Uid) {
-        let now = self.cluster.clock.now();
-        self.cluster
-            .stores
-            .domains_mut()
-            .set_next_check(key, uid, Some(now));
+        let cluster = &self.mirror.cluster;
+        let now = cluster.clock.now();
+        let domain = cluster.stores.domains.read().get(key);
+        if let Some(domain) = domain.filter(|domain| domain.uid == *uid) {
+            let soon = schedule::resume(now, None, self.period(&domain, now), uid);
+            self.set_next_check(key, uid, Some(soon));
+        }
     }
 
     /// The next check comes a period later, whatever becomes of this one.
     pub fn put_off(&self, domain: &Domain, now: Timestamp) {
         let period = self.period(domain, now);
         let next = schedule::tick_after(now, period, &domain.uid);
-        self.cluster
-            .stores
-            .domains_mut()
-            .set_next_check(&domain.key, &domain.uid, Some(next));
+        self.set_next_check(&domain.key, &domain.uid, Some(next));
+    }
+
+    pub fn set_next_check(&self, key: &Key, uid: &Uid, at: Option<Timestamp>) {
+        let mut domains = self.mirror.cluster.stores.domains.write();
+        domains.set_next_check(key, uid, at);
     }
 
     /// When the schedule wants the next check; after a start, worked out anew from the status.
     pub fn next_check(&self, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
-        let set = self
-            .cluster
-            .stores
-            .domains()
-            .next_check(&domain.key, &domain.uid);
+        let domains = &self.mirror.cluster.stores.domains;
+        let set = domains.read().next_check(&domain.key, &domain.uid);
         let period = self.period(domain, now);
         // Another shard may have seen that its record is missing, and checks are closer since.
         if let Some(set) = set.filter(|&set| set <= schedule::add(now, period)) {
@@ -83,8 +60,10 @@ impl Plan {
     /// How far apart checks are now.
     fn period(&self, domain: &Domain, now: Timestamp) -> SignedDuration {
         match &domain.status {
-            StatusView::Settled(_) => self.settings.recheck_period,
-            StatusView::Whole(status) => Facts::read(status, now).period(now, &self.settings),
+            StatusView::Settled(_) => self.mirror.settings.recheck_period,
+            StatusView::Whole(status) => {
+                Facts::read(status, now).period(now, &self.mirror.settings)
+            }
         }
     }
 }

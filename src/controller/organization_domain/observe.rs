@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::next_check::Plan;
 use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::cluster::error::ApiError;
 use crate::cluster::key::Key;
 use crate::cluster::store::domain::{Domain, StatusView};
 use crate::cluster::store::holdings::HoldingView;
 use crate::controller::mirror::Mirror;
-use crate::model::challenge::Token;
 use crate::model::lifecycle::{self, HeldBy, Snapshot};
 use crate::model::name::DomainName;
 use crate::model::schedule;
@@ -21,7 +19,6 @@ use crate::model::schedule;
 #[derive(Clone)]
 pub struct Observer {
     pub mirror: Arc<Mirror>,
-    pub plan: Plan,
 }
 
 /// What is observed of an object.
@@ -44,7 +41,7 @@ impl Observer {
         checked: bool,
     ) -> Result<Observed, ApiError> {
         let cluster = &self.mirror.cluster;
-        let Some(known) = cluster.stores.domains().get(key) else {
+        let Some(known) = cluster.stores.domains.read().get(key) else {
             return Ok(Observed::Gone);
         };
         if !checked && let Some(settled) = self.settled(&known, cluster.clock.now()) {
@@ -67,7 +64,7 @@ impl Observer {
             return None;
         };
         let stores = &self.mirror.cluster.stores;
-        let handed_in = stores.domains().handed_in(&domain.key, &domain.uid);
+        let handed_in = stores.domains.read().handed_in(&domain.key, &domain.uid);
         if settled.has_news(handed_in, now) {
             return None;
         }
@@ -75,11 +72,9 @@ impl Observer {
         let stays = !domain.deleting
             && settled.lasts(now, &self.mirror.settings, held_by)
             && self.approved_until(domain, now).is_none()
-            && stores.organizations().exists(&domain.organization);
-        let next_check = self.plan.next_check(domain, now).filter(|_| stays)?;
-        stores
-            .domains_mut()
-            .set_next_check(&domain.key, &domain.uid, Some(next_check));
+            && stores.organizations.read().exists(&domain.organization);
+        let next_check = self.next_check(domain, now).filter(|_| stays)?;
+        self.set_next_check(&domain.key, &domain.uid, Some(next_check));
         Some(if next_check > now {
             Observed::Settled(schedule::wait(now, next_check))
         } else {
@@ -89,7 +84,7 @@ impl Observer {
 
     /// Until when an approval stands for this object and name.
     fn approved_until(&self, domain: &Domain, now: Timestamp) -> Option<Timestamp> {
-        let approvals = self.mirror.cluster.stores.approvals();
+        let approvals = self.mirror.cluster.stores.approvals.read();
         approvals.until(&domain.key, &domain.candidate(), now)
     }
 
@@ -104,9 +99,9 @@ impl Observer {
     ) -> Snapshot<'a> {
         let stores = &self.mirror.cluster.stores;
         Snapshot {
-            organization_exists: stores.organizations().exists(&domain.organization),
-            suspended: stores.namespaces().suspended(domain.key.namespace()),
-            over_quota: stores.domains().is_over_quota(domain),
+            organization_exists: stores.organizations.read().exists(&domain.organization),
+            suspended: stores.namespaces.read().suspended(domain.key.namespace()),
+            over_quota: stores.domains.read().is_over_quota(domain),
             approved_until: self.approved_until(domain, now),
             held_by,
             ..domain.snapshot(status)
@@ -126,7 +121,7 @@ impl Observer {
         let Some(canonical) = &domain.canonical else {
             return Ok(HeldBy::Nobody);
         };
-        let known = self.mirror.cluster.stores.holdings().get(canonical);
+        let known = self.mirror.cluster.stores.holdings.read().get(canonical);
         let held_by = seen_by(domain, known.as_deref());
         let ours = matches!(held_by, HeldBy::Us { .. });
         if ours != (domain.state() == Some(State::Verified)) {
@@ -168,14 +163,7 @@ impl Observer {
 
 /// Who holds the name, as this object sees it.
 fn seen_by(domain: &Domain, holding: Option<&HoldingView>) -> HeldBy {
-    let token = domain.token();
     holding.map_or(HeldBy::Nobody, |holding| {
-        seen_with(domain, holding, token.as_ref())
+        holding.seen_by(domain, domain.token().as_ref())
     })
-}
-
-/// As the object sees it with this token in its status.
-#[must_use]
-pub fn seen_with(domain: &Domain, holding: &HoldingView, token: Option<&Token>) -> HeldBy {
-    HeldBy::of(&holding.spec(), holding.since, domain.identity(), token)
 }

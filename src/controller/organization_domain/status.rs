@@ -1,19 +1,18 @@
 //! Writes of an organization domain's status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::api::organization_domain::{
     OrganizationDomain, OrganizationDomainSpec, OrganizationDomainStatus, OrganizationRef,
 };
 use crate::cluster::Cluster;
+use crate::cluster::client::FIELD_MANAGER;
 use crate::cluster::decode::Decoded;
 use crate::cluster::error::ApiError;
-use crate::cluster::store::domain::{Domain, StatusView};
+use crate::cluster::store::domain::Domain;
 use crate::controller::mirror::Mirror;
-
-const FIELD_MANAGER: &str = "freehold";
 
 /// Replaces the whole status, so that nothing of an edit by hand survives in it. The resource
 /// version makes it fail where the object is not the one that was decided on.
@@ -23,14 +22,8 @@ pub async fn write(
     status: &OrganizationDomainStatus,
 ) -> Result<Decoded<OrganizationDomain>, ApiError> {
     let object = OrganizationDomain {
-        metadata: ObjectMeta {
-            name: Some(domain.key.name().to_owned()),
-            namespace: Some(domain.key.namespace().to_owned()),
-            uid: Some(domain.uid.to_string()),
-            resource_version: Some(domain.version.to_string()),
-            ..ObjectMeta::default()
-        },
-        // Ignored on a status, yet part of what the type must say.
+        metadata: ObjectMeta::default(),
+        // Part of what the type must say.
         spec: OrganizationDomainSpec {
             organization_ref: OrganizationRef {
                 name: domain.organization.name().to_owned(),
@@ -40,15 +33,8 @@ pub async fn write(
         },
         status: Some(status.clone()),
     };
-    let api = cluster.client.namespaced(domain.key.namespace());
-    let params = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    cluster
-        .client
-        .call(api.replace_status(domain.key.name(), &params, &object))
-        .await
+    let at = (&domain.key, &domain.uid, domain.version);
+    cluster.client.replace_status(at, object).await
 }
 
 /// Replaces the status of an object that changed since it was decided on, though in nothing that
@@ -62,7 +48,7 @@ pub async fn write_over(
     live: &Domain,
     status: &OrganizationDomainStatus,
 ) -> Result<Option<Decoded<OrganizationDomain>>, ApiError> {
-    let StatusView::Whole(before) = &live.status else {
+    let Some(before) = live.whole() else {
         return Ok(None);
     };
     let stored = mirror.unwritten.read().stored(live).cloned();
@@ -83,10 +69,7 @@ pub async fn write_over(
     let patch = Patch::<OrganizationDomain>::Json(operations);
     let client = &mirror.cluster.client;
     let api = client.namespaced(live.key.namespace());
-    let params = PatchParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
+    let params = PatchParams::apply(FIELD_MANAGER);
     let written = client
         .call(api.patch_status(live.key.name(), &params, &patch))
         .await;

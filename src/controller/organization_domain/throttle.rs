@@ -42,22 +42,13 @@ impl TenantLimits {
 
 /// What the limits let through in one reconcile, however often it decides.
 pub struct Throttle<'a> {
-    limits: &'a TenantLimits,
-    request: bool,
-    challenge: bool,
+    pub limits: &'a TenantLimits,
+    /// Whether the request is let through, and the challenge.
+    pub request: bool,
+    pub challenge: bool,
 }
 
-impl<'a> Throttle<'a> {
-    /// A request that `is_answered` by a check that was asked for already is let through.
-    #[must_use]
-    pub fn new(limits: &'a TenantLimits, is_answered: bool) -> Self {
-        Self {
-            limits,
-            request: is_answered,
-            challenge: false,
-        }
-    }
-
+impl Throttle<'_> {
     /// Takes from the limits for what the snapshot asks. Where one is used up the request is left
     /// for later, and it says how much later.
     pub fn admit(
@@ -67,9 +58,7 @@ impl<'a> Throttle<'a> {
         domain: &Domain,
         snapshot: &mut Snapshot<'_>,
     ) -> Option<Duration> {
-        let Some(canonical) = &domain.canonical else {
-            return None;
-        };
+        let canonical = domain.canonical.as_deref()?;
         let namespace = domain.key.namespace();
         if !self.request && lifecycle::has_new_request(now, snapshot) {
             if let Err(wait) = self.limits.requests.take(namespace, canonical) {

@@ -21,16 +21,6 @@ use crate::model::lifecycle::{self, Decision, HoldingAction};
 /// A name is taken on evidence no older than this.
 const MAX_EVIDENCE_AGE: Duration = Duration::from_mins(1);
 
-#[derive(Debug, PartialEq)]
-pub enum Applied {
-    /// With the object as it is now, where its status was written.
-    Done(Option<Box<Domain>>),
-    /// Something changed since it was read: read and decide again.
-    Changed,
-    EvidenceTooOld,
-    Gone,
-}
-
 /// Carries decisions out.
 pub struct Applier {
     pub mirror: Arc<Mirror>,
@@ -40,45 +30,38 @@ pub struct Applier {
 
 impl Applier {
     /// Writes a decision, in the order in which a crash between two writes loses nothing: a holding is
-    /// taken before the status says so, and released after.
+    /// taken before the status says so, and released after. Returns the object as it is now, where its
+    /// status was written.
     pub async fn apply(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
         decision: &Decision,
         checked: Option<&Checked>,
-    ) -> Result<Applied, ApiError> {
+    ) -> Result<Option<Domain>, Obstacle> {
         let cluster = &self.mirror.cluster;
+        let writer = &self.holding_writer;
         // Until when what was found is as good as new.
         let until = checked.map_or_else(Instant::now, |checked| checked.begun + MAX_EVIDENCE_AGE);
-        let obstacle = match &decision.holding {
-            HoldingAction::Keep => None,
-            HoldingAction::Release => self.not_yet_missing(domain).await?,
-            HoldingAction::ReleasePredecessor => match cluster.stores.holding_of(domain) {
-                Some(holding) if orphan::release_if_gone(&self.mirror, &holding).await? => {
-                    Some(Obstacle::Changed)
+        match &decision.holding {
+            HoldingAction::Keep => {}
+            HoldingAction::Release => self.recheck_organization(domain).await?,
+            HoldingAction::ReleasePredecessor => {
+                if let Some(holding) = cluster.stores.holding_of(domain)
+                    && orphan::release_if_gone(&self.mirror, &holding).await?
+                {
+                    return Err(Obstacle::Changed);
                 }
-                _ => None,
-            },
-            HoldingAction::Take(spec) if spec.strategy == Strategy::Manual => {
-                self.holding_writer.take(domain, spec, None).await?
             }
             HoldingAction::Take(spec) => {
-                self.holding_writer.take(domain, spec, Some(until)).await?
+                let until = Some(until).filter(|_| spec.strategy != Strategy::Manual);
+                writer.take(domain, spec, until).await?;
             }
-            HoldingAction::Rewrite(spec) => self.holding_writer.rewrite(domain, spec).await?,
+            HoldingAction::Rewrite(spec) => writer.rewrite(domain, spec).await?,
             HoldingAction::HandOver(spec) => {
                 let judged = checked.and_then(|checked| checked.holding.as_deref());
-                self.holding_writer
-                    .hand_over(domain, spec, judged, until)
-                    .await?
+                writer.hand_over(domain, spec, judged, until).await?;
             }
-        };
-        match obstacle {
-            None => {}
-            Some(Obstacle::Changed) => return Ok(Applied::Changed),
-            Some(Obstacle::TooOld) => return Ok(Applied::EvidenceTooOld),
-            Some(Obstacle::Gone) => return Ok(Applied::Gone),
         }
         let text_only =
             checked.is_none() && lifecycle::same_but_for_texts(&decision.status, status);
@@ -91,17 +74,16 @@ impl Applier {
                 ..decision.status.clone()
             };
             match self.write(domain, &next).await {
-                Ok(Written::Status(written)) => {
+                Ok(written) => {
                     self.mirror.forget_unwritten(&domain.key);
-                    let ours = cluster.scope.takes(written.metadata());
+                    let ours = cluster.scope.shard.takes_object(written.metadata());
                     let organization = domain.organization.name();
-                    let written = Domain::project_with(*written, &domain.stated, organization);
+                    let written = Domain::project_with(written, &domain.stated, organization);
                     self.mirror.update(written.clone(), ours);
-                    now = Some(Box::new(written));
+                    now = Some(written);
                 }
-                Ok(Written::Nothing(applied)) => return Ok(applied),
                 // What is owed to others goes on all the same.
-                Err(error @ ApiError::TooLarge(_)) => {
+                Err(Obstacle::Api(error @ ApiError::TooLarge(_))) => {
                     let notice = lifecycle::notices::no_room(&decision.status);
                     let (decided, is_new) =
                         self.mirror
@@ -110,9 +92,9 @@ impl Applier {
                         tracing::warn!(key = %domain.key, %error, "cannot write the status");
                         self.announcer.publish(domain, notice);
                     }
-                    now = Some(Box::new(decided));
+                    now = Some(decided);
                 }
-                Err(error) => return Err(error),
+                Err(obstacle) => return Err(obstacle),
             }
         }
         if decision.holding == HoldingAction::Release
@@ -121,59 +103,44 @@ impl Applier {
             match self.mirror.delete_holding(&holding).await {
                 Err(ApiError::Conflict) => {
                     self.mirror.refresh_holding(&holding.name).await?;
-                    return Ok(Applied::Changed);
+                    return Err(Obstacle::Changed);
                 }
                 result => result?,
             }
         }
-        Ok(Applied::Done(now))
+        Ok(now)
     }
 
     async fn write(
         &self,
         domain: &Domain,
         status: &OrganizationDomainStatus,
-    ) -> Result<Written, ApiError> {
-        let cluster = &self.mirror.cluster;
-        match status::write(cluster, domain, status).await {
-            Ok(written) => Ok(Written::Status(Box::new(written))),
+    ) -> Result<Decoded<OrganizationDomain>, Obstacle> {
+        match status::write(&self.mirror.cluster, domain, status).await {
             Err(ApiError::Conflict | ApiError::NotFound) => {
                 let live = self.mirror.refresh(&domain.key).await?;
                 let Some(live) = live.filter(|live| live.uid == domain.uid) else {
                     // What was taken for it a moment ago is an orphan by now.
                     self.mirror.enqueue_orphan_check(domain);
-                    return Ok(Written::Nothing(Applied::Gone));
+                    return Err(Obstacle::Gone);
                 };
                 let over = status::write_over(&self.mirror, domain, &live, status).await?;
-                Ok(over.map_or(Written::Nothing(Applied::Changed), |written| {
-                    Written::Status(Box::new(written))
-                }))
+                over.ok_or(Obstacle::Changed)
             }
-            Err(error) => Err(error),
+            written => Ok(written?),
         }
     }
 
     /// A name is not given up for want of an organization on the word of a cache.
-    async fn not_yet_missing(&self, domain: &Domain) -> Result<Option<Obstacle>, ApiError> {
-        let cluster = &self.mirror.cluster;
-        let organization = domain.organization.clone();
-        if cluster.stores.organizations().exists(&organization)
-            || !self.mirror.organization_exists_live(&organization).await?
-        {
-            return Ok(None);
+    async fn recheck_organization(&self, domain: &Domain) -> Result<(), Obstacle> {
+        let organizations = &self.mirror.cluster.stores.organizations;
+        let key = &domain.organization;
+        if organizations.read().exists(key) || !self.mirror.organization_exists_live(key).await? {
+            return Ok(());
         }
-        cluster
-            .stores
-            .organizations_mut()
-            .insert_invalid(organization);
-        Ok(Some(Obstacle::Changed))
+        organizations.write().insert_invalid(key.clone());
+        Err(Obstacle::Changed)
     }
-}
-
-/// What became of a write.
-enum Written {
-    Status(Box<Decoded<OrganizationDomain>>),
-    Nothing(Applied),
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::api::State;
 use crate::api::organization_domain::CheckVerdict;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
+use crate::api::{Organization, State, VerifiedDomain};
 use crate::cluster::Cluster;
 use crate::cluster::clock::Clock;
 use crate::cluster::decode::{Extent, decode};
@@ -21,7 +21,6 @@ use crate::cluster::scope::Scope;
 use crate::cluster::store::Stores;
 use crate::cluster::store::holdings::HoldingView;
 use crate::cluster::watch::Handler;
-use crate::controller::mirror::{domains, holdings, organizations};
 use crate::controller::queues::{Queues, Workers};
 use crate::model::agreement::Weight;
 use crate::model::challenge::{TOKEN_OCTETS, Token};
@@ -327,7 +326,10 @@ fn checked(holding: Option<Arc<HoldingView>>) -> Checked {
 }
 
 /// Carries the case out against an API server with this fault.
-async fn run(case: &Case, fault: Option<(usize, Fault)>) -> (Result<Applied, ApiError>, Server) {
+async fn run(
+    case: &Case,
+    fault: Option<(usize, Fault)>,
+) -> (Result<Option<Domain>, Obstacle>, Server) {
     let server = Arc::new(Mutex::new(Server {
         ours: object("acme", "1", case.before, &token(1)),
         other: object("other", "2", State::Verified, &token(2)),
@@ -340,16 +342,16 @@ async fn run(case: &Case, fault: Option<(usize, Fault)>) -> (Result<Applied, Api
     let mirror = &apply.mirror;
     if let Some(spec) = &case.holder {
         let holding = serde_json::from_value(holding(spec)).unwrap();
-        holdings::HoldingHandler(Arc::clone(mirror)).applied(holding, true);
+        Handler::<VerifiedDomain>::applied(&**mirror, holding, true);
     }
     let organization = json!({ "metadata": { "namespace": "acme", "name": "acme" }, "spec": {} });
     let organization = serde_json::from_value(organization).unwrap();
-    organizations::OrganizationHandler(Arc::clone(mirror)).applied(organization, true);
+    Handler::<Organization>::applied(&**mirror, organization, true);
     let text = server.lock().ours.to_string();
     let ours = decode(serde_json::from_str(&text).unwrap(), Extent::Needed);
     let ours: OrganizationDomain = ours.0.unwrap();
     let domain = Domain::project(ours.clone());
-    domains::DomainHandler(Arc::clone(mirror)).applied(ours.clone(), true);
+    Handler::<OrganizationDomain>::applied(&**mirror, ours.clone(), true);
     let decision = Decision {
         status: serde_json::from_value(status_with(case.after, &token(1))).unwrap(),
         holding: case.action.clone(),
@@ -384,9 +386,9 @@ async fn each_action_is_written_in_its_order() {
         let (applied, server) = run(&case, None).await;
         assert_eq!(in_order(&server.asked), case.requests, "{:?}", case.action);
         let is_done = case.action != HoldingAction::ReleasePredecessor;
-        let is_expected = match applied.unwrap() {
-            Applied::Done(written) => is_done && written.is_some(),
-            applied => !is_done && applied == Applied::Changed,
+        let is_expected = match applied {
+            Ok(written) => is_done && written.is_some(),
+            Err(obstacle) => !is_done && matches!(obstacle, Obstacle::Changed),
         };
         assert!(is_expected, "{:?}", case.action);
         let verified = case.after == State::Verified;
@@ -416,13 +418,13 @@ async fn whichever_request_goes_wrong_nothing_is_said_that_is_not_so_and_nothing
                 }
                 match applied {
                     // All was carried out, whatever was asked for twice.
-                    Ok(Applied::Done(_)) => {
+                    Ok(_) => {
                         let after = serde_json::to_value(case.after).unwrap();
                         assert_eq!(server.ours["status"]["state"], after, "{about}");
                     }
-                    Ok(Applied::Changed | Applied::Gone) => {}
-                    Ok(Applied::EvidenceTooOld) => panic!("{about}"),
-                    Err(error) => {
+                    Err(Obstacle::Changed | Obstacle::Gone) => {}
+                    Err(Obstacle::TooOld) => panic!("{about}"),
+                    Err(Obstacle::Api(error)) => {
                         let for_good = matches!(fault, Fault::Refused(422, _));
                         assert_eq!(error.is_retryable(), !for_good, "{about}: {error}");
                     }
@@ -446,7 +448,7 @@ async fn a_name_is_not_taken_on_old_evidence_nor_from_a_holder_that_was_not_judg
         let apply = parts(&server);
         if let Some(spec) = &case.holder {
             let holding = serde_json::from_value(holding(spec)).unwrap();
-            holdings::HoldingHandler(Arc::clone(&apply.mirror)).applied(holding, true);
+            Handler::<VerifiedDomain>::applied(&*apply.mirror, holding, true);
         }
         let ours: OrganizationDomain = serde_json::from_value(server.lock().ours.clone()).unwrap();
         let domain = Domain::project(ours);
@@ -463,7 +465,7 @@ async fn a_name_is_not_taken_on_old_evidence_nor_from_a_holder_that_was_not_judg
                 .hand_over(&domain, spec, None, until)
                 .await
         };
-        assert!(matches!(taken, Ok(Some(Obstacle::TooOld))), "{spec:?}");
+        assert!(matches!(taken, Err(Obstacle::TooOld)), "{spec:?}");
         let before = case.holder.as_ref().map(|spec| &*spec.holder.uid);
         assert_eq!(server.lock().holder(), before);
     }
