@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use strum::IntoStaticStr;
 
 use super::reason::Reason;
 
@@ -25,7 +26,7 @@ pub struct Wanted {
 }
 
 /// The three values of a condition's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum ConditionStatus {
     True,
     False,
@@ -35,11 +36,7 @@ pub enum ConditionStatus {
 impl ConditionStatus {
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
+        self.into()
     }
 }
 

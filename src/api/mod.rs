@@ -74,7 +74,7 @@ fn observes_generation(status: &JSONSchemaProps) -> bool {
 
 /// Reads a field of a status; what the operator could not have written is as if it were not there.
 /// An object with a status that cannot be read would never be looked at again, and so never heal.
-fn if_readable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned + Default,
