@@ -78,14 +78,11 @@ impl NamePolicy {
                 limit,
             });
         }
-        if self
-            .allowed_suffixes
-            .iter()
-            .any(|suffix| name.is_below(suffix.as_str()))
-        {
+        let mut own = self.allowed_suffixes.iter();
+        if own.any(|suffix| name.is_below(suffix.as_str())) {
             return Ok(());
         }
-        if self.allowed_suffixes.iter().any(|suffix| suffix == name) {
+        if self.allowed_suffixes.contains(name) {
             return Err(Refusal::PublicSuffix(text.to_owned()));
         }
         if let Some(special) = SPECIAL_USE.into_iter().find(|s| name.is_at_or_below(s)) {
@@ -119,21 +116,16 @@ impl NamePolicy {
     /// own suffixes.
     #[must_use]
     pub fn is_registry(&self, zone: &str) -> bool {
-        zone == "."
-            || self
-                .allowed_suffixes
-                .iter()
-                .any(|suffix| suffix.as_str() == zone)
-            || is_icann_suffix(zone)
+        let mut own = self.allowed_suffixes.iter();
+        zone == "." || is_icann_suffix(zone) || own.any(|suffix| suffix.as_str() == zone)
     }
 
     /// Whether the name lies below an allowed suffix: such a zone is the install's own, and what
     /// its DNS says is not repeated to tenants.
     #[must_use]
     pub fn is_internal(&self, name: &str) -> bool {
-        self.allowed_suffixes
-            .iter()
-            .any(|suffix| is_at_or_below(name, suffix.as_str()))
+        let mut own = self.allowed_suffixes.iter();
+        own.any(|suffix| is_at_or_below(name, suffix.as_str()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong with a value that has the token and does not prove it.
 
-use std::fmt;
+use strum::Display;
 
 use super::challenge::{Challenge, FORMS};
 use super::legible::is_unseen;
@@ -23,39 +23,30 @@ pub enum Spelling {
 }
 
 /// A mistake that people, editors and panels make with characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slip {
+    #[strum(to_string = "quotation marks")]
     Quotes,
+    #[strum(to_string = "typographic quotation marks")]
     TypographicQuotes,
+    #[strum(to_string = "spaces")]
     Blanks,
+    #[strum(to_string = "no-break spaces")]
     NoBreakBlanks,
+    #[strum(to_string = "invisible characters (such as a zero-width space or a byte order mark)")]
     Invisible,
+    #[strum(to_string = "HTML entities (such as &quot;)")]
     Entities,
+    #[strum(to_string = "backslashes")]
     Backslashes,
+    #[strum(to_string = "typographic dashes")]
     Dashes,
+    #[strum(to_string = "full-width characters")]
     FullWidth,
+    #[strum(to_string = "capital letters")]
     Capitals,
+    #[strum(to_string = "a final dot or comma")]
     FinalDot,
-}
-
-impl fmt::Display for Slip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Quotes => "quotation marks",
-            Self::TypographicQuotes => "typographic quotation marks",
-            Self::Blanks => "spaces",
-            Self::NoBreakBlanks => "no-break spaces",
-            Self::Invisible => {
-                "invisible characters (such as a zero-width space or a byte order mark)"
-            }
-            Self::Entities => "HTML entities (such as &quot;)",
-            Self::Backslashes => "backslashes",
-            Self::Dashes => "typographic dashes",
-            Self::FullWidth => "full-width characters",
-            Self::Capitals => "capital letters",
-            Self::FinalDot => "a final dot or comma",
-        })
-    }
 }
 
 /// Reads a value for its token; none where it has another or none.
@@ -90,12 +81,12 @@ pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
     if with_blanks.split(' ').any(is_of_record) {
         return Some(Spelling::RecordLine);
     }
-    let keys = FORMS.map(|form| {
+    let keys = FORMS.iter().map(|&form| {
         let value = challenge.value(form);
         let key = value.strip_suffix(token).unwrap_or_default();
         text.matches(key).count()
     });
-    Some(if keys.iter().sum::<usize>() > 1 {
+    Some(if keys.sum::<usize>() > 1 {
         Spelling::RepeatedKey
     } else {
         Spelling::OtherText

@@ -135,7 +135,7 @@ pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup)
     };
     for step in way {
         match step_agreement(step) {
-            Agreement::Agreed((), of_step) => weight = weight.min(of_step),
+            Agreement::Agreed(_, of_step) => weight = weight.min(of_step),
             Agreement::Disagreement => return judged(Verdict::Disagreement, weight),
             Agreement::TooFew => return judged(silence(step), Weight::Partial),
         }
@@ -168,18 +168,13 @@ enum Said<'a> {
 
 /// Whether the servers agree on the kind of answer: an alias and a zone cut must be the very same,
 /// what there is at the name itself is left to the votes.
-fn step_agreement(step: &Step) -> Agreement<()> {
-    let said = step.answers.iter().map(|answer| match &answer.outcome {
+fn step_agreement(step: &Step) -> Agreement<Said<'_>> {
+    agree(step.answers.iter().map(|answer| match &answer.outcome {
         Outcome::Failed(_) => None,
         Outcome::Alias { target } => Some(Said::Alias(target)),
         Outcome::Referral(zone) | Outcome::Below(zone) => Some(Said::Cut(zone)),
         _ => Some(Said::OfTheName),
-    });
-    match agree(said) {
-        Agreement::Agreed(_, weight) => Agreement::Agreed((), weight),
-        Agreement::Disagreement => Agreement::Disagreement,
-        Agreement::TooFew => Agreement::TooFew,
-    }
+    }))
 }
 
 fn silence(step: &Step) -> Verdict {
@@ -192,11 +187,10 @@ fn silence(step: &Step) -> Verdict {
 
 /// The servers of a zone: nobody may contradict, and at least half must have answered.
 fn all_who_answered(votes: &[Verdict]) -> (Verdict, Weight) {
-    let said = votes.iter().map(|vote| match vote {
-        Verdict::Proven => Some(true),
-        vote if vote.is_negative() => Some(false),
-        _ => None,
-    });
+    let decided = |vote: &Verdict| !vote.is_undecided();
+    let said = votes
+        .iter()
+        .map(|vote| decided(vote).then_some(*vote == Verdict::Proven));
     match agree(said) {
         Agreement::Agreed(true, weight) => (Verdict::Proven, weight),
         Agreement::Agreed(false, weight) => (negative(votes), weight),

@@ -75,6 +75,15 @@ pub enum HeldBy {
 }
 
 impl HeldBy {
+    /// How the name is held, if we hold it.
+    #[must_use]
+    pub fn our_strategy(self) -> Option<Strategy> {
+        match self {
+            Self::Us { strategy, .. } => Some(strategy),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn of(
         spec: &VerifiedDomainSpec,

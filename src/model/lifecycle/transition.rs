@@ -13,7 +13,7 @@ use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
-use crate::model::facts::{Facts, Issued, Pace, whole_second};
+use crate::model::facts::{Facts, Issued, Pace, is_pause, whole_second};
 use crate::model::history::History;
 use crate::model::message::MessageContext;
 use crate::model::schedule;
@@ -73,17 +73,19 @@ impl Transition<'_> {
         }
         match held_by {
             HeldBy::Us {
-                strategy: Strategy::Dns,
-                ..
-            } if self.lost_and_not_released() && self.snapshot.approved_until.is_none() => {
-                self.holding = HoldingAction::Release;
-            }
-            HeldBy::Us {
                 since, strategy, ..
             } => {
+                let approved = self.snapshot.approved_until.is_some();
+                if strategy == Strategy::Dns && self.lost_and_not_released() && !approved {
+                    self.holding = HoldingAction::Release;
+                    return;
+                }
                 let mut judgement = judgement;
+                // The status of a holder has lost the token that was proved, and no record shows it:
+                // the holding stands under a new one, and the record must change.
                 if self.facts.challenge.is_none() {
-                    self.replace_token(strategy, fresh_token());
+                    self.facts.challenge = Some(self.issued(fresh_token()));
+                    self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
                     // The check that did not find the old token asked for this one too.
                     judgement = self.select_judgement(made);
                 }
@@ -227,12 +229,8 @@ impl Transition<'_> {
     fn resume(&mut self) {
         if let Some(since) = self.facts.paused.take() {
             let stood = self.now.duration_since(since);
-            let opened = self
-                .facts
-                .challenge
-                .as_mut()
-                .and_then(|issued| issued.opened.as_mut());
-            if let Some(opened) = opened {
+            let issued = self.facts.challenge.as_mut();
+            if let Some(opened) = issued.and_then(|issued| issued.opened.as_mut()) {
                 *opened = schedule::add(*opened, stood).min(self.now);
             }
         }
@@ -278,10 +276,8 @@ impl Transition<'_> {
     fn judged_pending(&mut self, judgement: &Judgement) {
         self.handle_request();
         self.learn_provider(judgement);
-        let before = (
-            self.facts.reason,
-            self.facts.last_check.replace(judgement.report.clone()),
-        );
+        let report = self.facts.last_check.replace(judgement.report.clone());
+        let before = (self.facts.reason, report);
         self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
@@ -340,20 +336,12 @@ impl Transition<'_> {
 
     /// An outage at the end of the window costs nothing but a day.
     fn end_window(&mut self) {
-        let Some(expiry) = self
-            .facts
-            .challenge
-            .as_ref()
-            .and_then(|issued| issued.expiry(self.settings))
-        else {
+        let Some(mut end) = self.facts.window_end(self.settings) else {
             return;
         };
-        let end = match self.facts.reason {
-            Reason::CheckInconclusive | Reason::EvidenceIncomplete => {
-                schedule::add(expiry, OUTAGE_ALLOWANCE)
-            }
-            _ => expiry,
-        };
+        if let Reason::CheckInconclusive | Reason::EvidenceIncomplete = self.facts.reason {
+            end = schedule::add(end, OUTAGE_ALLOWANCE);
+        }
         let approved = self.snapshot.approved_until.is_some();
         if self.now >= end && self.facts.hand_over.is_none() && !approved {
             self.fail(match self.facts.reason {
@@ -378,11 +366,8 @@ impl Transition<'_> {
             return false;
         }
         self.check_holder = self.facts.hand_over.is_none();
-        counting::count(
-            &mut self.facts.hand_over,
-            self.now,
-            self.settings.hand_over_period,
-        )
+        let period = self.settings.hand_over_period;
+        counting::count(&mut self.facts.hand_over, self.now, period)
     }
 
     /// A record of the holder that is back ends the count, whoever found it and whatever the check
@@ -488,11 +473,8 @@ impl Transition<'_> {
                 self.facts.reason = Reason::Verified;
             }
             Some(verdict) if verdict.is_negative() => {
-                let lost = counting::count(
-                    &mut self.facts.record_missing,
-                    self.now,
-                    self.settings.grace,
-                );
+                let grace = self.settings.grace;
+                let lost = counting::count(&mut self.facts.record_missing, self.now, grace);
                 // A definite no is news, however old the last yes is.
                 self.facts.reason = Reason::Verified;
                 if lost {
@@ -512,7 +494,7 @@ impl Transition<'_> {
     fn is_recently_proven(&self) -> bool {
         let soon = self.settings.proof_write_interval();
         let proven = self.facts.last_proven;
-        proven.is_some_and(|proven| proven <= self.now && self.now < schedule::add(proven, soon))
+        proven.is_some_and(|proven| (proven..schedule::add(proven, soon)).contains(&self.now))
     }
 
     fn judge_age(&mut self, since: Timestamp) {
@@ -523,13 +505,6 @@ impl Transition<'_> {
         if self.now > schedule::add(proven, self.settings.max_proof_age) {
             self.facts.reason = Reason::ProofStale;
         }
-    }
-
-    /// The status of a holder has lost the token that was proved, and no record shows it: the holding
-    /// stands under a new one, and the record must change.
-    fn replace_token(&mut self, strategy: Strategy, token: Token) {
-        self.facts.challenge = Some(self.issued(token));
-        self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
     }
 
     fn issued(&self, token: Token) -> Issued {
@@ -594,21 +569,16 @@ impl Transition<'_> {
 
     fn handle_request(&mut self) {
         if self.asked {
-            self.facts.last_handled = self
-                .snapshot
-                .requested
-                .map(|asked| bounded(asked).to_owned());
+            let asked = self.snapshot.requested;
+            self.facts.last_handled = asked.map(|asked| bounded(asked).to_owned());
         }
     }
 
     /// The holding that says that this object has the name.
     fn holding_of(&self, strategy: Strategy) -> VerifiedDomainSpec {
         let us = self.snapshot.identity;
-        let token_hash = self
-            .facts
-            .challenge
-            .as_ref()
-            .map(|issued| issued.token.hash());
+        let issued = self.facts.challenge.as_ref();
+        let token_hash = issued.map(|issued| issued.token.hash());
         VerifiedDomainSpec {
             holder: Holder {
                 namespace: us.namespace.to_owned(),
@@ -625,41 +595,27 @@ impl Transition<'_> {
     }
 
     pub fn conclude(mut self, before: &Facts, next_check: Option<Timestamp>) -> Decision {
-        let next_check = self.next_check(before, next_check, self.checked);
+        let next_check = self.next_check(before, next_check);
         let written = &self.snapshot.status;
         let mut history = History::read(&written.history);
         for reason in super::history::transitions(before, &self.facts, &history) {
             history.push(reason, self.now);
         }
+        let (conditions, generation) = (&written.conditions, self.snapshot.generation);
+        let facts = &self.facts;
         let status = OrganizationDomainStatus {
             history: history.write(),
             published_sequence: written.published_sequence,
-            ..self.facts.write(
-                &written.conditions,
-                self.snapshot.generation,
-                self.now,
-                &self.context,
-            )
+            ..facts.write(conditions, generation, self.now, &self.context)
         };
-        let grace_end = self
-            .facts
-            .paused
-            .filter(|_| self.facts.state == State::Verified)
-            .map(|since| schedule::add(since, self.settings.grace));
-        let window_end = self
-            .facts
-            .challenge
-            .as_ref()
-            .and_then(|issued| issued.expiry(self.settings))
-            .filter(|&end| next_check.is_some() && end > self.clock);
-        let approval_end = self
-            .snapshot
-            .approved_until
-            .filter(|&end| end < Timestamp::MAX);
-        let wake = [next_check, grace_end, window_end, approval_end]
-            .into_iter()
-            .flatten()
-            .min();
+        let paused = facts.paused.filter(|_| facts.state == State::Verified);
+        let grace_end = paused.map(|since| schedule::add(since, self.settings.grace));
+        let window_end = facts.window_end(self.settings);
+        let window_end = window_end.filter(|&end| next_check.is_some() && end > self.clock);
+        let approved = self.snapshot.approved_until;
+        let approval_end = approved.filter(|&end| end < Timestamp::MAX);
+        let times = [next_check, grace_end, window_end, approval_end];
+        let wake = times.into_iter().flatten().min();
         Decision {
             check_holder: self.check_holder,
             holding: self.holding,
@@ -669,12 +625,8 @@ impl Transition<'_> {
         }
     }
 
-    fn next_check(
-        &mut self,
-        before: &Facts,
-        set: Option<Timestamp>,
-        checked: bool,
-    ) -> Option<Timestamp> {
+    fn next_check(&mut self, before: &Facts, set: Option<Timestamp>) -> Option<Timestamp> {
+        let checked = self.checked;
         let waits = self.facts.challenge.is_some()
             && self.facts.state != State::Failed
             && (self.facts.paused.is_none() || self.facts.state == State::Verified)
@@ -682,9 +634,8 @@ impl Transition<'_> {
             && self.context.name.is_some();
         let period = self.facts.period(self.now, self.settings);
         let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
-        let repeat = self
-            .repeat_within(period)
-            .filter(|_| waits && checked && same);
+        let repeat = self.repeat_within(period);
+        let repeat = repeat.filter(|_| waits && checked && same);
         if checked && repeat.is_some_and(|(next, _)| self.is_old_news(before, period, next)) {
             self.facts.last_check.clone_from(&before.last_check);
             return repeat.map(|(next, _)| next);
@@ -775,14 +726,4 @@ fn is_news(judgement: &Judgement, earlier: &LastCheck) -> bool {
     } else {
         report.hint.is_some() && report.hint != earlier.hint
     }
-}
-
-fn is_pause(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::OrganizationMissing
-            | Reason::NamespaceSuspended
-            | Reason::QuotaExceeded
-            | Reason::Deleting
-    )
 }
