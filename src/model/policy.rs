@@ -8,16 +8,13 @@ use super::service::ServiceName;
 /// The install's rules for names.
 #[derive(Clone, Debug, Default)]
 pub struct NamePolicy {
-    /// Suffixes outside the public DNS below which names are admitted.
-    pub allowed_suffixes: Vec<DomainSuffix>,
+    /// Suffixes outside the public DNS below which names are admitted; a single label each, or more.
+    pub allowed_suffixes: Vec<DomainName>,
     /// Mail domains of consumers, beyond [`is_consumer_mail_domain`]'s own list.
     pub consumer_mail_domains: HashSet<DomainName>,
     /// Whether a suffix of the Public Suffix List's private division may itself be verified.
     pub private_suffixes: bool,
 }
-
-/// A suffix of one or more labels; unlike a [`DomainName`] to verify, it may be a single one.
-pub type DomainSuffix = DomainName;
 
 /// Why a well-formed name is not verified here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,7 +129,7 @@ impl NamePolicy {
 /// Whether the public DNS registers names for others below this one. The Public Suffix List also has
 /// special-use names such as `home.arpa`.
 #[must_use]
-pub fn is_public_suffix(suffix: &DomainSuffix) -> bool {
+pub fn is_public_suffix(suffix: &DomainName) -> bool {
     is_icann_suffix(suffix.as_str()) && !SPECIAL_USE.iter().any(|s| suffix.is_at_or_below(s))
 }
 

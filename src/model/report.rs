@@ -23,12 +23,12 @@ pub fn last_check(
     internal: bool,
 ) -> LastCheck {
     if internal {
-        return verdict_alone(check_verdict(judged.verdict), None);
+        return verdict_alone(judged.verdict.into(), None);
     }
     let lookups = evidence.lookups.iter();
     let mut observed: Vec<String> = lookups
         .flat_map(|lookup| {
-            let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+            let answers = lookup.answers();
             answers.flat_map(|answer| others(challenge, evidence, lookup.form, &answer.outcome))
         })
         .collect();
@@ -37,7 +37,7 @@ pub fn last_check(
     observed.truncate(MAX_OBSERVED_VALUES);
     LastCheck {
         time: None,
-        verdict: check_verdict(judged.verdict),
+        verdict: judged.verdict.into(),
         dnssec: match judged.security {
             Security::Secure => Some(DnssecState::Secure),
             Security::Insecure => Some(DnssecState::Insecure),
@@ -74,13 +74,10 @@ pub fn for_status(
 }
 
 fn proves(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> bool {
-    let mut answers = lookup.steps.iter().flat_map(|step| &step.answers);
-    answers.any(|answer| match &answer.outcome {
-        Outcome::Values { values, .. } => values.iter().any(|value| {
-            challenge.matches(lookup.form, value, evidence.time) == ValueMatch::Proves
-        }),
-        _ => false,
-    })
+    let proves = |value: &Vec<u8>| challenge.matches(lookup.form, value, evidence.time);
+    lookup
+        .values()
+        .any(|value| proves(value) == ValueMatch::Proves)
 }
 
 /// All that is repeated of a check of an internal name.
@@ -168,15 +165,6 @@ fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<
         (None, _) => return None,
     };
     Some(legible::text(&text, MAX_HINT_CHARS))
-}
-
-fn check_verdict(verdict: Verdict) -> CheckVerdict {
-    match verdict {
-        Verdict::Proven => CheckVerdict::Proven,
-        Verdict::Absent => CheckVerdict::Absent,
-        Verdict::Mismatch(_) => CheckVerdict::Mismatch,
-        Verdict::Inconclusive(_) | Verdict::Disagreement => CheckVerdict::Inconclusive,
-    }
 }
 
 /// Describes an answer.
@@ -491,7 +479,7 @@ mod tests {
             prop_assert!(report.hint.is_none_or(|hint| seen(&hint, MAX_HINT_CHARS)));
             let judged = judge(&challenge, &evidence);
             let internal = last_check(&challenge, &evidence, judged, true);
-            prop_assert_eq!(internal, verdict_alone(check_verdict(judged.verdict), None));
+            prop_assert_eq!(internal, verdict_alone(judged.verdict.into(), None));
         }
     }
 }

@@ -176,14 +176,7 @@ fn decode(value: &[u8]) -> String {
 
 /// Replaces HTML's entities, also those of entities.
 fn resolve_entities(text: &str) -> String {
-    let mut text = text.to_owned();
-    for _ in 0..3 {
-        if !text.contains('&') {
-            break;
-        }
-        text = resolve_once(&text);
-    }
-    text
+    (0..3).fold(text.to_owned(), |text, _| resolve_once(&text))
 }
 
 fn resolve_once(text: &str) -> String {

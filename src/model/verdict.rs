@@ -3,6 +3,7 @@
 use super::agreement::{Agreement, Weight, agree};
 use super::challenge::{Challenge, RecordForm, ValueMatch};
 use super::evidence::{Evidence, Failure, Lookup, Outcome, Security, Source, Step, ZoneServers};
+use crate::api::organization_domain::CheckVerdict;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,18 @@ impl Verdict {
     #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Inconclusive(_) | Self::Disagreement)
+    }
+}
+
+/// As a status says it.
+impl From<Verdict> for CheckVerdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Proven,
+            Verdict::Absent => Self::Absent,
+            Verdict::Mismatch(_) => Self::Mismatch,
+            Verdict::Inconclusive(_) | Verdict::Disagreement => Self::Inconclusive,
+        }
     }
 }
 
@@ -112,12 +125,8 @@ pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup)
     let Some((last, way)) = lookup.steps.split_last() else {
         return Judged::inconclusive(lookup.stopped.unwrap_or(Failure::NobodyAsked));
     };
-    let cut_short = lookup
-        .steps
-        .iter()
-        .flat_map(|step| &step.answers)
-        .any(|answer| answer.outcome == Outcome::Failed(Failure::Budget));
-    if cut_short {
+    let mut answers = lookup.answers();
+    if answers.any(|answer| answer.outcome == Outcome::Failed(Failure::Budget)) {
         return Judged::inconclusive(Failure::Budget);
     }
     if evidence.secure_only && lookup.security != Security::Secure {

@@ -133,26 +133,20 @@ impl Transition<'_> {
     fn refuse(&mut self) {
         self.handle_request();
         let restart = self.asked && self.facts.state == State::Failed;
-        let kept = self.facts.challenge.take().filter(|_| !restart);
+        self.set_window(None);
         self.facts = Facts {
             state: State::Failed,
             reason: Reason::NameRefused,
-            challenge: kept.map(|issued| Issued {
-                opened: None,
-                ..issued
-            }),
+            challenge: self.facts.challenge.take().filter(|_| !restart),
             ..Facts::new(self.facts.last_handled.take())
         };
     }
 
     /// The settings allow the name by now: the same token, and a window that opens now.
     fn accept_again(&mut self) {
-        let kept = self.facts.challenge.take();
+        self.set_window(Some(self.now));
         self.facts = Facts {
-            challenge: kept.map(|issued| Issued {
-                opened: Some(self.now),
-                ..issued
-            }),
+            challenge: self.facts.challenge.take(),
             ..Facts::new(self.facts.last_handled.take())
         };
     }
@@ -281,30 +275,26 @@ impl Transition<'_> {
         self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
+        if verdict.is_some_and(Verdict::is_negative) {
+            self.facts.hand_over = None;
+        }
         self.facts.reason = match verdict {
             None => Reason::EvidenceIncomplete,
-            Some(Verdict::Proven) => match self.snapshot.held_by {
-                HeldBy::Nobody => {
-                    self.become_verified(self.now, Strategy::Dns);
-                    self.holding = HoldingAction::Take(self.holding_of(Strategy::Dns));
-                    return;
-                }
-                HeldBy::Another { .. } if passes_on => {
-                    self.become_verified(self.now, Strategy::Dns);
-                    self.holding = HoldingAction::HandOver(self.holding_of(Strategy::Dns));
-                    return;
-                }
-                _ => Reason::HeldByAnother,
-            },
-            Some(Verdict::Inconclusive(_) | Verdict::Disagreement) => Reason::CheckInconclusive,
-            Some(negative) => {
-                self.facts.hand_over = None;
-                match negative {
-                    Verdict::Mismatch(MismatchKind::Expired) => Reason::RecordExpired,
-                    Verdict::Mismatch(MismatchKind::OtherValue) => Reason::RecordMismatch,
-                    _ => Reason::RecordAbsent,
-                }
+            Some(Verdict::Proven) if passes_on || self.snapshot.held_by == HeldBy::Nobody => {
+                self.become_verified(self.now, Strategy::Dns);
+                let action = if passes_on {
+                    HoldingAction::HandOver
+                } else {
+                    HoldingAction::Take
+                };
+                self.holding = action(self.holding_of(Strategy::Dns));
+                return;
             }
+            Some(Verdict::Proven) => Reason::HeldByAnother,
+            Some(Verdict::Absent) => Reason::RecordAbsent,
+            Some(Verdict::Mismatch(MismatchKind::OtherValue)) => Reason::RecordMismatch,
+            Some(Verdict::Mismatch(MismatchKind::Expired)) => Reason::RecordExpired,
+            Some(Verdict::Inconclusive(_) | Verdict::Disagreement) => Reason::CheckInconclusive,
         };
         self.keep_report_of(before, judgement);
         self.end_window();
@@ -395,13 +385,9 @@ impl Transition<'_> {
             self.facts.unconfirmed = None;
             return Some(verdict);
         }
-        let said = match verdict {
-            Verdict::Proven => CheckVerdict::Proven,
-            Verdict::Absent => CheckVerdict::Absent,
-            _ => CheckVerdict::Mismatch,
-        };
+        let unconfirmed = &mut self.facts.unconfirmed;
         let period = self.settings.confirmation_period;
-        counting::confirm(&mut self.facts.unconfirmed, said, self.now, period).then_some(verdict)
+        counting::confirm(unconfirmed, verdict.into(), self.now, period).then_some(verdict)
     }
 
     fn verified(&mut self, since: Timestamp, strategy: Strategy, judgement: Option<&Judgement>) {
@@ -439,9 +425,7 @@ impl Transition<'_> {
             _ => {}
         }
         self.facts.verified.get_or_insert(whole_second(since));
-        if let Some(issued) = &mut self.facts.challenge {
-            issued.opened = None;
-        }
+        self.set_window(None);
         if approved {
             return self.handle_request();
         }
@@ -524,6 +508,13 @@ impl Transition<'_> {
         };
     }
 
+    /// When the window of the token opened; a token that is not waited for has none.
+    fn set_window(&mut self, opened: Option<Timestamp>) {
+        if let Some(issued) = &mut self.facts.challenge {
+            issued.opened = opened;
+        }
+    }
+
     fn become_verified(&mut self, since: Timestamp, strategy: Strategy) {
         let since = whole_second(since);
         self.facts.state = State::Verified;
@@ -552,9 +543,7 @@ impl Transition<'_> {
         self.facts.last_proven = None;
         self.facts.record_missing = None;
         self.facts.unconfirmed = None;
-        if let Some(issued) = &mut self.facts.challenge {
-            issued.opened = Some(self.now);
-        }
+        self.set_window(Some(self.now));
         self.restarted = true;
     }
 

@@ -32,20 +32,11 @@ pub enum LabelFault {
     Mapped { character: char, plain: String },
     #[error("contains {}, which domain names ignore; remove it", Shown(*.0))]
     Ignored(char),
-    #[error(
-        "starts with {}; a label must start and end with a letter or digit",
-        Shown('-')
-    )]
+    #[error("starts with U+002D (-); a label must start and end with a letter or digit")]
     LeadingHyphen,
-    #[error(
-        "ends with {}; a label must start and end with a letter or digit",
-        Shown('-')
-    )]
+    #[error("ends with U+002D (-); a label must start and end with a letter or digit")]
     TrailingHyphen,
-    #[error(
-        "has {} in positions 3 and 4, which only A-labels (xn--) may have",
-        Shown('-')
-    )]
+    #[error("has U+002D (-) in positions 3 and 4, which only A-labels (xn--) may have")]
     ThirdAndFourthHyphen,
     #[error("starts with xn-- but is not a valid A-label")]
     NotALabel,
