@@ -1,5 +1,7 @@
 //! What a status repeats of a check: bounded, legible, and in the order in which it was asked.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
@@ -26,15 +28,12 @@ pub fn last_check(
         return verdict_alone(judged.verdict.into(), None);
     }
     let lookups = evidence.lookups.iter();
-    let mut observed: Vec<String> = lookups
+    let observed: BTreeSet<String> = lookups
         .flat_map(|lookup| {
             let answers = lookup.answers();
             answers.flat_map(|answer| others(challenge, evidence, lookup.form, &answer.outcome))
         })
         .collect();
-    observed.sort();
-    observed.dedup();
-    observed.truncate(MAX_OBSERVED_VALUES);
     LastCheck {
         time: None,
         verdict: judged.verdict.into(),
@@ -44,7 +43,7 @@ pub fn last_check(
             Security::Unknown => None,
         },
         servers: servers(challenge, evidence),
-        observed_values: observed,
+        observed_values: observed.into_iter().take(MAX_OBSERVED_VALUES).collect(),
         hint: hint(challenge, evidence, judged.verdict),
     }
 }
@@ -61,15 +60,10 @@ pub fn for_status(
     if internal || judged.verdict != Verdict::Proven {
         return last_check(challenge, evidence, judged, internal);
     }
-    let lookups = evidence.lookups.iter();
-    let proving = Evidence {
-        lookups: lookups
-            .filter(|lookup| proves(challenge, evidence, lookup))
-            .cloned()
-            .collect(),
-        strays: Vec::new(),
-        ..evidence.clone()
-    };
+    let mut proving = evidence.clone();
+    proving.strays.clear();
+    let lookups = &mut proving.lookups;
+    lookups.retain(|lookup| proves(challenge, evidence, lookup));
     last_check(challenge, &proving, judged, internal)
 }
 
@@ -122,15 +116,9 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
         listed(form, &stray.step)
     });
     sections.push(strays.collect());
-    let mut seen: Vec<AskedServer> = Vec::new();
+    let mut seen = BTreeSet::new();
     for section in &mut sections {
-        section.retain(|asked| {
-            let is_new = !seen.contains(asked);
-            if is_new {
-                seen.push(asked.clone());
-            }
-            is_new
-        });
+        section.retain(|asked| seen.insert(asked.clone()));
     }
     shorten_sections(&mut sections, MAX_LISTED_ANSWERS);
     sections.concat()
@@ -138,22 +126,14 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
 
 /// Leaves out the first answers of the longest sections: the last ones decide.
 fn shorten_sections<T>(sections: &mut [Vec<T>], most: usize) {
-    let mut excess = sections
-        .iter()
-        .map(Vec::len)
-        .sum::<usize>()
-        .saturating_sub(most);
-    while excess > 0 {
-        // Of equally long ones the first.
-        let Some(longest) = sections
+    // Of equally long ones the first.
+    while sections.iter().map(Vec::len).sum::<usize>() > most
+        && let Some(longest) = sections
             .iter_mut()
             .rev()
             .max_by_key(|section| section.len())
-        else {
-            break;
-        };
+    {
         longest.remove(0);
-        excess -= 1;
     }
 }
 

@@ -4,16 +4,13 @@
 use std::fmt::Write;
 
 use icu_properties::props::GeneralCategory;
-use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 use serde::Serialize;
 
-use super::legible::is_unseen;
+use super::legible::{CATEGORIES, is_unseen};
 
 /// Most combining marks on one letter. Living scripts need no more; hundreds widen a column, and cover the
 /// lines around.
 const MARKS: usize = 4;
-
-const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 
 /// A text of one line, such as a value that somebody else wrote: an end of line in it is escaped too.
 #[must_use]

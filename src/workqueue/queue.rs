@@ -232,17 +232,13 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
 
     /// Takes the key out of those that run; says when somebody asked for it meanwhile.
     fn finish(&mut self, key: &K) -> Option<Instant> {
-        match self.states.remove(key) {
-            Some(KeyState::Running(running)) => {
-                self.due.done(&running.namespace);
-                running.again
-            }
-            Some(place) => {
-                self.states.insert(key.clone(), place);
-                None
-            }
-            None => None,
-        }
+        let Some(KeyState::Running(running)) = self.states.get(key) else {
+            return None;
+        };
+        self.due.done(&running.namespace);
+        let again = running.again;
+        self.states.remove(key);
+        again
     }
 }
 
