@@ -25,7 +25,6 @@ pub struct Wanted {
     pub message: String,
 }
 
-/// The three values of a condition's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum ConditionStatus {
     True,
@@ -76,7 +75,6 @@ fn cut(message: String) -> String {
     }
 }
 
-/// The condition of this type.
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == kind)

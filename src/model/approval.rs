@@ -123,7 +123,6 @@ pub struct Target<'a> {
     pub reason: Option<Reason>,
 }
 
-/// The conditions of an approval.
 #[must_use]
 pub fn conditions(now: Timestamp, seen: &Seen<'_>) -> Vec<Wanted> {
     let (reason, message) = judge(now, seen);

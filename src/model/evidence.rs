@@ -99,7 +99,7 @@ impl Lookup {
         self.steps.iter().flat_map(|step| &step.answers)
     }
 
-    /// The TXT values of the name's own.
+    /// The TXT values that were found, but for a wildcard's.
     pub fn values(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.answers().flat_map(|answer| match &answer.outcome {
             Outcome::Values { values, .. } => values.as_slice(),

@@ -147,7 +147,6 @@ fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<
     Some(legible::text(&text, MAX_HINT_CHARS))
 }
 
-/// Describes an answer.
 fn describe(
     challenge: &Challenge,
     evidence: &Evidence,

@@ -52,11 +52,8 @@ pub enum Slip {
 /// Reads a value for its token; none where it has another or none.
 #[must_use]
 pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
-    let Plain {
-        text,
-        mut slips,
-        with_blanks,
-    } = plain(value);
+    let (with_blanks, mut slips) = plain(value);
+    let text = with_blanks.replace(' ', "");
     let token = challenge.token.as_str();
     if !text.contains(token) {
         return is_cut_short(challenge, &text).then_some(Spelling::CutShort);
@@ -102,16 +99,8 @@ fn is_cut_short(challenge: &Challenge, text: &str) -> bool {
     })
 }
 
-/// A value without what does not belong to any.
-struct Plain {
-    text: String,
-    /// The same with each run of blanks as one.
-    with_blanks: String,
-    /// What was left out, sorted.
-    slips: Vec<Slip>,
-}
-
-fn plain(value: &[u8]) -> Plain {
+/// A value without what does not belong to any, each run of blanks as one, and what was left out, sorted.
+fn plain(value: &[u8]) -> (String, Vec<Slip>) {
     let written = decode(value);
     // What an entity stands for is no mistake of its own.
     let mut slips: Vec<Slip> = written.chars().filter_map(|c| read(c).0).collect();
@@ -129,11 +118,7 @@ fn plain(value: &[u8]) -> Plain {
     }
     slips.sort_unstable();
     slips.dedup();
-    Plain {
-        text: with_blanks.replace(' ', ""),
-        with_blanks,
-        slips,
-    }
+    (with_blanks, slips)
 }
 
 /// What is wrong with a character, and what it stands for.

@@ -20,7 +20,6 @@ pub enum Verdict {
     Disagreement,
 }
 
-/// Which mismatch it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MismatchKind {
     OtherValue,
@@ -228,20 +227,14 @@ fn quorum(votes: &[Verdict]) -> (Verdict, Weight) {
 }
 
 fn negative(votes: &[Verdict]) -> Verdict {
-    votes
-        .iter()
-        .copied()
-        .filter(|vote| vote.is_negative())
-        .reduce(either)
-        .unwrap_or(Verdict::Absent)
+    let negatives = votes.iter().copied().filter(|vote| vote.is_negative());
+    negatives.fold(Verdict::Absent, either)
 }
 
 fn first_failure(votes: &[Verdict]) -> Verdict {
-    votes
-        .iter()
-        .copied()
-        .find(|vote| matches!(vote, Verdict::Inconclusive(_)))
-        .unwrap_or(Verdict::Inconclusive(Failure::NobodyAsked))
+    let mut votes = votes.iter().copied();
+    let first = votes.find(|vote| matches!(vote, Verdict::Inconclusive(_)));
+    first.unwrap_or(Verdict::Inconclusive(Failure::NobodyAsked))
 }
 
 fn judge_outcome(
@@ -267,18 +260,16 @@ fn judge_outcome(
         }
         Outcome::Values { values, .. } => values,
     };
-    let mut verdict = Verdict::Absent;
-    for value in values {
-        match challenge.matches(form, value, evidence.time) {
-            ValueMatch::Proves => return Verdict::Proven,
-            ValueMatch::Expired => verdict = Verdict::Mismatch(MismatchKind::Expired),
-            ValueMatch::Differs => {
-                verdict = either(verdict, Verdict::Mismatch(MismatchKind::OtherValue));
-            }
-            ValueMatch::Foreign => {}
-        }
-    }
-    verdict
+    let matches = values
+        .iter()
+        .map(|value| challenge.matches(form, value, evidence.time));
+    let verdicts = matches.map(|found| match found {
+        ValueMatch::Proves => Verdict::Proven,
+        ValueMatch::Expired => Verdict::Mismatch(MismatchKind::Expired),
+        ValueMatch::Differs => Verdict::Mismatch(MismatchKind::OtherValue),
+        ValueMatch::Foreign => Verdict::Absent,
+    });
+    verdicts.fold(Verdict::Absent, either)
 }
 
 #[cfg(test)]

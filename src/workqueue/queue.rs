@@ -87,30 +87,25 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// The next key that is due, and how long it waited for a worker; none once the queue is closed.
     pub async fn next(&self) -> Option<(K, Duration)> {
         loop {
-            let wait = {
+            let next = {
                 let mut inner = self.inner.lock();
                 if inner.closed {
-                    // Every worker must hear of it.
-                    self.changed.notify_one();
-                    return None;
-                }
-                match inner.pop(Instant::now(), &self.flow) {
-                    Ok(popped) => {
-                        // Another worker may have more to do.
-                        self.changed.notify_one();
-                        return Some(popped);
-                    }
-                    Err(wait) => wait,
+                    Ok(None)
+                } else {
+                    inner.pop(Instant::now(), &self.flow).map(Some)
                 }
             };
-            match wait {
-                Some(at) => {
-                    tokio::select! {
-                        () = self.changed.notified() => {}
-                        () = tokio::time::sleep_until(at) => {}
-                    }
+            match next {
+                Ok(next) => {
+                    // Another worker may have more to do, and each must hear of the end.
+                    self.changed.notify_one();
+                    return next;
                 }
-                None => self.changed.notified().await,
+                Err(Some(at)) => tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                Err(None) => self.changed.notified().await,
             }
         }
     }

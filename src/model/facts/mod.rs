@@ -179,9 +179,8 @@ impl Facts {
             (State::Verified, Some(_)) => settings.grace_check_period,
             (State::Pending | State::Failed, _) => {
                 let opened = self.challenge.as_ref().and_then(|issued| issued.opened);
-                settings
-                    .ladder
-                    .period(now.duration_since(opened.unwrap_or(now)))
+                let age = now.duration_since(opened.unwrap_or(now));
+                settings.ladder.period(age)
             }
         }
     }

@@ -17,7 +17,6 @@ use crate::model::name::DomainName;
 use crate::model::report;
 
 impl Facts {
-    /// The status that stands for these facts.
     #[must_use]
     pub fn write(
         &self,

@@ -239,11 +239,8 @@ impl Transition<'_> {
 
     fn unverified(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         match (self.facts.state, self.snapshot.held_by) {
-            (State::Failed, _) => {
-                if self.asked {
-                    self.issue(fresh_token());
-                }
-            }
+            (State::Failed, _) if self.asked => self.issue(fresh_token()),
+            (State::Failed, _) => {}
             (State::Verified, HeldBy::Another { from_us: true, .. }) => {
                 self.fail(Reason::HandedOver);
             }
@@ -268,10 +265,7 @@ impl Transition<'_> {
     }
 
     fn judged_pending(&mut self, judgement: &Judgement) {
-        self.handle_request();
-        self.learn_provider(judgement);
-        let report = self.facts.last_check.replace(judgement.report.clone());
-        let before = (self.facts.reason, report);
+        let before = (self.facts.reason, self.take_report(judgement));
         self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
@@ -300,11 +294,14 @@ impl Transition<'_> {
         self.end_window();
     }
 
-    /// A check that decides nothing may not have seen the zone.
-    fn learn_provider(&mut self, judgement: &Judgement) {
+    /// Writes down what was found, in place of the returned report of an earlier check.
+    fn take_report(&mut self, judgement: &Judgement) -> Option<LastCheck> {
+        self.handle_request();
+        // A check that decides nothing may not have seen the zone.
         if !judgement.verdict.is_undecided() {
             self.facts.dns_provider.clone_from(&judgement.dns_provider);
         }
+        self.facts.last_check.replace(judgement.report.clone())
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
@@ -440,9 +437,7 @@ impl Transition<'_> {
     }
 
     fn judged_verified(&mut self, judgement: &Judgement) {
-        self.handle_request();
-        self.learn_provider(judgement);
-        self.facts.last_check = Some(judgement.report.clone());
+        self.take_report(judgement);
         match self.weigh(judgement) {
             None => self.repeat = Some(Repeat::Unconfirmed),
             Some(Verdict::Proven) => {
