@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{Schema, SchemaGenerator, json_schema};
+use strum::IntoStaticStr;
 
 use super::reason::Reason;
 
@@ -24,8 +25,7 @@ pub struct Wanted {
     pub message: String,
 }
 
-/// The three values of a condition's status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum ConditionStatus {
     True,
     False,
@@ -35,11 +35,7 @@ pub enum ConditionStatus {
 impl ConditionStatus {
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
+        self.into()
     }
 }
 
@@ -79,7 +75,6 @@ fn cut(message: String) -> String {
     }
 }
 
-/// The condition of this type.
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == kind)

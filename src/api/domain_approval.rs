@@ -5,8 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conditions;
 use super::spec_time::SpecTime;
+use super::{conditions, lenient};
 
 /// The platform's approval of a domain for an organization. The OrganizationDomain that it names is
 /// verified without a DNS record while this object exists.
@@ -78,24 +78,16 @@ pub struct OrganizationDomainRef {
 
 /// The state of the approval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct DomainApprovalStatus {
     /// The metadata.generation that this status was computed from; -1 before the operator has
     /// processed the object.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

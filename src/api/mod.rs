@@ -14,8 +14,9 @@ pub mod reason;
 pub mod spec_time;
 pub mod verified_domain;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSON, JSONSchemaProps};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON,
+};
 use kube::CustomResourceExt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
@@ -45,36 +46,29 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     crds
 }
 
-/// What the derive cannot say: a fresh object must not look done to a reader of
-/// `status.observedGeneration`.
+/// What the derive cannot say: a status may be absent and is not null, and a fresh object must not look
+/// done to a reader of `status.observedGeneration`.
 fn finish(crd: &mut CustomResourceDefinition) {
-    for version in &mut crd.spec.versions {
-        let root = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut());
-        let Some(properties) = root.and_then(|root| root.properties.as_mut()) else {
-            continue;
-        };
+    let schemas = crd
+        .spec
+        .versions
+        .iter_mut()
+        .flat_map(|version| &mut version.schema);
+    let roots = schemas.flat_map(|schema| &mut schema.open_api_v3_schema);
+    for properties in roots.flat_map(|root| &mut root.properties) {
         if let Some(status) = properties.get_mut("status") {
-            if observes_generation(status) {
+            status.nullable = None;
+            let fields = status.properties.as_ref();
+            if fields.is_some_and(|fields| fields.contains_key("observedGeneration")) {
                 status.default = Some(JSON(serde_json::json!({ "observedGeneration": -1 })));
             }
-            status.nullable = None;
         }
     }
 }
 
-fn observes_generation(status: &JSONSchemaProps) -> bool {
-    status
-        .properties
-        .as_ref()
-        .is_some_and(|fields| fields.contains_key("observedGeneration"))
-}
-
 /// Reads a field of a status; what the operator could not have written is as if it were not there.
 /// An object with a status that cannot be read would never be looked at again, and so never heal.
-fn if_readable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned + Default,

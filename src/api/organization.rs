@@ -7,8 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conditions;
 use super::history::HistoryEntry;
+use super::{conditions, lenient};
 
 /// Most names that a status lists; the counts go on.
 pub const MAX_LISTED_DOMAINS: usize = 100;
@@ -41,11 +41,7 @@ pub struct OrganizationSpec {
     pub display_name: Option<String>,
 
     /// The organization's identifier in another system.
-    #[serde(
-        default,
-        rename = "externalID",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "externalID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub external_id: Option<String>,
 
@@ -63,51 +59,31 @@ pub struct OrganizationSpec {
 
 /// A summary of the organization's domains.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationStatus {
     /// The metadata.generation that this status was computed from; -1 before the operator has
     /// processed the object.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
     /// The number of OrganizationDomains that name this organization, by state.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub counts: Option<DomainCounts>,
 
     /// The canonical names of the verified domains, sorted. Limited to the first 100.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 253)))]
     pub verified_domains: Vec<String>,
 
     /// The latest transitions of the organization, oldest first: when it was created, and each change
     /// of its spec that the operator processed.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub history: Vec<HistoryEntry>,
 
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

@@ -1,12 +1,14 @@
 //! An organization domain: an organization's statement "this domain is ours".
 
+use std::ops::Not;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::conditions;
 use super::history::HistoryEntry;
+use super::{conditions, lenient};
 
 /// Most values of other records that a status repeats.
 pub const MAX_OBSERVED_VALUES: usize = 10;
@@ -83,192 +85,108 @@ pub struct OrganizationRef {
 
 /// The state of the domain, and the records to publish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct OrganizationDomainStatus {
     /// The metadata.generation that this status was computed from; -1 before the operator has
     /// processed the object.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1))]
     pub observed_generation: Option<i64>,
 
     /// The domain in lower-case A-labels (RFC 5890). It is proved and held in this form.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub canonical_name: Option<String>,
 
     /// The domain in Unicode, if that differs from the canonical name.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub unicode_name: Option<String>,
 
     /// True if a label of the domain mixes scripts in a way that no language does. Such a domain may
     /// look like another one.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "std::ops::Not::not"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Not::not")]
     pub mixed_scripts: bool,
 
     /// The state of the domain. Pending: waiting for the record. Verified: proved. Failed: somebody
     /// must act.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
 
     /// How the domain is verified: by a DNS record, or manually by a DomainApproval.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
 
     /// The DNS records to choose from. Any one of them proves the domain.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub challenge: Option<ChallengeStatus>,
 
     /// The provider that runs the DNS of the domain's zone, if the host names of the zone's servers
     /// show it. Not set in recursive mode, which does not learn the zone.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub dns_provider: Option<DnsProvider>,
 
     /// The result of the last check. Its time is not set if checks are less than five minutes apart.
     /// While checks of a verified domain are inconclusive, it is written once per ordinary period.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub last_check: Option<LastCheck>,
 
     /// Seconds between two checks, if they are less than five minutes apart. While inconclusive
     /// checks of a verified domain are repeated, the maximum number of seconds between two.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub check_period_seconds: Option<i64>,
 
     /// When the next check is due, if checkPeriodSeconds is not set.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub next_check_time: Option<Time>,
 
     /// When the domain became verified.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub verified_time: Option<Time>,
 
     /// When a check last found the record of a verified domain.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub last_proven_time: Option<Time>,
 
     /// Checks that found the record of a verified domain missing. Not set while the record is there.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub record_missing: Option<CountedChecks>,
 
     /// Checks that found this object's record published and the record of the domain's holder
     /// missing. The domain is handed over to this object at the end of the hand-over period.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub hand_over: Option<CountedChecks>,
 
     /// A verdict that some servers did not confirm, because they did not answer. It takes effect once
     /// it is repeated.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<UnconfirmedVerdict>,
 
     /// When checks were paused because the organization is missing, the namespace is suspended or
     /// its quota is exceeded. The time to publish the record of a pending domain is paused too. A
     /// verified domain without its organization is released after the grace.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub paused_time: Option<Time>,
 
     /// The last handled value of the annotation freehold.dev/requestedAt.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub last_handled_request: Option<String>,
 
     /// The latest transitions of the domain, oldest first. Events are published from them.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub history: Vec<HistoryEntry>,
 
     /// The number of the last transition whose Events were published before this status was written. It
     /// is updated with other changes of the status only.
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub published_sequence: Option<i64>,
 
-    #[serde(
-        default,
-        deserialize_with = "super::if_readable",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::schema")]
     pub conditions: Vec<Condition>,
 }

@@ -1,6 +1,7 @@
 //! Whether an approval is in force, and what its author should know where it is not.
 
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 use crate::api::conditions::{ConditionStatus, READY, RECONCILING, STALLED, Wanted};
 use crate::api::organization_domain::{State, Strategy};
@@ -28,11 +29,23 @@ pub struct Candidate<'a> {
 }
 
 /// In what an approval and the organization domain that it names differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum Difference {
+    #[strum(
+        to_string = "The approval names no organization, so it approves nothing. Add spec.organization, the name of the Organization."
+    )]
     OrganizationNotGiven,
+    #[strum(
+        to_string = "The OrganizationDomain belongs to a different organization than the approval names. If that organization is right, create a new approval that names it."
+    )]
     Organization,
+    #[strum(
+        to_string = "The OrganizationDomain states a different domain than the approval names. Create a new approval that names the right one."
+    )]
     Domain,
+    #[strum(
+        to_string = "The OrganizationDomain was created again and has a different uid than the approval names. If it is the right one, create a new approval with its uid."
+    )]
     Uid,
 }
 
@@ -57,20 +70,7 @@ impl Subject<'_> {
 
 impl Difference {
     fn message(self) -> &'static str {
-        match self {
-            Self::OrganizationNotGiven => {
-                "The approval names no organization, so it approves nothing. Add spec.organization, the name of the Organization."
-            }
-            Self::Organization => {
-                "The OrganizationDomain belongs to a different organization than the approval names. If that organization is right, create a new approval that names it."
-            }
-            Self::Domain => {
-                "The OrganizationDomain states a different domain than the approval names. Create a new approval that names the right one."
-            }
-            Self::Uid => {
-                "The OrganizationDomain was created again and has a different uid than the approval names. If it is the right one, create a new approval with its uid."
-            }
-        }
+        self.into()
     }
 }
 
@@ -123,7 +123,6 @@ pub struct Target<'a> {
     pub reason: Option<Reason>,
 }
 
-/// The conditions of an approval.
 #[must_use]
 pub fn conditions(now: Timestamp, seen: &Seen<'_>) -> Vec<Wanted> {
     let (reason, message) = judge(now, seen);
@@ -133,20 +132,14 @@ pub fn conditions(now: Timestamp, seen: &Seen<'_>) -> Vec<Wanted> {
         reason,
         message: message.to_owned(),
     };
-    match reason {
-        Reason::Approved => vec![want(READY, ConditionStatus::True)],
+    let beside = match reason {
+        Reason::Approved => return vec![want(READY, ConditionStatus::True)],
         // Only another approval, or another organization domain, can help.
-        Reason::ApprovalExpired | Reason::DomainDiffers | Reason::NameRefused => {
-            vec![
-                want(READY, ConditionStatus::False),
-                want(STALLED, ConditionStatus::True),
-            ]
-        }
-        _ => vec![
-            want(READY, ConditionStatus::False),
-            want(RECONCILING, ConditionStatus::True),
-        ],
-    }
+        Reason::ApprovalExpired | Reason::DomainDiffers | Reason::NameRefused => STALLED,
+        _ => RECONCILING,
+    };
+    let not_ready = want(READY, ConditionStatus::False);
+    vec![not_ready, want(beside, ConditionStatus::True)]
 }
 
 fn judge(now: Timestamp, seen: &Seen<'_>) -> (Reason, &'static str) {

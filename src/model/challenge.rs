@@ -5,6 +5,7 @@ use std::fmt;
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::name::DomainName;
@@ -111,15 +112,11 @@ impl Challenge {
     }
 
     fn matches_underscore(&self, value: &[u8], now: Timestamp) -> ValueMatch {
-        let Some(parsed) = std::str::from_utf8(value).ok().and_then(DcvValue::parse) else {
-            return ValueMatch::Differs;
-        };
-        if parsed.token != self.token.as_str() {
-            return ValueMatch::Differs;
-        }
-        match parsed.expiry {
-            Expiry::At(time) if time <= now => ValueMatch::Expired,
-            Expiry::Never | Expiry::At(_) => ValueMatch::Proves,
+        match std::str::from_utf8(value).ok().and_then(DcvValue::parse) {
+            Some(ours) if ours.token != self.token.as_str() => ValueMatch::Differs,
+            Some(ours) if ours.expiry <= now => ValueMatch::Expired,
+            Some(_) => ValueMatch::Proves,
+            None => ValueMatch::Differs,
         }
     }
 }
@@ -155,12 +152,8 @@ pub enum ValueMatch {
 /// A TXT value in the draft's grammar: `token=<token>` first, then `key=value`.
 struct DcvValue<'a> {
     token: &'a str,
-    expiry: Expiry,
-}
-
-enum Expiry {
-    Never,
-    At(Timestamp),
+    /// [`Timestamp::MAX`] where it never expires.
+    expiry: Timestamp,
 }
 
 impl<'a> DcvValue<'a> {
@@ -174,10 +167,8 @@ impl<'a> DcvValue<'a> {
         let mut expiry = None;
         for pair in pairs {
             let (key, value) = pair?;
-            if key.is_empty() || !key.bytes().all(is_key_octet) || !is_value(value) {
-                return None;
-            }
-            if key.eq_ignore_ascii_case("token") {
+            let is_key = !key.is_empty() && key.bytes().all(is_key_octet);
+            if !is_key || key.eq_ignore_ascii_case("token") || !is_value(value) {
                 return None;
             }
             if key.eq_ignore_ascii_case("expiry") && expiry.replace(parse_expiry(value)?).is_some()
@@ -187,7 +178,7 @@ impl<'a> DcvValue<'a> {
         }
         Some(Self {
             token,
-            expiry: expiry.unwrap_or(Expiry::Never),
+            expiry: expiry.unwrap_or(Timestamp::MAX),
         })
     }
 }
@@ -202,24 +193,16 @@ fn is_value(text: &str) -> bool {
 }
 
 /// RFC 3339 date or date-time, or `never`. A bare date holds to its end in UTC.
-fn parse_expiry(text: &str) -> Option<Expiry> {
+fn parse_expiry(text: &str) -> Option<Timestamp> {
     if text == "never" {
-        return Some(Expiry::Never);
+        return Some(Timestamp::MAX);
     }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(Expiry::At(time));
+    if let Ok(time) = text.parse() {
+        return Some(time);
     }
-    let end = text
-        .parse::<Date>()
-        .ok()
-        .filter(|_| text.len() == 10)?
-        .tomorrow()
-        .ok()?;
-    Some(Expiry::At(
-        jiff::tz::TimeZone::UTC
-            .to_timestamp(end.at(0, 0, 0, 0))
-            .ok()?,
-    ))
+    let date: Date = text.parse().ok().filter(|_| text.len() == 10)?;
+    let end = date.tomorrow().ok()?;
+    TimeZone::UTC.to_timestamp(end.into()).ok()
 }
 
 #[cfg(test)]

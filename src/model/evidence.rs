@@ -93,6 +93,21 @@ pub struct Lookup {
     pub security: Security,
 }
 
+impl Lookup {
+    /// The answers to all its questions.
+    pub fn answers(&self) -> impl Iterator<Item = &ServerAnswer> {
+        self.steps.iter().flat_map(|step| &step.answers)
+    }
+
+    /// The TXT values that were found, but for a wildcard's.
+    pub fn values(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.answers().flat_map(|answer| match &answer.outcome {
+            Outcome::Values { values, .. } => values.as_slice(),
+            _ => &[],
+        })
+    }
+}
+
 /// One question, put to every server that should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -25,19 +25,14 @@ impl History {
     /// Reads a status. Somebody may have edited it; what does not ascend by one up to the end is dropped.
     #[must_use]
     pub fn read(entries: &[HistoryEntry]) -> Self {
-        let mut kept: Vec<_> = Vec::new();
-        for entry in entries.iter().rev().take(MAX_HISTORY) {
-            let fits = match kept.last() {
-                None => (1..i64::MAX).contains(&entry.sequence),
-                Some(HistoryEntry { sequence, .. }) => {
-                    entry.sequence >= 1 && entry.sequence + 1 == *sequence
-                }
-            };
-            if !fits {
-                break;
-            }
-            kept.push(entry.clone());
-        }
+        let mut later = None;
+        let fits = |&&HistoryEntry { sequence, .. }: &&HistoryEntry| {
+            let ascends = later.map_or(sequence < i64::MAX, |later| sequence == later - 1);
+            later = Some(sequence);
+            ascends && sequence >= 1
+        };
+        let latest = entries.iter().rev().take(MAX_HISTORY);
+        let mut kept: Vec<_> = latest.take_while(fits).cloned().collect();
         kept.reverse();
         Self(kept)
     }

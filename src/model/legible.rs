@@ -1,7 +1,5 @@
 //! Text from elsewhere, made fit to be read: nothing in it is invisible or moves what stands around it.
 
-use std::fmt::Write;
-
 use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{
     CodePointMapData, CodePointMapDataBorrowed, CodePointSetData, CodePointSetDataBorrowed,
@@ -25,7 +23,7 @@ pub fn value(octets: &[u8], most: usize) -> String {
         for octet in chunk.invalid() {
             line.push(&format!("\\{octet:03}"));
         }
-        if line.is_full() {
+        if line.full {
             break;
         }
     }
@@ -71,7 +69,8 @@ pub fn is_unseen(c: char) -> bool {
         || c == '\u{2800}'
 }
 
-const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
+pub(super) const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
+    CodePointMapData::new();
 const IGNORABLE: CodePointSetDataBorrowed<'static> =
     CodePointSetData::new::<DefaultIgnorableCodePoint>();
 const BIDI_CONTROLS: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<BidiControl>();
@@ -111,18 +110,11 @@ impl Line {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.full
-    }
-
     fn push_shown(&mut self, c: char) {
         if is_shown(c) {
             self.push(c.encode_utf8(&mut [0; 4]));
         } else {
-            let mut escape = String::new();
-            // Writing to a string does not fail.
-            let _ = write!(escape, "\\u{{{:x}}}", u32::from(c));
-            self.push(&escape);
+            self.push(&c.escape_unicode().to_string());
         }
     }
 

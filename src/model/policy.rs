@@ -8,16 +8,13 @@ use super::service::ServiceName;
 /// The install's rules for names.
 #[derive(Clone, Debug, Default)]
 pub struct NamePolicy {
-    /// Suffixes outside the public DNS below which names are admitted.
-    pub allowed_suffixes: Vec<DomainSuffix>,
+    /// Suffixes outside the public DNS below which names are admitted; a single label each, or more.
+    pub allowed_suffixes: Vec<DomainName>,
     /// Mail domains of consumers, beyond [`is_consumer_mail_domain`]'s own list.
     pub consumer_mail_domains: HashSet<DomainName>,
     /// Whether a suffix of the Public Suffix List's private division may itself be verified.
     pub private_suffixes: bool,
 }
-
-/// A suffix of one or more labels; unlike a [`DomainName`] to verify, it may be a single one.
-pub type DomainSuffix = DomainName;
 
 /// Why a well-formed name is not verified here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,14 +77,11 @@ impl NamePolicy {
                 limit,
             });
         }
-        if self
-            .allowed_suffixes
-            .iter()
-            .any(|suffix| name.is_below(suffix.as_str()))
-        {
+        let mut own = self.allowed_suffixes.iter();
+        if own.any(|suffix| name.is_below(suffix.as_str())) {
             return Ok(());
         }
-        if self.allowed_suffixes.iter().any(|suffix| suffix == name) {
+        if self.allowed_suffixes.contains(name) {
             return Err(Refusal::PublicSuffix(text.to_owned()));
         }
         if let Some(special) = SPECIAL_USE.into_iter().find(|s| name.is_at_or_below(s)) {
@@ -121,28 +115,23 @@ impl NamePolicy {
     /// own suffixes.
     #[must_use]
     pub fn is_registry(&self, zone: &str) -> bool {
-        zone == "."
-            || self
-                .allowed_suffixes
-                .iter()
-                .any(|suffix| suffix.as_str() == zone)
-            || is_icann_suffix(zone)
+        let mut own = self.allowed_suffixes.iter();
+        zone == "." || is_icann_suffix(zone) || own.any(|suffix| suffix.as_str() == zone)
     }
 
     /// Whether the name lies below an allowed suffix: such a zone is the install's own, and what
     /// its DNS says is not repeated to tenants.
     #[must_use]
     pub fn is_internal(&self, name: &str) -> bool {
-        self.allowed_suffixes
-            .iter()
-            .any(|suffix| is_at_or_below(name, suffix.as_str()))
+        let mut own = self.allowed_suffixes.iter();
+        own.any(|suffix| is_at_or_below(name, suffix.as_str()))
     }
 }
 
 /// Whether the public DNS registers names for others below this one. The Public Suffix List also has
 /// special-use names such as `home.arpa`.
 #[must_use]
-pub fn is_public_suffix(suffix: &DomainSuffix) -> bool {
+pub fn is_public_suffix(suffix: &DomainName) -> bool {
     is_icann_suffix(suffix.as_str()) && !SPECIAL_USE.iter().any(|s| suffix.is_at_or_below(s))
 }
 

@@ -1,22 +1,29 @@
 //! Who runs a zone's DNS, by the host names of its servers.
 
+use std::sync::LazyLock;
+
 use super::evidence::Evidence;
 use super::policy::NamePolicy;
 use crate::api::organization_domain::DnsProvider;
 
 /// A provider of DNS and where its customers add records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Provider {
     name: &'static str,
     /// Where to add the record, if that is known; `{zone}` stands for the zone.
     link: Option<&'static str>,
-    patterns: &'static [&'static str],
+    patterns: Vec<&'static str>,
 }
 
 impl Provider {
-    /// The page at which a record is added to the zone.
-    fn link_for(&self, zone: &str) -> Option<String> {
-        self.link.map(|link| link.replace("{zone}", zone))
+    /// Reads a line of the table; none where it is a comment.
+    fn read(line: &'static str) -> Option<Self> {
+        let mut columns = line.split('|').map(str::trim);
+        Some(Self {
+            name: columns.next().filter(|name| !name.starts_with('#'))?,
+            link: columns.next().filter(|link| !link.is_empty()),
+            patterns: columns.next()?.split(' ').collect(),
+        })
     }
 }
 
@@ -31,7 +38,7 @@ pub fn of(evidence: &Evidence, names: &NamePolicy) -> Option<DnsProvider> {
     let providers = detect(&zone.hosts);
     let link = match providers.as_slice() {
         [] => return None,
-        [one] => one.link_for(&zone.name),
+        [one] => one.link.map(|link| link.replace("{zone}", &zone.name)),
         // One page is not where the record is added.
         _ => None,
     };
@@ -47,10 +54,8 @@ fn detect(hosts: &[impl AsRef<str>]) -> Vec<&'static Provider> {
     PROVIDERS
         .iter()
         .filter(|provider| {
-            provider
-                .patterns
-                .iter()
-                .any(|pattern| hosts.iter().any(|host| fits(host.as_ref(), pattern)))
+            let mut patterns = provider.patterns.iter();
+            patterns.any(|pattern| hosts.iter().any(|host| fits(host.as_ref(), pattern)))
         })
         .collect()
 }
@@ -59,182 +64,19 @@ fn detect(hosts: &[impl AsRef<str>]) -> Vec<&'static Provider> {
 fn fits(host: &str, pattern: &str) -> bool {
     let mut host = host.rsplit('.');
     pattern.rsplit('.').all(|wanted| {
-        let Some(label) = host.next() else {
-            return false;
-        };
-        match wanted.strip_suffix('*') {
-            Some(start) => label.starts_with(start),
-            None => label == wanted,
-        }
+        host.next()
+            .is_some_and(|label| match wanted.strip_suffix('*') {
+                Some(start) => label.starts_with(start),
+                None => label == wanted,
+            })
     })
 }
 
-const fn provider(
-    name: &'static str,
-    link: &'static str,
-    patterns: &'static [&'static str],
-) -> Provider {
-    Provider {
-        name,
-        link: if link.is_empty() { None } else { Some(link) },
-        patterns,
-    }
-}
-
 /// Best-effort knowledge; the links are shown and never fetched.
-const PROVIDERS: &[Provider] = &[
-    provider(
-        "Cloudflare",
-        "https://dash.cloudflare.com/?to=/:account/{zone}/dns/records",
-        &[
-            "ns.cloudflare.com",
-            "foundationdns.com",
-            "foundationdns.net",
-            "foundationdns.org",
-        ],
-    ),
-    provider(
-        "Amazon Route 53",
-        "https://console.aws.amazon.com/route53/v2/hostedzones",
-        &[
-            "awsdns-*.com",
-            "awsdns-*.net",
-            "awsdns-*.org",
-            "awsdns-*.co.uk",
-        ],
-    ),
-    provider(
-        "GoDaddy",
-        "https://dcc.godaddy.com/control/portfolio/{zone}/settings?tab=dns",
-        &["domaincontrol.com"],
-    ),
-    provider(
-        "Namecheap",
-        "https://ap.www.namecheap.com/Domains/DomainControlPanel/{zone}/advancedns",
-        &["registrar-servers.com", "namecheaphosting.com"],
-    ),
-    provider(
-        "Google Cloud DNS or Squarespace",
-        "",
-        &["ns-cloud-*.googledomains.com"],
-    ),
-    provider(
-        "Squarespace",
-        "https://account.squarespace.com/domains/managed/{zone}/dns/dns-settings",
-        &["squarespacedns.com"],
-    ),
-    provider(
-        "Azure DNS",
-        "https://portal.azure.com",
-        &[
-            "azure-dns.com",
-            "azure-dns.net",
-            "azure-dns.org",
-            "azure-dns.info",
-        ],
-    ),
-    provider(
-        "DigitalOcean",
-        "https://cloud.digitalocean.com/networking/domains",
-        &[
-            "ns1.digitalocean.com",
-            "ns2.digitalocean.com",
-            "ns3.digitalocean.com",
-        ],
-    ),
-    provider("NS1 or Netlify DNS", "", &["nsone.net"]),
-    provider(
-        "Hetzner",
-        "https://dns.hetzner.com",
-        &[
-            "hetzner.com",
-            "hetzner.de",
-            "your-server.de",
-            "first-ns.de",
-            "second-ns.de",
-            "second-ns.com",
-        ],
-    ),
-    provider(
-        "OVHcloud",
-        "https://www.ovh.com/manager/#/web/domain",
-        &["ovh.net", "anycast.me"],
-    ),
-    provider("Gandi", "https://admin.gandi.net/domain", &["gandi.net"]),
-    provider(
-        "IONOS",
-        "https://my.ionos.com/domain-dns-settings/{zone}",
-        &[
-            "ui-dns.com",
-            "ui-dns.de",
-            "ui-dns.org",
-            "ui-dns.biz",
-            "1and1.com",
-            "ionos.com",
-        ],
-    ),
-    provider(
-        "DNSimple",
-        "https://dnsimple.com/domains",
-        &["dnsimple.com", "dnsimple-edge.net", "dnsimple-edge.org"],
-    ),
-    provider(
-        "Vercel",
-        "https://vercel.com/dashboard/domains",
-        &["vercel-dns.com"],
-    ),
-    provider("Wix", "https://manage.wix.com", &["wixdns.net"]),
-    provider(
-        "Name.com",
-        "https://www.name.com/account/domain",
-        &["name.com"],
-    ),
-    provider(
-        "Porkbun",
-        "https://porkbun.com/account/domainsSpeedy",
-        &["porkbun.com"],
-    ),
-    provider("Akamai", "https://control.akamai.com", &["akam.net"]),
-    provider(
-        "Linode",
-        "https://cloud.linode.com/domains",
-        &["linode.com"],
-    ),
-    provider(
-        "Hostinger",
-        "https://hpanel.hostinger.com/domains",
-        &["dns-parking.com", "dns.hostinger.com"],
-    ),
-    provider(
-        "Bluehost",
-        "https://my.bluehost.com/hosting/app",
-        &["bluehost.com"],
-    ),
-    provider(
-        "Oracle Cloud",
-        "https://cloud.oracle.com/dns",
-        &["dns.oraclecloud.net", "dynect.net"],
-    ),
-    provider("DNS Made Easy", "", &["dnsmadeeasy.com"]),
-    provider("Constellix", "", &["constellix.com", "constellix.net"]),
-    provider(
-        "UltraDNS",
-        "",
-        &[
-            "ultradns.com",
-            "ultradns.net",
-            "ultradns.org",
-            "ultradns.biz",
-            "ultradns.co.uk",
-        ],
-    ),
-    provider("Hurricane Electric", "", &["he.net"]),
-    provider("ClouDNS", "", &["cloudns.net"]),
-    provider("DreamHost", "", &["dreamhost.com"]),
-    provider("Network Solutions", "", &["worldnic.com"]),
-    provider("Alibaba Cloud", "", &["alidns.com", "hichina.com"]),
-    provider("DNSPod", "", &["dnspod.net"]),
-];
+static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
+    let table = include_str!("dns_providers.txt").lines();
+    table.filter_map(Provider::read).collect()
+});
 
 #[cfg(test)]
 mod tests {
@@ -273,6 +115,15 @@ mod tests {
         ] {
             assert_eq!(names(hosts), expected, "{hosts:?}");
         }
+    }
+
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let table = include_str!("dns_providers.txt").lines();
+        let lines = table.filter(|line| !line.starts_with('#'));
+        assert_eq!(PROVIDERS.len(), lines.count());
+        let mut patterns = PROVIDERS.iter().flat_map(|provider| &provider.patterns);
+        assert!(patterns.all(|pattern| pattern.contains('.')));
     }
 
     fn run_by(zone: &str, hosts: &[&str]) -> Option<DnsProvider> {
@@ -330,7 +181,7 @@ mod tests {
     fn whatever_is_found_fits_the_schema() {
         let zone = format!("{0}.{0}.{0}.{1}.com", "a".repeat(63), "a".repeat(57));
         let mut all = Vec::new();
-        for provider in PROVIDERS {
+        for provider in PROVIDERS.iter() {
             let host = format!("x.{}", provider.patterns[0].replace('*', "1"));
             let found = run_by(&zone, &[&host]).unwrap();
             assert_eq!(found.name, provider.name);
@@ -348,7 +199,7 @@ mod tests {
             hosts in prop::collection::vec(
                 (
                     prop_oneof![Just(String::new()), "[a-z0-9-]{0,4}", "[a-z\u{e4}.]{0,6}\\."],
-                    prop::sample::select(PROVIDERS),
+                    prop::sample::select(&PROVIDERS[..]),
                     prop::sample::select(vec!["", "", ".evil.example", ".", "x", "-x"]),
                 ),
                 0..20,

@@ -1,5 +1,7 @@
 //! What a status repeats of a check: bounded, legible, and in the order in which it was asked.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Challenge, RecordForm, ValueMatch};
@@ -23,28 +25,25 @@ pub fn last_check(
     internal: bool,
 ) -> LastCheck {
     if internal {
-        return verdict_alone(check_verdict(judged.verdict), None);
+        return verdict_alone(judged.verdict.into(), None);
     }
     let lookups = evidence.lookups.iter();
-    let mut observed: Vec<String> = lookups
+    let observed: BTreeSet<String> = lookups
         .flat_map(|lookup| {
-            let answers = lookup.steps.iter().flat_map(|step| &step.answers);
+            let answers = lookup.answers();
             answers.flat_map(|answer| others(challenge, evidence, lookup.form, &answer.outcome))
         })
         .collect();
-    observed.sort();
-    observed.dedup();
-    observed.truncate(MAX_OBSERVED_VALUES);
     LastCheck {
         time: None,
-        verdict: check_verdict(judged.verdict),
+        verdict: judged.verdict.into(),
         dnssec: match judged.security {
             Security::Secure => Some(DnssecState::Secure),
             Security::Insecure => Some(DnssecState::Insecure),
             Security::Unknown => None,
         },
         servers: servers(challenge, evidence),
-        observed_values: observed,
+        observed_values: observed.into_iter().take(MAX_OBSERVED_VALUES).collect(),
         hint: hint(challenge, evidence, judged.verdict),
     }
 }
@@ -61,26 +60,18 @@ pub fn for_status(
     if internal || judged.verdict != Verdict::Proven {
         return last_check(challenge, evidence, judged, internal);
     }
-    let lookups = evidence.lookups.iter();
-    let proving = Evidence {
-        lookups: lookups
-            .filter(|lookup| proves(challenge, evidence, lookup))
-            .cloned()
-            .collect(),
-        strays: Vec::new(),
-        ..evidence.clone()
-    };
+    let mut proving = evidence.clone();
+    proving.strays.clear();
+    let lookups = &mut proving.lookups;
+    lookups.retain(|lookup| proves(challenge, evidence, lookup));
     last_check(challenge, &proving, judged, internal)
 }
 
 fn proves(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup) -> bool {
-    let mut answers = lookup.steps.iter().flat_map(|step| &step.answers);
-    answers.any(|answer| match &answer.outcome {
-        Outcome::Values { values, .. } => values.iter().any(|value| {
-            challenge.matches(lookup.form, value, evidence.time) == ValueMatch::Proves
-        }),
-        _ => false,
-    })
+    let proves = |value: &Vec<u8>| challenge.matches(lookup.form, value, evidence.time);
+    lookup
+        .values()
+        .any(|value| proves(value) == ValueMatch::Proves)
 }
 
 /// All that is repeated of a check of an internal name.
@@ -125,15 +116,9 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
         listed(form, &stray.step)
     });
     sections.push(strays.collect());
-    let mut seen: Vec<AskedServer> = Vec::new();
+    let mut seen = BTreeSet::new();
     for section in &mut sections {
-        section.retain(|asked| {
-            let is_new = !seen.contains(asked);
-            if is_new {
-                seen.push(asked.clone());
-            }
-            is_new
-        });
+        section.retain(|asked| seen.insert(asked.clone()));
     }
     shorten_sections(&mut sections, MAX_LISTED_ANSWERS);
     sections.concat()
@@ -141,22 +126,14 @@ fn servers(challenge: &Challenge, evidence: &Evidence) -> Vec<AskedServer> {
 
 /// Leaves out the first answers of the longest sections: the last ones decide.
 fn shorten_sections<T>(sections: &mut [Vec<T>], most: usize) {
-    let mut excess = sections
-        .iter()
-        .map(Vec::len)
-        .sum::<usize>()
-        .saturating_sub(most);
-    while excess > 0 {
-        // Of equally long ones the first.
-        let Some(longest) = sections
+    // Of equally long ones the first.
+    while sections.iter().map(Vec::len).sum::<usize>() > most
+        && let Some(longest) = sections
             .iter_mut()
             .rev()
             .max_by_key(|section| section.len())
-        else {
-            break;
-        };
+    {
         longest.remove(0);
-        excess -= 1;
     }
 }
 
@@ -170,16 +147,6 @@ fn hint(challenge: &Challenge, evidence: &Evidence, verdict: Verdict) -> Option<
     Some(legible::text(&text, MAX_HINT_CHARS))
 }
 
-fn check_verdict(verdict: Verdict) -> CheckVerdict {
-    match verdict {
-        Verdict::Proven => CheckVerdict::Proven,
-        Verdict::Absent => CheckVerdict::Absent,
-        Verdict::Mismatch(_) => CheckVerdict::Mismatch,
-        Verdict::Inconclusive(_) | Verdict::Disagreement => CheckVerdict::Inconclusive,
-    }
-}
-
-/// Describes an answer.
 fn describe(
     challenge: &Challenge,
     evidence: &Evidence,
@@ -491,7 +458,7 @@ mod tests {
             prop_assert!(report.hint.is_none_or(|hint| seen(&hint, MAX_HINT_CHARS)));
             let judged = judge(&challenge, &evidence);
             let internal = last_check(&challenge, &evidence, judged, true);
-            prop_assert_eq!(internal, verdict_alone(check_verdict(judged.verdict), None));
+            prop_assert_eq!(internal, verdict_alone(judged.verdict.into(), None));
         }
     }
 }

@@ -2,7 +2,6 @@
 //! nothing and a cold start spreads out.
 
 use std::str::FromStr;
-
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
@@ -62,34 +61,30 @@ impl FromStr for Ladder {
     type Err = LadderError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || LadderError(text.to_owned());
-        let mut parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        let last = parts
-            .pop()
-            .and_then(|part| parse_duration(part).ok())
-            .ok_or_else(error)?;
-        let mut rungs: Vec<Rung> = Vec::new();
-        for part in parts {
-            let (period, until_age) = part.split_once(':').ok_or_else(error)?;
-            let rung = Rung {
-                period: parse_duration(period).map_err(|_| error())?,
-                until_age: parse_duration(until_age).map_err(|_| error())?,
-            };
-            if rungs
-                .last()
-                .is_some_and(|before| before.until_age >= rung.until_age)
-            {
-                return Err(error());
-            }
-            rungs.push(rung);
-        }
-        Ok(Self { rungs, last })
+        let rung = |part: &str| {
+            let (period, until_age) = part.split_once(':')?;
+            Some(Rung {
+                period: parse_duration(period).ok()?,
+                until_age: parse_duration(until_age).ok()?,
+            })
+        };
+        let read = || {
+            let mut parts = text.split(',');
+            let last = parse_duration(parts.next_back()?).ok()?;
+            let rungs: Vec<Rung> = parts.map(rung).collect::<Option<_>>()?;
+            let rise = rungs.is_sorted_by(|a, b| a.until_age < b.until_age);
+            rise.then_some(Self { rungs, last })
+        };
+        read().ok_or_else(|| LadderError(text.to_owned()))
     }
 }
 
 /// Reads `90s`, `15m`, `1h 30m` or `7d` (days of 24 hours), above zero.
 pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
-    let help = || {
+    let span: Option<Span> = text.trim().parse().ok();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let bounded = duration.filter(|&it| it > SignedDuration::ZERO && it <= MAX_DURATION);
+    bounded.ok_or_else(|| {
         let number = text.trim();
         let unit = if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
             format!("the unit is missing: {number}s is {number} seconds; ")
@@ -97,15 +92,7 @@ pub fn parse_duration(text: &str) -> Result<SignedDuration, String> {
             String::new()
         };
         format!("{unit}use a duration such as 90s, 15m, 12h or 7d, not {text:?}")
-    };
-    let span: Span = text.trim().parse().map_err(|_| help())?;
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| help())?;
-    if duration <= SignedDuration::ZERO || duration > MAX_DURATION {
-        return Err(help());
-    }
-    Ok(duration)
+    })
 }
 
 /// Ten years keep every sum of a time and a setting far from the end of time.
@@ -187,9 +174,8 @@ fn millis(duration: SignedDuration) -> i64 {
 /// Where in a period this object's checks lie.
 fn phase(uid: &Uid, period_millis: i64) -> i64 {
     let digest: [u8; 32] = Sha256::digest(uid.to_string()).into();
-    let (head, _) = digest.split_at(8);
-    let number = head.iter().fold(0_i64, |n, &b| (n << 8) | i64::from(b));
-    number.rem_euclid(period_millis)
+    let head = digest.first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(head).rem_euclid(period_millis)
 }
 
 #[cfg(test)]

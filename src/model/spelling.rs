@@ -1,6 +1,6 @@
 //! What is wrong with a value that has the token and does not prove it.
 
-use std::fmt;
+use strum::Display;
 
 use super::challenge::{Challenge, FORMS};
 use super::legible::is_unseen;
@@ -23,49 +23,37 @@ pub enum Spelling {
 }
 
 /// A mistake that people, editors and panels make with characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slip {
+    #[strum(to_string = "quotation marks")]
     Quotes,
+    #[strum(to_string = "typographic quotation marks")]
     TypographicQuotes,
+    #[strum(to_string = "spaces")]
     Blanks,
+    #[strum(to_string = "no-break spaces")]
     NoBreakBlanks,
+    #[strum(to_string = "invisible characters (such as a zero-width space or a byte order mark)")]
     Invisible,
+    #[strum(to_string = "HTML entities (such as &quot;)")]
     Entities,
+    #[strum(to_string = "backslashes")]
     Backslashes,
+    #[strum(to_string = "typographic dashes")]
     Dashes,
+    #[strum(to_string = "full-width characters")]
     FullWidth,
+    #[strum(to_string = "capital letters")]
     Capitals,
+    #[strum(to_string = "a final dot or comma")]
     FinalDot,
-}
-
-impl fmt::Display for Slip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Quotes => "quotation marks",
-            Self::TypographicQuotes => "typographic quotation marks",
-            Self::Blanks => "spaces",
-            Self::NoBreakBlanks => "no-break spaces",
-            Self::Invisible => {
-                "invisible characters (such as a zero-width space or a byte order mark)"
-            }
-            Self::Entities => "HTML entities (such as &quot;)",
-            Self::Backslashes => "backslashes",
-            Self::Dashes => "typographic dashes",
-            Self::FullWidth => "full-width characters",
-            Self::Capitals => "capital letters",
-            Self::FinalDot => "a final dot or comma",
-        })
-    }
 }
 
 /// Reads a value for its token; none where it has another or none.
 #[must_use]
 pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
-    let Plain {
-        text,
-        mut slips,
-        with_blanks,
-    } = plain(value);
+    let (with_blanks, mut slips) = plain(value);
+    let text = with_blanks.replace(' ', "");
     let token = challenge.token.as_str();
     if !text.contains(token) {
         return is_cut_short(challenge, &text).then_some(Spelling::CutShort);
@@ -90,12 +78,12 @@ pub fn of(challenge: &Challenge, value: &[u8]) -> Option<Spelling> {
     if with_blanks.split(' ').any(is_of_record) {
         return Some(Spelling::RecordLine);
     }
-    let keys = FORMS.map(|form| {
+    let keys = FORMS.iter().map(|&form| {
         let value = challenge.value(form);
         let key = value.strip_suffix(token).unwrap_or_default();
         text.matches(key).count()
     });
-    Some(if keys.iter().sum::<usize>() > 1 {
+    Some(if keys.sum::<usize>() > 1 {
         Spelling::RepeatedKey
     } else {
         Spelling::OtherText
@@ -111,16 +99,8 @@ fn is_cut_short(challenge: &Challenge, text: &str) -> bool {
     })
 }
 
-/// A value without what does not belong to any.
-struct Plain {
-    text: String,
-    /// The same with each run of blanks as one.
-    with_blanks: String,
-    /// What was left out, sorted.
-    slips: Vec<Slip>,
-}
-
-fn plain(value: &[u8]) -> Plain {
+/// A value without what does not belong to any, each run of blanks as one, and what was left out, sorted.
+fn plain(value: &[u8]) -> (String, Vec<Slip>) {
     let written = decode(value);
     // What an entity stands for is no mistake of its own.
     let mut slips: Vec<Slip> = written.chars().filter_map(|c| read(c).0).collect();
@@ -138,11 +118,7 @@ fn plain(value: &[u8]) -> Plain {
     }
     slips.sort_unstable();
     slips.dedup();
-    Plain {
-        text: with_blanks.replace(' ', ""),
-        with_blanks,
-        slips,
-    }
+    (with_blanks, slips)
 }
 
 /// What is wrong with a character, and what it stands for.
@@ -185,14 +161,7 @@ fn decode(value: &[u8]) -> String {
 
 /// Replaces HTML's entities, also those of entities.
 fn resolve_entities(text: &str) -> String {
-    let mut text = text.to_owned();
-    for _ in 0..3 {
-        if !text.contains('&') {
-            break;
-        }
-        text = resolve_once(&text);
-    }
-    text
+    (0..3).fold(text.to_owned(), |text, _| resolve_once(&text))
 }
 
 fn resolve_once(text: &str) -> String {

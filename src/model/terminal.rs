@@ -4,16 +4,14 @@
 use std::fmt::Write;
 
 use icu_properties::props::GeneralCategory;
-use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 use serde::Serialize;
+use serde::ser::Error;
 
-use super::legible::is_unseen;
+use super::legible::{CATEGORIES, is_unseen};
 
 /// Most combining marks on one letter. Living scripts need no more; hundreds widen a column, and cover the
 /// lines around.
 const MARKS: usize = 4;
-
-const CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 
 /// A text of one line, such as a value that somebody else wrote: an end of line in it is escaped too.
 #[must_use]
@@ -46,18 +44,14 @@ pub fn yaml(value: &impl Serialize) -> Result<String, YamlError> {
     if marked(&block).all(|(c, is_escaped)| !is_escaped || c == '\n') {
         return Ok(block);
     }
-    let flow = serde_json::to_string_pretty(value)?;
+    let flow = serde_json::to_string_pretty(value).map_err(serde_yaml::Error::custom)?;
     Ok(shown(&flow, "\n", push_code_point) + "\n")
 }
 
-/// Why a value cannot be written as YAML.
+/// Why a value has no form in YAML.
 #[derive(Debug, thiserror::Error)]
-pub enum YamlError {
-    #[error("cannot write as YAML: {0}")]
-    Block(#[from] serde_yaml::Error),
-    #[error("cannot write as YAML: {0}")]
-    Flow(#[from] serde_json::Error),
-}
+#[error("cannot write as YAML: {0}")]
+pub struct YamlError(#[from] serde_yaml::Error);
 
 /// How many columns a text takes, as far as a column is a character.
 #[must_use]

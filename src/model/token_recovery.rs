@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::challenge::{Token, published_token};
-use super::evidence::{Evidence, Outcome};
+use super::evidence::Evidence;
 use super::lifecycle::Identity;
 use super::service::ServiceName;
 use crate::api::organization_domain::{ChallengeStatus, OrganizationDomainStatus};
@@ -26,12 +26,8 @@ pub fn repeat_after(failed: u32) -> Duration {
 #[must_use]
 pub fn token(service: &ServiceName, evidence: &Evidence, holder: &Holder) -> Option<Token> {
     evidence.lookups.iter().find_map(|lookup| {
-        let answers = lookup.steps.iter().flat_map(|step| &step.answers);
-        let values = answers.flat_map(|answer| match &answer.outcome {
-            Outcome::Values { values, .. } => values.as_slice(),
-            _ => &[],
-        });
-        values
+        lookup
+            .values()
             .filter_map(|value| published_token(service, lookup.form, value))
             .find(|token| token.hash() == holder.token_hash)
     })

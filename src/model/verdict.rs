@@ -3,6 +3,7 @@
 use super::agreement::{Agreement, Weight, agree};
 use super::challenge::{Challenge, RecordForm, ValueMatch};
 use super::evidence::{Evidence, Failure, Lookup, Outcome, Security, Source, Step, ZoneServers};
+use crate::api::organization_domain::CheckVerdict;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,6 @@ pub enum Verdict {
     Disagreement,
 }
 
-/// Which mismatch it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MismatchKind {
     OtherValue,
@@ -38,6 +38,18 @@ impl Verdict {
     #[must_use]
     pub fn is_undecided(self) -> bool {
         matches!(self, Self::Inconclusive(_) | Self::Disagreement)
+    }
+}
+
+/// As a status says it.
+impl From<Verdict> for CheckVerdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Proven,
+            Verdict::Absent => Self::Absent,
+            Verdict::Mismatch(_) => Self::Mismatch,
+            Verdict::Inconclusive(_) | Verdict::Disagreement => Self::Inconclusive,
+        }
     }
 }
 
@@ -112,12 +124,8 @@ pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup)
     let Some((last, way)) = lookup.steps.split_last() else {
         return Judged::inconclusive(lookup.stopped.unwrap_or(Failure::NobodyAsked));
     };
-    let cut_short = lookup
-        .steps
-        .iter()
-        .flat_map(|step| &step.answers)
-        .any(|answer| answer.outcome == Outcome::Failed(Failure::Budget));
-    if cut_short {
+    let mut answers = lookup.answers();
+    if answers.any(|answer| answer.outcome == Outcome::Failed(Failure::Budget)) {
         return Judged::inconclusive(Failure::Budget);
     }
     if evidence.secure_only && lookup.security != Security::Secure {
@@ -135,7 +143,7 @@ pub fn judge_lookup(challenge: &Challenge, evidence: &Evidence, lookup: &Lookup)
     };
     for step in way {
         match step_agreement(step) {
-            Agreement::Agreed((), of_step) => weight = weight.min(of_step),
+            Agreement::Agreed(_, of_step) => weight = weight.min(of_step),
             Agreement::Disagreement => return judged(Verdict::Disagreement, weight),
             Agreement::TooFew => return judged(silence(step), Weight::Partial),
         }
@@ -168,18 +176,13 @@ enum Said<'a> {
 
 /// Whether the servers agree on the kind of answer: an alias and a zone cut must be the very same,
 /// what there is at the name itself is left to the votes.
-fn step_agreement(step: &Step) -> Agreement<()> {
-    let said = step.answers.iter().map(|answer| match &answer.outcome {
+fn step_agreement(step: &Step) -> Agreement<Said<'_>> {
+    agree(step.answers.iter().map(|answer| match &answer.outcome {
         Outcome::Failed(_) => None,
         Outcome::Alias { target } => Some(Said::Alias(target)),
         Outcome::Referral(zone) | Outcome::Below(zone) => Some(Said::Cut(zone)),
         _ => Some(Said::OfTheName),
-    });
-    match agree(said) {
-        Agreement::Agreed(_, weight) => Agreement::Agreed((), weight),
-        Agreement::Disagreement => Agreement::Disagreement,
-        Agreement::TooFew => Agreement::TooFew,
-    }
+    }))
 }
 
 fn silence(step: &Step) -> Verdict {
@@ -192,11 +195,10 @@ fn silence(step: &Step) -> Verdict {
 
 /// The servers of a zone: nobody may contradict, and at least half must have answered.
 fn all_who_answered(votes: &[Verdict]) -> (Verdict, Weight) {
-    let said = votes.iter().map(|vote| match vote {
-        Verdict::Proven => Some(true),
-        vote if vote.is_negative() => Some(false),
-        _ => None,
-    });
+    let decided = |vote: &Verdict| !vote.is_undecided();
+    let said = votes
+        .iter()
+        .map(|vote| decided(vote).then_some(*vote == Verdict::Proven));
     match agree(said) {
         Agreement::Agreed(true, weight) => (Verdict::Proven, weight),
         Agreement::Agreed(false, weight) => (negative(votes), weight),
@@ -225,20 +227,14 @@ fn quorum(votes: &[Verdict]) -> (Verdict, Weight) {
 }
 
 fn negative(votes: &[Verdict]) -> Verdict {
-    votes
-        .iter()
-        .copied()
-        .filter(|vote| vote.is_negative())
-        .reduce(either)
-        .unwrap_or(Verdict::Absent)
+    let negatives = votes.iter().copied().filter(|vote| vote.is_negative());
+    negatives.fold(Verdict::Absent, either)
 }
 
 fn first_failure(votes: &[Verdict]) -> Verdict {
-    votes
-        .iter()
-        .copied()
-        .find(|vote| matches!(vote, Verdict::Inconclusive(_)))
-        .unwrap_or(Verdict::Inconclusive(Failure::NobodyAsked))
+    let mut votes = votes.iter().copied();
+    let first = votes.find(|vote| matches!(vote, Verdict::Inconclusive(_)));
+    first.unwrap_or(Verdict::Inconclusive(Failure::NobodyAsked))
 }
 
 fn judge_outcome(
@@ -264,18 +260,16 @@ fn judge_outcome(
         }
         Outcome::Values { values, .. } => values,
     };
-    let mut verdict = Verdict::Absent;
-    for value in values {
-        match challenge.matches(form, value, evidence.time) {
-            ValueMatch::Proves => return Verdict::Proven,
-            ValueMatch::Expired => verdict = Verdict::Mismatch(MismatchKind::Expired),
-            ValueMatch::Differs => {
-                verdict = either(verdict, Verdict::Mismatch(MismatchKind::OtherValue));
-            }
-            ValueMatch::Foreign => {}
-        }
-    }
-    verdict
+    let matches = values
+        .iter()
+        .map(|value| challenge.matches(form, value, evidence.time));
+    let verdicts = matches.map(|found| match found {
+        ValueMatch::Proves => Verdict::Proven,
+        ValueMatch::Expired => Verdict::Mismatch(MismatchKind::Expired),
+        ValueMatch::Differs => Verdict::Mismatch(MismatchKind::OtherValue),
+        ValueMatch::Foreign => Verdict::Absent,
+    });
+    verdicts.fold(Verdict::Absent, either)
 }
 
 #[cfg(test)]

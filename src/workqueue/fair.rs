@@ -69,34 +69,25 @@ impl<K> FairQueue<K> {
 
     /// The next key, and its namespace, of which it counts as in flight until [`Self::done`].
     pub fn pop(&mut self) -> Option<(K, Arc<str>)> {
-        let Self {
-            pending,
-            held,
-            turn,
-            in_flight,
-            total_in_flight,
-            limit,
-        } = self;
         let may_have_one_more = |namespace: &Arc<str>| {
-            let of_namespace = in_flight.get(namespace).copied().unwrap_or_default();
-            match *limit {
+            let of_namespace = self.in_flight.get(namespace).copied().unwrap_or_default();
+            match self.limit {
                 InFlightLimit::Fixed(max_in_flight) => of_namespace < max_in_flight,
                 InFlightLimit::ShareOfFree(places) => {
-                    may_have_one_more(of_namespace, places.saturating_sub(*total_in_flight))
+                    may_have_one_more(of_namespace, places.saturating_sub(self.total_in_flight))
                 }
             }
         };
-        let (first, second) = if turn.is_multiple_of(TURNS) {
-            (held, pending)
-        } else {
-            (pending, held)
-        };
+        let (mut first, mut second) = (&mut self.pending, &mut self.held);
+        if self.turn.is_multiple_of(TURNS) {
+            (first, second) = (second, first);
+        }
         let (key, namespace) = first
             .pop(may_have_one_more)
             .or_else(|| second.pop(may_have_one_more))?;
-        *turn += 1;
-        *total_in_flight += 1;
-        *in_flight.entry(Arc::clone(&namespace)).or_default() += 1;
+        self.turn += 1;
+        self.total_in_flight += 1;
+        *self.in_flight.entry(Arc::clone(&namespace)).or_default() += 1;
         Some((key, namespace))
     }
 
@@ -160,14 +151,12 @@ impl<K> NamespaceFlows<K> {
                     queues: HashMap::new(),
                 }
             });
-        organizations
-            .queues
-            .entry(Arc::clone(&flow.organization))
-            .or_insert_with(|| {
-                organizations.ring.push_back(flow.organization);
-                VecDeque::new()
-            })
-            .push_back(key);
+        let queues = organizations.queues.entry(Arc::clone(&flow.organization));
+        let queue = queues.or_insert_with(|| {
+            organizations.ring.push_back(flow.organization);
+            VecDeque::new()
+        });
+        queue.push_back(key);
     }
 
     /// The first key of the first namespace that may have one more in flight.

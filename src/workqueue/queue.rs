@@ -2,12 +2,11 @@
 //! is handed out twice at once. Among those that are due, [`FairQueue`] says who comes next.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -15,7 +14,8 @@ use super::fair::{FairQueue, Flow, InFlightLimit};
 use crate::telemetry::metrics::QueueCounters;
 
 /// First and longest wait after failures of one key.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 
 pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
@@ -80,51 +80,43 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     fn add_at(&self, key: K, at: Instant) {
         self.counters.adds.inc();
-        self.lock().schedule(key, at);
+        self.inner.lock().schedule(key, at);
         self.changed.notify_one();
     }
 
     /// The next key that is due, and how long it waited for a worker; none once the queue is closed.
     pub async fn next(&self) -> Option<(K, Duration)> {
         loop {
-            let wait = {
-                let mut inner = self.lock();
+            let next = {
+                let mut inner = self.inner.lock();
                 if inner.closed {
-                    // Every worker must hear of it.
-                    self.changed.notify_one();
-                    return None;
-                }
-                match inner.pop(Instant::now(), &self.flow) {
-                    Ok(popped) => {
-                        // Another worker may have more to do.
-                        self.changed.notify_one();
-                        return Some(popped);
-                    }
-                    Err(wait) => wait,
+                    Ok(None)
+                } else {
+                    inner.pop(Instant::now(), &self.flow).map(Some)
                 }
             };
-            match wait {
-                Some(at) => {
-                    tokio::select! {
-                        () = self.changed.notified() => {}
-                        () = tokio::time::sleep_until(at) => {}
-                    }
+            match next {
+                Ok(next) => {
+                    // Another worker may have more to do, and each must hear of the end.
+                    self.changed.notify_one();
+                    return next;
                 }
-                None => self.changed.notified().await,
+                Err(Some(at)) => tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                Err(None) => self.changed.notified().await,
             }
         }
     }
 
     /// The key was handled; it comes again after `again`.
     pub fn done(&self, key: &K, again: Option<Duration>) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.failures.remove(key);
         let asked = inner.finish(key);
-        if let Some(at) = [asked, again.map(|wait| Instant::now() + wait)]
-            .into_iter()
-            .flatten()
-            .min()
-        {
+        let again = again.map(|wait| Instant::now() + wait);
+        if let Some(at) = asked.into_iter().chain(again).min() {
             inner.schedule(key.clone(), at);
         }
         drop(inner);
@@ -135,12 +127,9 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// what was asked for meanwhile with it.
     pub fn failed(&self, key: &K) {
         self.counters.retries.inc();
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let failures = inner.failures.entry(key.clone()).or_default();
-        let wait = BACKOFF
-            .0
-            .saturating_mul(1 << (*failures).min(10))
-            .min(BACKOFF.1);
+        let wait = LONGEST_BACKOFF.min(FIRST_BACKOFF * (1 << (*failures).min(10)));
         *failures += 1;
         inner.finish(key);
         inner.schedule(key.clone(), Instant::now() + wait);
@@ -152,12 +141,12 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// meanwhile as it was asked.
     pub fn refused(&self, key: &K, pause: Duration) {
         self.done(key, Some(pause));
-        self.lock().failures.entry(key.clone()).or_default();
+        self.inner.lock().failures.entry(key.clone()).or_default();
     }
 
     /// Asks now for every key whose last attempt failed. Its next failure waits longer all the same.
     pub fn retry_failed(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         let failed: Vec<K> = inner.failures.keys().cloned().collect();
         for key in failed {
             if matches!(inner.states.get(&key), Some(KeyState::Waiting(_))) {
@@ -170,33 +159,23 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
     /// Whether the last attempt at the key failed.
     pub fn has_failed(&self, key: &K) -> bool {
-        self.lock().failures.contains_key(key)
+        self.inner.lock().failures.contains_key(key)
     }
 
     /// Whether the key is asked for, or handed out.
     pub fn has(&self, key: &K) -> bool {
-        self.lock().states.contains_key(key)
+        self.inner.lock().states.contains_key(key)
     }
 
     /// Lets workers end after what they have in hand.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.inner.lock().closed = true;
         self.changed.notify_one();
     }
 
     /// Keys that are due and wait for a worker.
     pub fn depth(&self) -> usize {
-        self.lock().due.len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner<K>> {
-        self.inner.lock()
-    }
-}
-
-impl<K: fmt::Debug> fmt::Debug for Queue<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").finish_non_exhaustive()
+        self.inner.lock().due.len()
     }
 }
 
@@ -248,17 +227,13 @@ impl<K: Clone + Eq + Hash + Ord> Inner<K> {
 
     /// Takes the key out of those that run; says when somebody asked for it meanwhile.
     fn finish(&mut self, key: &K) -> Option<Instant> {
-        match self.states.remove(key) {
-            Some(KeyState::Running(running)) => {
-                self.due.done(&running.namespace);
-                running.again
-            }
-            Some(place) => {
-                self.states.insert(key.clone(), place);
-                None
-            }
-            None => None,
-        }
+        let Some(KeyState::Running(running)) = self.states.get(key) else {
+            return None;
+        };
+        self.due.done(&running.namespace);
+        let again = running.again;
+        self.states.remove(key);
+        again
     }
 }
 

@@ -15,13 +15,8 @@ const MAX_BUCKETS: usize = 10_000;
 pub struct RateLimiter {
     burst: u32,
     refill: Duration,
-    buckets: Mutex<HashMap<(String, String), Bucket>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// When the bucket will be full again if nothing more is taken.
-    full_at: Instant,
+    /// When each bucket will be full again if nothing more is taken.
+    buckets: Mutex<HashMap<(String, String), Instant>>,
 }
 
 impl RateLimiter {
@@ -38,15 +33,14 @@ impl RateLimiter {
     /// How long to wait until one can be taken; takes none.
     pub fn wait(&self, namespace: &str, domain: &str) -> Option<Duration> {
         let now = Instant::now();
-        let buckets = self.buckets.lock();
         let key = (namespace.to_owned(), registrable(domain).to_owned());
-        let bucket = buckets.get(&key)?;
-        self.fill(bucket.full_at.max(now), now).err()
+        let full_at = self.buckets.lock().get(&key).copied()?;
+        self.fill(full_at, now).err()
     }
 
     /// When the bucket will be full after one more is taken, or how long to wait for that.
     fn fill(&self, full_at: Instant, now: Instant) -> Result<Instant, Duration> {
-        let taken = full_at + self.refill;
+        let taken = full_at.max(now) + self.refill;
         let latest = now + self.refill * self.burst;
         if taken > latest {
             return Err(taken - latest);
@@ -59,14 +53,11 @@ impl RateLimiter {
         let now = Instant::now();
         let mut buckets = self.buckets.lock();
         if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, bucket| bucket.full_at > now);
+            buckets.retain(|_, full_at| *full_at > now);
         }
         let key = (namespace.to_owned(), registrable(domain).to_owned());
-        let full_at = buckets
-            .get(&key)
-            .map_or(now, |bucket| bucket.full_at.max(now));
-        let full_at = self.fill(full_at, now)?;
-        buckets.insert(key, Bucket { full_at });
+        let full_at = buckets.get(&key).copied().unwrap_or(now);
+        buckets.insert(key, self.fill(full_at, now)?);
         Ok(())
     }
 }

@@ -94,10 +94,8 @@ impl Facts {
     /// counted, by a clock that was ahead counts as of now.
     #[must_use]
     pub fn read(status: &OrganizationDomainStatus, now: Timestamp) -> Self {
-        let past = |time: &Option<Time>| {
-            let time = time.as_ref().map(|time| whole_second(time.0));
-            time.filter(|&time| time <= now)
-        };
+        let whole = |time: &Option<Time>| time.as_ref().map(|time| whole_second(time.0));
+        let past = |time: &Option<Time>| whole(time).filter(|&time| time <= now);
         let counted = |counted: &Option<CountedChecks>| {
             let sound = counted
                 .clone()
@@ -137,10 +135,7 @@ impl Facts {
         let pace = status
             .check_period_seconds
             .map(|seconds| Pace::Every(SignedDuration::from_secs(seconds)))
-            .or(status
-                .next_check_time
-                .as_ref()
-                .map(|time| Pace::At(whole_second(time.0))));
+            .or_else(|| whole(&status.next_check_time).map(Pace::At));
         let paused = past(&status.paused_time);
         match state {
             State::Pending => Self {
@@ -157,10 +152,8 @@ impl Facts {
                 pace,
                 paused,
                 verified: past(&status.verified_time),
-                last_proven: status
-                    .last_proven_time
-                    .as_ref()
-                    .map(|time| whole_second(time.0.min(now))),
+                last_proven: whole(&status.last_proven_time)
+                    .map(|time| time.min(whole_second(now))),
                 record_missing: counted(&status.record_missing),
                 unconfirmed,
                 ..read
@@ -172,6 +165,12 @@ impl Facts {
         }
     }
 
+    /// Until when a pending domain waits for the record.
+    #[must_use]
+    pub fn window_end(&self, settings: &Settings) -> Option<Timestamp> {
+        self.challenge.as_ref()?.expiry(settings)
+    }
+
     /// How far apart checks are now.
     #[must_use]
     pub fn period(&self, now: Timestamp, settings: &Settings) -> SignedDuration {
@@ -180,9 +179,8 @@ impl Facts {
             (State::Verified, Some(_)) => settings.grace_check_period,
             (State::Pending | State::Failed, _) => {
                 let opened = self.challenge.as_ref().and_then(|issued| issued.opened);
-                settings
-                    .ladder
-                    .period(now.duration_since(opened.unwrap_or(now)))
+                let age = now.duration_since(opened.unwrap_or(now));
+                settings.ladder.period(age)
             }
         }
     }
@@ -201,55 +199,30 @@ impl Issued {
     /// Until when a pending domain waits for the record.
     #[must_use]
     pub fn expiry(&self, settings: &Settings) -> Option<Timestamp> {
-        self.opened
-            .map(|opened| schedule::add(opened, settings.window))
+        Some(schedule::add(self.opened?, settings.window))
     }
 }
 
 /// The summary's reason, as far as it is one of the state's own.
 fn read_reason(state: State, conditions: &[Condition], checked: bool) -> Reason {
     use Reason as R;
-    let (known, otherwise): (&[Reason], Reason) = match state {
-        State::Pending => (
-            &[
-                R::RecordAbsent,
-                R::RecordMismatch,
-                R::RecordExpired,
-                R::CheckInconclusive,
-                R::EvidenceIncomplete,
-                R::HeldByAnother,
-                R::OrganizationMissing,
-                R::NamespaceSuspended,
-                R::QuotaExceeded,
-                R::Deleting,
-                R::HoldingLost,
-                R::ApprovalEnded,
-            ],
-            R::ChallengeIssued,
-        ),
-        State::Verified => (
-            &[
-                R::Approved,
-                R::ProofStale,
-                R::OrganizationMissing,
-                R::Deleting,
-            ],
-            R::Verified,
-        ),
-        State::Failed => (
-            &[
-                R::NameRefused,
-                R::HeldByAnother,
-                R::RecordLost,
-                R::HandedOver,
-            ],
-            R::WindowExpired,
-        ),
+    let is_own = |&reason: &Reason| match (state, reason) {
+        (State::Pending, R::HeldByAnother | R::HoldingLost | R::ApprovalEnded)
+        | (State::Verified, R::Approved | R::ProofStale | R::OrganizationMissing | R::Deleting)
+        | (State::Failed, R::NameRefused | R::HeldByAnother | R::RecordLost | R::HandedOver) => {
+            true
+        }
+        (State::Pending, reason) => is_pause(reason) || checked && is_of_a_check(reason),
+        (State::Verified | State::Failed, _) => false,
     };
     conditions::find(conditions, READY)
         .and_then(|ready| ready.reason.parse().ok())
-        .filter(|reason| known.contains(reason) && (checked || !is_of_a_check(*reason)))
-        .unwrap_or(otherwise)
+        .filter(is_own)
+        .unwrap_or(match state {
+            State::Pending => R::ChallengeIssued,
+            State::Verified => R::Verified,
+            State::Failed => R::WindowExpired,
+        })
 }
 
 /// Whether only a check can have said so.
@@ -261,6 +234,18 @@ fn is_of_a_check(reason: Reason) -> bool {
             | Reason::RecordExpired
             | Reason::CheckInconclusive
             | Reason::EvidenceIncomplete
+    )
+}
+
+/// Whether nothing is checked for this reason.
+#[must_use]
+pub fn is_pause(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::OrganizationMissing
+            | Reason::NamespaceSuspended
+            | Reason::QuotaExceeded
+            | Reason::Deleting
     )
 }
 

@@ -17,7 +17,6 @@ use crate::model::name::DomainName;
 use crate::model::report;
 
 impl Facts {
-    /// The status that stands for these facts.
     #[must_use]
     pub fn write(
         &self,
@@ -123,20 +122,15 @@ impl Facts {
             }
         };
         if self.state == State::Verified && self.strategy == Strategy::Dns {
+            let present = |status, reason, text| want(RECORD_PRESENT, status, reason, text);
             if self.record_missing.is_some() {
-                conditions.push(want(
-                    RECORD_PRESENT,
+                conditions.push(present(
                     False,
                     self.missing_reason(),
                     message::RECORD_MISSING,
                 ));
             } else if self.reason != Reason::ProofStale {
-                conditions.push(want(
-                    RECORD_PRESENT,
-                    True,
-                    Reason::RecordFound,
-                    message::RECORD_FOUND,
-                ));
+                conditions.push(present(True, Reason::RecordFound, message::RECORD_FOUND));
             }
         }
         conditions

@@ -10,20 +10,16 @@ use crate::model::schedule;
 /// Counts a definite no; true once there was one in each third, a third apart, and the period is
 /// over, so that no single outage or mistake costs a name.
 pub fn count(counted: &mut Option<CountedChecks>, now: Timestamp, period: SignedDuration) -> bool {
-    let Some(counted) = counted else {
-        *counted = Some(CountedChecks {
-            since_time: Time(now),
-            definite_checks: 1,
-            last_time: Time(now),
-        });
-        return false;
-    };
-    let since = counted.since_time.0;
+    let counted = counted.get_or_insert_with(|| CountedChecks {
+        since_time: Time(now),
+        definite_checks: 1,
+        last_time: Time(now),
+    });
     if counted.definite_checks < 3 && now >= schedule::add(counted.last_time.0, period / 3) {
         counted.definite_checks += 1;
         counted.last_time = Time(now);
     }
-    counted.definite_checks >= 3 && now >= schedule::add(since, period)
+    counted.definite_checks >= 3 && now >= schedule::add(counted.since_time.0, period)
 }
 
 /// Counts a verdict from incomplete evidence; true once three checks over the period said the same
@@ -34,22 +30,16 @@ pub fn confirm(
     now: Timestamp,
     period: SignedDuration,
 ) -> bool {
-    match unconfirmed {
-        Some(before) if before.verdict == verdict => {
-            if before.checks < 3 && now >= schedule::add(before.last_time.0, period / 2) {
-                before.checks += 1;
-                before.last_time = Time(now);
-            }
-            before.checks >= 3 && now >= schedule::add(before.since_time.0, period)
-        }
-        _ => {
-            *unconfirmed = Some(UnconfirmedVerdict {
-                verdict,
-                since_time: Time(now),
-                checks: 1,
-                last_time: Time(now),
-            });
-            false
-        }
+    unconfirmed.take_if(|before| before.verdict != verdict);
+    let said = unconfirmed.get_or_insert_with(|| UnconfirmedVerdict {
+        verdict,
+        since_time: Time(now),
+        checks: 1,
+        last_time: Time(now),
+    });
+    if said.checks < 3 && now >= schedule::add(said.last_time.0, period / 2) {
+        said.checks += 1;
+        said.last_time = Time(now);
     }
+    said.checks >= 3 && now >= schedule::add(said.since_time.0, period)
 }

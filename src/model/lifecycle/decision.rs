@@ -31,7 +31,6 @@ pub struct JudgedHolder {
     pub last_proven: Option<Timestamp>,
 }
 
-/// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub status: OrganizationDomainStatus,

@@ -57,13 +57,7 @@ pub fn due(
         return None;
     }
     let reached = |time: Option<Timestamp>| time.is_some_and(|time| time <= now);
-    let ours = matches!(
-        snapshot.held_by,
-        HeldBy::Us {
-            strategy: Strategy::Dns,
-            ..
-        }
-    );
+    let by_dns = snapshot.held_by.our_strategy() == Some(Strategy::Dns);
     let asked = is_new_request(snapshot, &facts) || reached(next_check);
     let due = match (facts.state, snapshot.held_by) {
         // Of those held, nothing is left to ask: the status follows the holding.
@@ -73,7 +67,7 @@ pub fn due(
                 || reached(issued.expiry(settings))
                 || (facts.reason == Reason::HeldByAnother && held_by == HeldBy::Nobody)
         }
-        (State::Verified, _) => ours && asked,
+        (State::Verified, _) => by_dns && asked,
     };
     due.then(|| Challenge {
         name,
@@ -145,33 +139,23 @@ pub fn decide(
     fresh_token: impl FnOnce() -> Token,
 ) -> Decision {
     let accepted = accept(snapshot, settings);
-    let mut transition = transition(now, settings, snapshot, &accepted);
-    let before = transition.facts.clone();
-    transition.run(judgement, fresh_token);
-    transition.conclude(&before, next_check)
-}
-
-fn transition<'a>(
-    now: Timestamp,
-    settings: &'a Settings,
-    snapshot: &'a Snapshot<'a>,
-    accepted: &'a Result<DomainName, String>,
-) -> Transition<'a> {
-    let facts = read(now, snapshot);
-    Transition {
+    let before = read(now, snapshot);
+    let mut transition = Transition {
         clock: now,
         now: whole_second(now),
         settings,
         snapshot,
-        context: context(settings, snapshot, accepted),
-        asked: is_new_request(snapshot, &facts),
+        context: context(settings, snapshot, &accepted),
+        asked: is_new_request(snapshot, &before),
         holding: HoldingAction::Keep,
         check_holder: false,
         restarted: false,
         repeat: None,
         checked: false,
-        facts,
-    }
+        facts: before.clone(),
+    };
+    transition.run(judgement, fresh_token);
+    transition.conclude(&before, next_check)
 }
 
 fn context<'a>(
@@ -218,13 +202,7 @@ pub fn read(now: Timestamp, snapshot: &Snapshot<'_>) -> Facts {
 /// Whether nothing is asked for now: a pause, but for what is held, whose re-checks nothing stops that
 /// a tenant can write; or an approval that can act.
 fn stops_checks(snapshot: &Snapshot<'_>) -> bool {
-    let by_dns = matches!(
-        snapshot.held_by,
-        HeldBy::Us {
-            strategy: Strategy::Dns,
-            ..
-        }
-    );
+    let by_dns = snapshot.held_by.our_strategy() == Some(Strategy::Dns);
     match pause(snapshot) {
         Some(Reason::OrganizationMissing) if by_dns => false,
         Some(_) => true,

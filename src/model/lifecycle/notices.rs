@@ -33,40 +33,34 @@ pub fn of(
         "{} {} {}",
         snapshot.identity.uid, entry.sequence, entry.time.0
     );
-    let notice = |about, reason, message| Notice {
-        about,
-        reason,
-        warning: is_warning(reason),
-        message,
-        fact: fact.clone(),
-    };
     let mut notices = Vec::new();
+    let mut notify = |about, reason, message| {
+        notices.push(Notice {
+            about,
+            reason,
+            warning: is_warning(reason),
+            message,
+            fact: fact.clone(),
+        });
+    };
     if reason != Reason::ChallengeIssued || replaces_record(entry, &facts) {
         let message = if is_still_so(reason, &facts) {
             message::of(&facts, &context)
         } else {
             message::happened(reason).to_owned()
         };
-        notices.push(notice(About::OrganizationDomain, reason, message));
+        notify(About::OrganizationDomain, reason, message);
     }
     let is_approved = snapshot.approved_until.is_some();
     if reason == Reason::HeldByAnother && context.held_by_approval && !is_approved {
         let message = message::held_by_approval(&context);
-        notices.push(notice(
-            About::VerifiedDomain,
-            Reason::HeldByApproval,
-            message,
-        ));
+        notify(About::VerifiedDomain, Reason::HeldByApproval, message);
     }
     if let Some(name) = context.name
         && becomes_verified(reason, entry, snapshot.status)
     {
         let message = message::subdomain_verified(name.as_str());
-        notices.push(notice(
-            About::HolderAbove,
-            Reason::SubdomainVerified,
-            message,
-        ));
+        notify(About::HolderAbove, Reason::SubdomainVerified, message);
     }
     notices
 }
@@ -110,8 +104,8 @@ fn is_still_so(reason: Reason, facts: &Facts) -> bool {
     let missing = facts.record_missing.is_some();
     match (reason, facts.state) {
         (Reason::RecordFound | Reason::HandOverCancelled, _) => false,
-        (Reason::Verified, _) => {
-            facts.state == State::Verified && facts.reason == Reason::Verified && !missing
+        (Reason::Verified, state) => {
+            (state, facts.reason) == (State::Verified, Reason::Verified) && !missing
         }
         (
             Reason::RecordAbsent | Reason::RecordMismatch | Reason::ChallengeIssued,

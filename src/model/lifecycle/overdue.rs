@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::api::organization_domain::{CountedChecks, OrganizationDomainStatus, State};
+use crate::api::organization_domain::{OrganizationDomainStatus, State};
 use crate::model::facts::{Facts, Pace};
 use crate::model::schedule;
 use crate::model::settings::Settings;
@@ -43,19 +43,13 @@ fn promised(
     {
         return time;
     }
-    let counted = |counted: &Option<CountedChecks>| counted.as_ref().map(|c| c.last_time.0);
-    let sign = [
-        facts.last_proven,
-        counted(&facts.record_missing),
-        facts
-            .last_check
-            .as_ref()
-            .and_then(|check| Some(check.time.as_ref()?.0)),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(|&time| time <= now)
-    .fold(held_since, Timestamp::max);
+    let check = facts.last_check.as_ref();
+    let checked = check.and_then(|check| Some(check.time.as_ref()?.0));
+    let missing = facts.record_missing.as_ref();
+    let missed = missing.map(|counted| counted.last_time.0);
+    let signs = [facts.last_proven, missed, checked].into_iter().flatten();
+    let past = signs.filter(|&time| time <= now);
+    let sign = past.fold(held_since, Timestamp::max);
     let between = match facts.record_missing {
         // A missing record is counted once in each third.
         Some(_) => period.max(settings.grace / 3),

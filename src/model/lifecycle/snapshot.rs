@@ -75,6 +75,15 @@ pub enum HeldBy {
 }
 
 impl HeldBy {
+    /// How the name is held, if we hold it.
+    #[must_use]
+    pub fn our_strategy(self) -> Option<Strategy> {
+        match self {
+            Self::Us { strategy, .. } => Some(strategy),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn of(
         spec: &VerifiedDomainSpec,
@@ -112,19 +121,14 @@ impl HeldBy {
 #[must_use]
 pub fn pause(snapshot: &Snapshot<'_>) -> Option<Reason> {
     let ours = matches!(snapshot.held_by, HeldBy::Us { .. });
-    if snapshot.deleting {
-        Some(Reason::Deleting)
-    } else if !snapshot.organization_exists {
-        Some(Reason::OrganizationMissing)
-    } else if ours {
-        None
-    } else if snapshot.suspended {
-        Some(Reason::NamespaceSuspended)
-    } else if snapshot.over_quota {
-        Some(Reason::QuotaExceeded)
-    } else {
-        None
-    }
+    let pauses = [
+        (snapshot.deleting, Reason::Deleting),
+        (!snapshot.organization_exists, Reason::OrganizationMissing),
+        (!ours && snapshot.suspended, Reason::NamespaceSuspended),
+        (!ours && snapshot.over_quota, Reason::QuotaExceeded),
+    ];
+    let pause = pauses.into_iter().find(|(is_so, _)| *is_so);
+    pause.map(|(_, reason)| reason)
 }
 
 /// The longest prefix of a request that the status can echo.

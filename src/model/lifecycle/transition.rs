@@ -13,7 +13,7 @@ use crate::api::reason::Reason;
 use crate::api::verified_domain::{Holder, VerifiedDomainSpec};
 use crate::model::agreement::Weight;
 use crate::model::challenge::Token;
-use crate::model::facts::{Facts, Issued, Pace, whole_second};
+use crate::model::facts::{Facts, Issued, Pace, is_pause, whole_second};
 use crate::model::history::History;
 use crate::model::message::MessageContext;
 use crate::model::schedule;
@@ -73,17 +73,19 @@ impl Transition<'_> {
         }
         match held_by {
             HeldBy::Us {
-                strategy: Strategy::Dns,
-                ..
-            } if self.lost_and_not_released() && self.snapshot.approved_until.is_none() => {
-                self.holding = HoldingAction::Release;
-            }
-            HeldBy::Us {
                 since, strategy, ..
             } => {
+                let approved = self.snapshot.approved_until.is_some();
+                if strategy == Strategy::Dns && self.lost_and_not_released() && !approved {
+                    self.holding = HoldingAction::Release;
+                    return;
+                }
                 let mut judgement = judgement;
+                // The status of a holder has lost the token that was proved, and no record shows it:
+                // the holding stands under a new one, and the record must change.
                 if self.facts.challenge.is_none() {
-                    self.replace_token(strategy, fresh_token());
+                    self.facts.challenge = Some(self.issued(fresh_token()));
+                    self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
                     // The check that did not find the old token asked for this one too.
                     judgement = self.select_judgement(made);
                 }
@@ -131,26 +133,20 @@ impl Transition<'_> {
     fn refuse(&mut self) {
         self.handle_request();
         let restart = self.asked && self.facts.state == State::Failed;
-        let kept = self.facts.challenge.take().filter(|_| !restart);
+        self.set_window(None);
         self.facts = Facts {
             state: State::Failed,
             reason: Reason::NameRefused,
-            challenge: kept.map(|issued| Issued {
-                opened: None,
-                ..issued
-            }),
+            challenge: self.facts.challenge.take().filter(|_| !restart),
             ..Facts::new(self.facts.last_handled.take())
         };
     }
 
     /// The settings allow the name by now: the same token, and a window that opens now.
     fn accept_again(&mut self) {
-        let kept = self.facts.challenge.take();
+        self.set_window(Some(self.now));
         self.facts = Facts {
-            challenge: kept.map(|issued| Issued {
-                opened: Some(self.now),
-                ..issued
-            }),
+            challenge: self.facts.challenge.take(),
             ..Facts::new(self.facts.last_handled.take())
         };
     }
@@ -227,12 +223,8 @@ impl Transition<'_> {
     fn resume(&mut self) {
         if let Some(since) = self.facts.paused.take() {
             let stood = self.now.duration_since(since);
-            let opened = self
-                .facts
-                .challenge
-                .as_mut()
-                .and_then(|issued| issued.opened.as_mut());
-            if let Some(opened) = opened {
+            let issued = self.facts.challenge.as_mut();
+            if let Some(opened) = issued.and_then(|issued| issued.opened.as_mut()) {
                 *opened = schedule::add(*opened, stood).min(self.now);
             }
         }
@@ -247,11 +239,8 @@ impl Transition<'_> {
 
     fn unverified(&mut self, judgement: Option<&Judgement>, fresh_token: impl FnOnce() -> Token) {
         match (self.facts.state, self.snapshot.held_by) {
-            (State::Failed, _) => {
-                if self.asked {
-                    self.issue(fresh_token());
-                }
-            }
+            (State::Failed, _) if self.asked => self.issue(fresh_token()),
+            (State::Failed, _) => {}
             (State::Verified, HeldBy::Another { from_us: true, .. }) => {
                 self.fail(Reason::HandedOver);
             }
@@ -276,49 +265,43 @@ impl Transition<'_> {
     }
 
     fn judged_pending(&mut self, judgement: &Judgement) {
-        self.handle_request();
-        self.learn_provider(judgement);
-        let before = (
-            self.facts.reason,
-            self.facts.last_check.replace(judgement.report.clone()),
-        );
+        let before = (self.facts.reason, self.take_report(judgement));
         self.end_refuted_hand_over(judgement);
         let verdict = self.weigh(judgement);
         let passes_on = verdict == Some(Verdict::Proven) && self.passes_on(judgement);
+        if verdict.is_some_and(Verdict::is_negative) {
+            self.facts.hand_over = None;
+        }
         self.facts.reason = match verdict {
             None => Reason::EvidenceIncomplete,
-            Some(Verdict::Proven) => match self.snapshot.held_by {
-                HeldBy::Nobody => {
-                    self.become_verified(self.now, Strategy::Dns);
-                    self.holding = HoldingAction::Take(self.holding_of(Strategy::Dns));
-                    return;
-                }
-                HeldBy::Another { .. } if passes_on => {
-                    self.become_verified(self.now, Strategy::Dns);
-                    self.holding = HoldingAction::HandOver(self.holding_of(Strategy::Dns));
-                    return;
-                }
-                _ => Reason::HeldByAnother,
-            },
-            Some(Verdict::Inconclusive(_) | Verdict::Disagreement) => Reason::CheckInconclusive,
-            Some(negative) => {
-                self.facts.hand_over = None;
-                match negative {
-                    Verdict::Mismatch(MismatchKind::Expired) => Reason::RecordExpired,
-                    Verdict::Mismatch(MismatchKind::OtherValue) => Reason::RecordMismatch,
-                    _ => Reason::RecordAbsent,
-                }
+            Some(Verdict::Proven) if passes_on || self.snapshot.held_by == HeldBy::Nobody => {
+                self.become_verified(self.now, Strategy::Dns);
+                let action = if passes_on {
+                    HoldingAction::HandOver
+                } else {
+                    HoldingAction::Take
+                };
+                self.holding = action(self.holding_of(Strategy::Dns));
+                return;
             }
+            Some(Verdict::Proven) => Reason::HeldByAnother,
+            Some(Verdict::Absent) => Reason::RecordAbsent,
+            Some(Verdict::Mismatch(MismatchKind::OtherValue)) => Reason::RecordMismatch,
+            Some(Verdict::Mismatch(MismatchKind::Expired)) => Reason::RecordExpired,
+            Some(Verdict::Inconclusive(_) | Verdict::Disagreement) => Reason::CheckInconclusive,
         };
         self.keep_report_of(before, judgement);
         self.end_window();
     }
 
-    /// A check that decides nothing may not have seen the zone.
-    fn learn_provider(&mut self, judgement: &Judgement) {
+    /// Writes down what was found, in place of the returned report of an earlier check.
+    fn take_report(&mut self, judgement: &Judgement) -> Option<LastCheck> {
+        self.handle_request();
+        // A check that decides nothing may not have seen the zone.
         if !judgement.verdict.is_undecided() {
             self.facts.dns_provider.clone_from(&judgement.dns_provider);
         }
+        self.facts.last_check.replace(judgement.report.clone())
     }
 
     /// Where checks are close together, answers that differ each time without saying anything else
@@ -340,20 +323,12 @@ impl Transition<'_> {
 
     /// An outage at the end of the window costs nothing but a day.
     fn end_window(&mut self) {
-        let Some(expiry) = self
-            .facts
-            .challenge
-            .as_ref()
-            .and_then(|issued| issued.expiry(self.settings))
-        else {
+        let Some(mut end) = self.facts.window_end(self.settings) else {
             return;
         };
-        let end = match self.facts.reason {
-            Reason::CheckInconclusive | Reason::EvidenceIncomplete => {
-                schedule::add(expiry, OUTAGE_ALLOWANCE)
-            }
-            _ => expiry,
-        };
+        if let Reason::CheckInconclusive | Reason::EvidenceIncomplete = self.facts.reason {
+            end = schedule::add(end, OUTAGE_ALLOWANCE);
+        }
         let approved = self.snapshot.approved_until.is_some();
         if self.now >= end && self.facts.hand_over.is_none() && !approved {
             self.fail(match self.facts.reason {
@@ -378,11 +353,8 @@ impl Transition<'_> {
             return false;
         }
         self.check_holder = self.facts.hand_over.is_none();
-        counting::count(
-            &mut self.facts.hand_over,
-            self.now,
-            self.settings.hand_over_period,
-        )
+        let period = self.settings.hand_over_period;
+        counting::count(&mut self.facts.hand_over, self.now, period)
     }
 
     /// A record of the holder that is back ends the count, whoever found it and whatever the check
@@ -410,13 +382,9 @@ impl Transition<'_> {
             self.facts.unconfirmed = None;
             return Some(verdict);
         }
-        let said = match verdict {
-            Verdict::Proven => CheckVerdict::Proven,
-            Verdict::Absent => CheckVerdict::Absent,
-            _ => CheckVerdict::Mismatch,
-        };
+        let unconfirmed = &mut self.facts.unconfirmed;
         let period = self.settings.confirmation_period;
-        counting::confirm(&mut self.facts.unconfirmed, said, self.now, period).then_some(verdict)
+        counting::confirm(unconfirmed, verdict.into(), self.now, period).then_some(verdict)
     }
 
     fn verified(&mut self, since: Timestamp, strategy: Strategy, judgement: Option<&Judgement>) {
@@ -454,9 +422,7 @@ impl Transition<'_> {
             _ => {}
         }
         self.facts.verified.get_or_insert(whole_second(since));
-        if let Some(issued) = &mut self.facts.challenge {
-            issued.opened = None;
-        }
+        self.set_window(None);
         if approved {
             return self.handle_request();
         }
@@ -471,9 +437,7 @@ impl Transition<'_> {
     }
 
     fn judged_verified(&mut self, judgement: &Judgement) {
-        self.handle_request();
-        self.learn_provider(judgement);
-        self.facts.last_check = Some(judgement.report.clone());
+        self.take_report(judgement);
         match self.weigh(judgement) {
             None => self.repeat = Some(Repeat::Unconfirmed),
             Some(Verdict::Proven) => {
@@ -488,11 +452,8 @@ impl Transition<'_> {
                 self.facts.reason = Reason::Verified;
             }
             Some(verdict) if verdict.is_negative() => {
-                let lost = counting::count(
-                    &mut self.facts.record_missing,
-                    self.now,
-                    self.settings.grace,
-                );
+                let grace = self.settings.grace;
+                let lost = counting::count(&mut self.facts.record_missing, self.now, grace);
                 // A definite no is news, however old the last yes is.
                 self.facts.reason = Reason::Verified;
                 if lost {
@@ -512,7 +473,7 @@ impl Transition<'_> {
     fn is_recently_proven(&self) -> bool {
         let soon = self.settings.proof_write_interval();
         let proven = self.facts.last_proven;
-        proven.is_some_and(|proven| proven <= self.now && self.now < schedule::add(proven, soon))
+        proven.is_some_and(|proven| (proven..schedule::add(proven, soon)).contains(&self.now))
     }
 
     fn judge_age(&mut self, since: Timestamp) {
@@ -523,13 +484,6 @@ impl Transition<'_> {
         if self.now > schedule::add(proven, self.settings.max_proof_age) {
             self.facts.reason = Reason::ProofStale;
         }
-    }
-
-    /// The status of a holder has lost the token that was proved, and no record shows it: the holding
-    /// stands under a new one, and the record must change.
-    fn replace_token(&mut self, strategy: Strategy, token: Token) {
-        self.facts.challenge = Some(self.issued(token));
-        self.holding = HoldingAction::Rewrite(self.holding_of(strategy));
     }
 
     fn issued(&self, token: Token) -> Issued {
@@ -547,6 +501,13 @@ impl Transition<'_> {
             challenge: Some(self.issued(token)),
             ..Facts::new(self.facts.last_handled.take())
         };
+    }
+
+    /// When the window of the token opened; a token that is not waited for has none.
+    fn set_window(&mut self, opened: Option<Timestamp>) {
+        if let Some(issued) = &mut self.facts.challenge {
+            issued.opened = opened;
+        }
     }
 
     fn become_verified(&mut self, since: Timestamp, strategy: Strategy) {
@@ -577,9 +538,7 @@ impl Transition<'_> {
         self.facts.last_proven = None;
         self.facts.record_missing = None;
         self.facts.unconfirmed = None;
-        if let Some(issued) = &mut self.facts.challenge {
-            issued.opened = Some(self.now);
-        }
+        self.set_window(Some(self.now));
         self.restarted = true;
     }
 
@@ -594,21 +553,16 @@ impl Transition<'_> {
 
     fn handle_request(&mut self) {
         if self.asked {
-            self.facts.last_handled = self
-                .snapshot
-                .requested
-                .map(|asked| bounded(asked).to_owned());
+            let asked = self.snapshot.requested;
+            self.facts.last_handled = asked.map(|asked| bounded(asked).to_owned());
         }
     }
 
     /// The holding that says that this object has the name.
     fn holding_of(&self, strategy: Strategy) -> VerifiedDomainSpec {
         let us = self.snapshot.identity;
-        let token_hash = self
-            .facts
-            .challenge
-            .as_ref()
-            .map(|issued| issued.token.hash());
+        let issued = self.facts.challenge.as_ref();
+        let token_hash = issued.map(|issued| issued.token.hash());
         VerifiedDomainSpec {
             holder: Holder {
                 namespace: us.namespace.to_owned(),
@@ -625,41 +579,27 @@ impl Transition<'_> {
     }
 
     pub fn conclude(mut self, before: &Facts, next_check: Option<Timestamp>) -> Decision {
-        let next_check = self.next_check(before, next_check, self.checked);
+        let next_check = self.next_check(before, next_check);
         let written = &self.snapshot.status;
         let mut history = History::read(&written.history);
         for reason in super::history::transitions(before, &self.facts, &history) {
             history.push(reason, self.now);
         }
+        let (conditions, generation) = (&written.conditions, self.snapshot.generation);
+        let facts = &self.facts;
         let status = OrganizationDomainStatus {
             history: history.write(),
             published_sequence: written.published_sequence,
-            ..self.facts.write(
-                &written.conditions,
-                self.snapshot.generation,
-                self.now,
-                &self.context,
-            )
+            ..facts.write(conditions, generation, self.now, &self.context)
         };
-        let grace_end = self
-            .facts
-            .paused
-            .filter(|_| self.facts.state == State::Verified)
-            .map(|since| schedule::add(since, self.settings.grace));
-        let window_end = self
-            .facts
-            .challenge
-            .as_ref()
-            .and_then(|issued| issued.expiry(self.settings))
-            .filter(|&end| next_check.is_some() && end > self.clock);
-        let approval_end = self
-            .snapshot
-            .approved_until
-            .filter(|&end| end < Timestamp::MAX);
-        let wake = [next_check, grace_end, window_end, approval_end]
-            .into_iter()
-            .flatten()
-            .min();
+        let paused = facts.paused.filter(|_| facts.state == State::Verified);
+        let grace_end = paused.map(|since| schedule::add(since, self.settings.grace));
+        let window_end = facts.window_end(self.settings);
+        let window_end = window_end.filter(|&end| next_check.is_some() && end > self.clock);
+        let approved = self.snapshot.approved_until;
+        let approval_end = approved.filter(|&end| end < Timestamp::MAX);
+        let times = [next_check, grace_end, window_end, approval_end];
+        let wake = times.into_iter().flatten().min();
         Decision {
             check_holder: self.check_holder,
             holding: self.holding,
@@ -669,12 +609,8 @@ impl Transition<'_> {
         }
     }
 
-    fn next_check(
-        &mut self,
-        before: &Facts,
-        set: Option<Timestamp>,
-        checked: bool,
-    ) -> Option<Timestamp> {
+    fn next_check(&mut self, before: &Facts, set: Option<Timestamp>) -> Option<Timestamp> {
+        let checked = self.checked;
         let waits = self.facts.challenge.is_some()
             && self.facts.state != State::Failed
             && (self.facts.paused.is_none() || self.facts.state == State::Verified)
@@ -682,9 +618,8 @@ impl Transition<'_> {
             && self.context.name.is_some();
         let period = self.facts.period(self.now, self.settings);
         let same = self.facts.state == before.state && self.facts.challenge == before.challenge;
-        let repeat = self
-            .repeat_within(period)
-            .filter(|_| waits && checked && same);
+        let repeat = self.repeat_within(period);
+        let repeat = repeat.filter(|_| waits && checked && same);
         if checked && repeat.is_some_and(|(next, _)| self.is_old_news(before, period, next)) {
             self.facts.last_check.clone_from(&before.last_check);
             return repeat.map(|(next, _)| next);
@@ -775,14 +710,4 @@ fn is_news(judgement: &Judgement, earlier: &LastCheck) -> bool {
     } else {
         report.hint.is_some() && report.hint != earlier.hint
     }
-}
-
-fn is_pause(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::OrganizationMissing
-            | Reason::NamespaceSuspended
-            | Reason::QuotaExceeded
-            | Reason::Deleting
-    )
 }

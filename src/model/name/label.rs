@@ -4,9 +4,11 @@ use std::fmt;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_normalizer::uts46::Uts46MapperBorrowed;
-use icu_properties::props::{GeneralCategory, GeneralCategoryGroup, Script};
+use icu_properties::props::{GeneralCategoryGroup, Script};
 use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
 use idna::punycode;
+
+use crate::model::legible::CATEGORIES;
 
 /// Most octets of a label (RFC 1035 section 2.3.4).
 pub const MAX_LABEL_OCTETS: usize = 63;
@@ -18,8 +20,6 @@ static MAPPER: Uts46MapperBorrowed<'static> = Uts46MapperBorrowed::new();
 static NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 static NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
 static SCRIPTS: CodePointMapDataBorrowed<'static, Script> = CodePointMapData::<Script>::new();
-static CATEGORIES: CodePointMapDataBorrowed<'static, GeneralCategory> =
-    CodePointMapData::<GeneralCategory>::new();
 
 /// What is wrong with a label.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,20 +32,11 @@ pub enum LabelFault {
     Mapped { character: char, plain: String },
     #[error("contains {}, which domain names ignore; remove it", Shown(*.0))]
     Ignored(char),
-    #[error(
-        "starts with {}; a label must start and end with a letter or digit",
-        Shown('-')
-    )]
+    #[error("starts with U+002D (-); a label must start and end with a letter or digit")]
     LeadingHyphen,
-    #[error(
-        "ends with {}; a label must start and end with a letter or digit",
-        Shown('-')
-    )]
+    #[error("ends with U+002D (-); a label must start and end with a letter or digit")]
     TrailingHyphen,
-    #[error(
-        "has {} in positions 3 and 4, which only A-labels (xn--) may have",
-        Shown('-')
-    )]
+    #[error("has U+002D (-) in positions 3 and 4, which only A-labels (xn--) may have")]
     ThirdAndFourthHyphen,
     #[error("starts with xn-- but is not a valid A-label")]
     NotALabel,
