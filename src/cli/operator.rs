@@ -173,7 +173,7 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
     let cluster = ClusterConfig::infer().await.map_err(|error| {
         format!("no cluster configuration: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::default());
     let listener = TcpListener::bind(listen_addresses(arguments.listen_address).as_slice())
         .await
         .map_err(|error| {
