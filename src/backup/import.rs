@@ -163,15 +163,12 @@ impl Import<'_> {
     async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
         let name = path(&holding);
         let api = Objects::<VerifiedDomain>::all(self.client.clone()).whole();
-        let (existing, ours) = match self.existing.holdings.get(&name) {
-            Some(existing) => (Some(existing.clone()), false),
-            None => {
-                holding.metadata = bare(holding.metadata);
-                holding.spec.importing = true;
-                self.create_or_read(Kind::VerifiedDomain, &api, &holding)
-                    .await?
-            }
-        };
+        holding.metadata = bare(holding.metadata);
+        holding.spec.importing = true;
+        let before = self.existing.holdings.get(&name);
+        let (existing, ours) = self
+            .find_or_create(Kind::VerifiedDomain, before, &api, &holding)
+            .await?;
         match existing {
             Some(created) if ours => self.wait_for_holder(created),
             Some(existing) if same_holder(&existing, &holding) && existing.spec.importing => {
@@ -191,13 +188,18 @@ impl Import<'_> {
         self.reserved.lock().insert(holder, holding);
     }
 
-    /// The new object, or the one that is there unless it is gone by now; and whether it is the new one.
-    async fn create_or_read<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned>(
+    /// The object that was there before, a new one, or the one that came meanwhile unless it is gone
+    /// again; and whether it is the new one.
+    async fn find_or_create<K: Resource + Clone + Serialize + DeserializeOwned>(
         &self,
         kind: Kind,
+        before: Option<&K>,
         api: &Objects<K>,
         object: &K,
     ) -> Result<(Option<K>, bool), ImportError> {
+        if before.is_some() {
+            return Ok((before.cloned(), false));
+        }
         match api.create(&params(), object).await {
             Ok(created) => {
                 // Whatever becomes of it.
@@ -243,17 +245,13 @@ impl Import<'_> {
         let namespace = wanted.namespace().unwrap_or_default();
         let api =
             Objects::<OrganizationDomain>::namespaced(self.client.clone(), &namespace).whole();
-        let (existing, ours) = match self.existing.domains.get(&name) {
-            Some(existing) => (Some(existing.clone()), false),
-            None => {
-                let object = OrganizationDomain {
-                    metadata: bare(wanted.metadata.clone()),
-                    spec: wanted.spec.clone(),
-                    status: None,
-                };
-                self.create_or_read(KIND, &api, &object).await?
-            }
+        let object = OrganizationDomain {
+            metadata: bare(wanted.metadata.clone()),
+            spec: wanted.spec.clone(),
+            status: None,
         };
+        let before = self.existing.domains.get(&name);
+        let (existing, ours) = self.find_or_create(KIND, before, &api, &object).await?;
         let Some(mut existing) = existing else {
             self.add_conflict(KIND, name, "it was deleted during the import");
             return Ok(());

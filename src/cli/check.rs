@@ -13,7 +13,7 @@ use super::dns::DnsArguments;
 use crate::api::organization_domain::{AskedServer, CheckVerdict, DnsProvider, DnssecState};
 use crate::dns::Asker;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Step, Unreached};
+use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, ServerAnswer, Step, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report, terminal};
@@ -312,15 +312,11 @@ impl fmt::Display for Servers {
 
 /// What happened, and what whoever runs this can do about it.
 fn advice(unreached: &Unreached) -> String {
-    let asked = unreached
-        .step
-        .answers
-        .iter()
-        .map(|answer| match answer.outcome {
-            Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
-            _ => answer.server.to_string(),
-        });
-    let asked: Vec<_> = asked.collect();
+    let asked = |answer: &ServerAnswer| match answer.outcome {
+        Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
+        _ => answer.server.to_string(),
+    };
+    let asked: Vec<_> = unreached.step.answers.iter().map(asked).collect();
     let servers = match unreached.zone.as_str() {
         "." => "root server".to_owned(),
         zone => format!("server of {zone}"),
@@ -332,8 +328,9 @@ fn advice(unreached: &Unreached) -> String {
 }
 
 fn parse_token(text: &str) -> Result<Token, String> {
-    let complaint = "a token has 32 characters from a-z and 2-7, as in status.challenge.token";
-    Token::parse(text).ok_or(complaint.to_owned())
+    Token::parse(text).ok_or_else(|| {
+        "a token has 32 characters from a-z and 2-7, as in status.challenge.token".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -342,7 +339,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::RecordForm;
-    use crate::model::evidence::{Misplacement, Security, ServerAnswer, Source, Stray};
+    use crate::model::evidence::{Misplacement, Security, Source, Stray};
 
     fn step(outcomes: &[Outcome]) -> Step {
         Step {

@@ -125,10 +125,8 @@ impl Access {
             all.push(object);
             Ok(())
         });
-        match listed.await {
-            Ok(()) => Ok(all),
-            Err(error) => Err(why(error, LIST, "", place)),
-        }
+        listed.await.map_err(|error| why(error, LIST, "", place))?;
+        Ok(all)
     }
 
     pub async fn domain(&self, name: &str) -> Result<OrganizationDomain, AccessError> {

@@ -74,7 +74,7 @@ type TextLabel = (&'static str, String);
 /// All metrics of a process.
 #[derive(Debug)]
 pub struct Metrics {
-    registries: [Registry; 4],
+    groups: [Group; 4],
     reconciles: Family<[Label; 2], Counter>,
     errors: Family<[Label; 1], Counter>,
     terminal_errors: Family<[Label; 1], Counter>,
@@ -100,90 +100,60 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        // Each metric's name begins with that of its registry.
-        let mut runtime = Registry::with_prefix("controller_runtime");
-        let mut queue = Registry::with_prefix("workqueue");
-        let mut ours = Registry::with_prefix("freehold");
-        let mut others = Registry::default();
+        let mut runtime = Group(Registry::with_prefix("controller_runtime"));
+        let mut queue = Group(Registry::with_prefix("workqueue"));
+        let mut ours = Group(Registry::with_prefix("freehold"));
+        let mut others = Group(Registry::default());
         Self {
-            reconciles: add(&mut runtime, "reconcile", "Reconciles by result"),
-            errors: add(&mut runtime, "reconcile_errors", "Reconciles that failed"),
-            terminal_errors: add(
-                &mut runtime,
+            reconciles: runtime.add("reconcile", "Reconciles by result"),
+            errors: runtime.add("reconcile_errors", "Reconciles that failed"),
+            terminal_errors: runtime.add(
                 "terminal_reconcile_errors",
                 "Reconciles that failed for good",
             ),
-            durations: add_durations(
-                &mut runtime,
+            durations: runtime.add_durations(
                 "reconcile_time_seconds",
                 "Duration of a reconcile, or of a check with its DNS queries",
             ),
-            active: add(
-                &mut runtime,
-                "active_workers",
-                "Reconciles that are running",
-            ),
-            workers: add(
-                &mut runtime,
+            active: runtime.add("active_workers", "Reconciles that are running"),
+            workers: runtime.add(
                 "max_concurrent_reconciles",
                 "Maximum number of concurrent reconciles",
             ),
-            depth: add(
-                &mut queue,
-                "depth",
-                "Keys waiting for their time or for a worker",
-            ),
-            adds: add(&mut queue, "adds", "Keys added to the queue"),
-            retries: add(&mut queue, "retries", "Keys requeued after a failure"),
-            waits: add_durations(
-                &mut queue,
+            depth: queue.add("depth", "Keys waiting for their time or for a worker"),
+            adds: queue.add("adds", "Keys added to the queue"),
+            retries: queue.add("retries", "Keys requeued after a failure"),
+            waits: queue.add_durations(
                 "queue_duration_seconds",
                 "How long due keys waited for a worker",
             ),
-            requests: add(
-                &mut others,
+            requests: others.add(
                 "rest_client_requests",
                 "Requests to the API server by method and code",
             ),
-            leading: add(
-                &mut others,
+            leading: others.add(
                 "leader_election_master_status",
                 "1 if this replica is the leader, 0 if it is a standby",
             ),
-            calls: add(&mut ours, "api_calls", "Calls to the API server by result"),
-            events: add(&mut ours, "events", "Kubernetes Events by result"),
-            checks: add(
-                &mut ours,
+            calls: ours.add("api_calls", "Calls to the API server by result"),
+            events: ours.add("events", "Kubernetes Events by result"),
+            checks: ours.add(
                 "checks",
                 "Checks by verdict and by the domain's state before the check",
             ),
-            notices: add(
-                &mut ours,
-                "notices",
-                "Transitions announced by Event, by reason",
-            ),
-            watch_errors: add(&mut ours, "watch_errors", "Interruptions of watches"),
-            invalid: add(
-                &mut ours,
+            notices: ours.add("notices", "Transitions announced by Event, by reason"),
+            watch_errors: ours.add("watch_errors", "Interruptions of watches"),
+            invalid: ours.add(
                 "unreadable_objects",
                 "Objects in the cluster that are invalid",
             ),
-            unwritten: add(
-                &mut ours,
+            unwritten: ours.add(
                 "unwritten_statuses",
                 "OrganizationDomains that are too large for their status",
             ),
-            domains: add(
-                &mut ours,
-                "organization_domains",
-                "OrganizationDomains by state",
-            ),
-            tasks: add(
-                &mut ours,
-                "tasks",
-                "Tasks of the async runtime that have not ended",
-            ),
-            registries: [runtime, queue, others, ours],
+            domains: ours.add("organization_domains", "OrganizationDomains by state"),
+            tasks: ours.add("tasks", "Tasks of the async runtime that have not ended"),
+            groups: [runtime, queue, others, ours],
         }
     }
 }
@@ -195,7 +165,7 @@ impl Metrics {
             self.tasks.set(number(runtime.metrics().num_alive_tasks()));
         }
         let mut page = String::new();
-        for registry in &self.registries {
+        for Group(registry) in &self.groups {
             text::encode_registry(&mut page, registry)?;
         }
         text::encode_eof(&mut page)?;
@@ -203,6 +173,7 @@ impl Metrics {
     }
 
     /// Counts a reconcile as under way until the timer is finished.
+    #[must_use]
     pub fn reconcile_started(&self, controller: Controller) -> ReconcileTimer<'_> {
         let label = ("controller", controller.as_str());
         self.active.get_or_create(&[label]).inc();
@@ -313,18 +284,24 @@ impl Metrics {
     }
 }
 
-fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
+/// Metrics whose names begin alike.
+#[derive(Debug)]
+struct Group(Registry);
 
-/// From a millisecond to half a minute.
-fn add_durations(registry: &mut Registry, name: &str, help: &str) -> Family<[Label; 1], Histogram> {
-    let buckets = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
-    let metric = Family::new_with_constructor(buckets as fn() -> Histogram);
-    registry.register(name, help, metric.clone());
-    metric
+impl Group {
+    fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    /// From a millisecond to half a minute.
+    fn add_durations(&mut self, name: &str, help: &str) -> Family<[Label; 1], Histogram> {
+        let buckets = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let metric = Family::new_with_constructor(buckets as fn() -> Histogram);
+        self.0.register(name, help, metric.clone());
+        metric
+    }
 }
 
 fn number(count: usize) -> i64 {
