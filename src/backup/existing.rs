@@ -7,7 +7,7 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::outcome::{Conflict, ImportError};
-use super::read::{path, path_of, token};
+use super::read::{path, path_of, path_of_holder, token};
 use super::{Backup, Kind};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
 use crate::cluster::objects::Objects;
@@ -36,23 +36,15 @@ impl Existing {
         let mut add = |kind, name: String, why| conflicts.push(Conflict { kind, name, why });
         for wanted in &backup.holdings {
             let name = path(wanted);
-            let holder = &wanted.spec.holder;
-            let domain = self
-                .domains
-                .get(&format!("{}/{}", holder.namespace, holder.name));
-            match self.holdings.get(&name) {
-                Some(existing) if !same_holder(existing, wanted) => {
-                    add(Kind::VerifiedDomain, name, OTHER_HOLDER);
-                }
+            let domain = self.domains.get(&path_of_holder(wanted));
+            let why = match self.holdings.get(&name) {
+                Some(existing) if !same_holder(existing, wanted) => OTHER_HOLDER,
                 None if domain.is_some_and(|domain| !is_bare(domain)) => {
-                    add(
-                        Kind::VerifiedDomain,
-                        name,
-                        "its holder exists but lost the domain",
-                    );
+                    "its holder exists but lost the domain"
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            add(Kind::VerifiedDomain, name, why);
         }
         for wanted in &backup.approvals {
             let name = path(wanted);
@@ -134,9 +126,8 @@ pub(super) fn compare(existing: &OrganizationDomain, wanted: &OrganizationDomain
 
 /// Either may be typed in another form of the same name, with capitals or a final dot.
 fn same_domain(existing: &str, wanted: &str) -> bool {
-    existing == wanted
-        || DomainName::parse(existing)
-            .is_ok_and(|existing| DomainName::parse(wanted).is_ok_and(|wanted| existing == wanted))
+    let parse = DomainName::parse;
+    existing == wanted || parse(existing).is_ok_and(|existing| parse(wanted) == Ok(existing))
 }
 
 fn is_bare(domain: &OrganizationDomain) -> bool {
@@ -145,14 +136,11 @@ fn is_bare(domain: &OrganizationDomain) -> bool {
 }
 
 /// The objects that the cluster has of those that are wanted.
-async fn those_of<K>(
+async fn those_of<K: Resource<DynamicType = ()> + DeserializeOwned>(
     client: &Client,
     kind: Kind,
     wanted: &[K],
-) -> Result<BTreeMap<String, K>, ImportError>
-where
-    K: Resource<DynamicType = ()> + DeserializeOwned,
-{
+) -> Result<BTreeMap<String, K>, ImportError> {
     let wanted: BTreeSet<String> = wanted.iter().map(path).collect();
     let mut existing = BTreeMap::new();
     // What is there is written again with its labels and the like.

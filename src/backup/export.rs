@@ -10,14 +10,12 @@ use kube::core::ObjectMeta;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::read::path_of;
+use super::read::{path_of, token};
 use super::{END, End, FORMAT, HEADER, Header, Kind, describe};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, SUSPENDED, VerifiedDomain};
 use crate::cluster::decode::{Extent, decode};
 use crate::cluster::objects::Objects;
-use crate::model::challenge::Token;
 use crate::model::name::DomainName;
 use crate::model::terminal::{self, YamlError};
 
@@ -66,34 +64,33 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
         suspended_namespaces: suspended_namespaces(client).await?,
     })?;
     let mut left_out = Vec::new();
-    each_page::<Organization>(client, Kind::Organization, &mut left_out, &mut |object| {
-        stream.object(Kind::Organization, object, false)
+    let kind = Kind::Organization;
+    each_page(client, kind, &mut left_out, |_: Organization, object| {
+        stream.object(kind, object, false)
     })
     .await?;
-    each_page::<DomainApproval>(client, Kind::DomainApproval, &mut left_out, &mut |object| {
-        stream.object(Kind::DomainApproval, object, false)
+    let kind = Kind::DomainApproval;
+    each_page(client, kind, &mut left_out, |_: DomainApproval, object| {
+        stream.object(kind, object, false)
     })
     .await?;
     let mut holders = BTreeMap::new();
     let kind = Kind::OrganizationDomain;
-    each_page::<OrganizationDomain>(client, kind, &mut left_out, &mut |object| {
-        if object.metadata.deletion_timestamp.is_some() {
-            return Ok(());
+    each_page(client, kind, &mut left_out, |domain, object| {
+        if object.metadata.deletion_timestamp.is_none() {
+            holders.extend(claim(&domain));
         }
-        if let Some((key, claim)) = claim(&object) {
-            holders.insert(key, claim);
-        }
-        stream.object(Kind::OrganizationDomain, object, true)
+        stream.object(kind, object, true)
     })
     .await?;
     let mut doubtful = Vec::new();
-    each_page::<VerifiedDomain>(client, Kind::VerifiedDomain, &mut left_out, &mut |object| {
-        let name = object.name_any();
-        let (key, claim) = claimed(&object);
+    let kind = Kind::VerifiedDomain;
+    each_page(client, kind, &mut left_out, |holding, object| {
+        let (key, claim) = claimed(holding);
         if holders.get(&key) == Some(&claim) {
-            return stream.object(Kind::VerifiedDomain, object, false);
+            return stream.object(kind, object, false);
         }
-        doubtful.push((name, key));
+        doubtful.push((claim.canonical, key));
         Ok(())
     })
     .await?;
@@ -128,33 +125,25 @@ struct Claim {
     token_hash: String,
 }
 
-fn claim(object: &DynamicObject) -> Option<(Key, Claim)> {
-    let text = |pointer: &str| object.data.pointer(pointer).and_then(Value::as_str);
-    let token = Token::parse(text("/status/challenge/token")?)?;
-    let canonical = DomainName::parse(text("/spec/domain")?).ok()?;
-    Some((
-        (object.namespace()?, object.name_any()),
-        Claim {
-            canonical: canonical.to_string(),
-            organization: text("/spec/organizationRef/name")?.to_owned(),
-            token_hash: token.hash(),
-        },
-    ))
+fn claim(domain: &OrganizationDomain) -> Option<(Key, Claim)> {
+    let (token, _) = token(domain)?;
+    let claim = Claim {
+        canonical: DomainName::parse(&domain.spec.domain).ok()?.to_string(),
+        organization: domain.spec.organization_ref.name.clone(),
+        token_hash: token.hash(),
+    };
+    Some(((domain.namespace()?, domain.name_any()), claim))
 }
 
-fn claimed(holding: &DynamicObject) -> (Key, Claim) {
-    let holder = |field: &str| {
-        let found = holding.data.pointer(&format!("/spec/holder/{field}"));
-        found.and_then(Value::as_str).unwrap_or_default().to_owned()
+fn claimed(holding: VerifiedDomain) -> (Key, Claim) {
+    let canonical = holding.name_any();
+    let holder = holding.spec.holder;
+    let claim = Claim {
+        canonical,
+        organization: holder.organization,
+        token_hash: holder.token_hash,
     };
-    (
-        (holder("namespace"), holder("name")),
-        Claim {
-            canonical: holding.name_any(),
-            organization: holder("organization"),
-            token_hash: holder("tokenHash"),
-        },
-    )
+    ((holder.namespace, holder.name), claim)
 }
 
 async fn why_left_out(
@@ -163,33 +152,28 @@ async fn why_left_out(
     (namespace, object): &Key,
 ) -> Result<LeftOut, ExportError> {
     let api = Objects::<OrganizationDomain>::namespaced(client.clone(), namespace);
-    let there = api.get_opt(object).await?;
-    let there = there.filter(|object| object.metadata().deletion_timestamp.is_none());
-    Ok(match there {
-        None => LeftOut::HolderGone { name },
-        Some(_) => LeftOut::HolderChanged {
+    Ok(match api.get_opt(object).await? {
+        Some(there) if there.metadata().deletion_timestamp.is_none() => LeftOut::HolderChanged {
             name,
             holder: format!("{namespace}/{object}"),
         },
+        _ => LeftOut::HolderGone { name },
     })
 }
 
-/// Lists a kind page by page.
-async fn each_page<K>(
+/// Lists a kind page by page, each object as its type and as it is.
+async fn each_page<K: Resource<DynamicType = ()> + DeserializeOwned>(
     client: &Client,
     kind: Kind,
     left_out: &mut Vec<LeftOut>,
-    see: &mut impl FnMut(DynamicObject) -> Result<(), ExportError>,
-) -> Result<(), ExportError>
-where
-    K: Resource<DynamicType = ()> + DeserializeOwned,
-{
+    mut see: impl FnMut(K, DynamicObject) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
     let api = Objects::<K>::all(client.clone());
     api.each_raw(ListParams::default(), |object| {
         // As its type, to know that an import takes it; as it is, to leave nothing out.
-        let typed = decode::<K>(object, Extent::Needed).0.map(|_| ());
-        match typed.and_then(|()| decode::<DynamicObject>(object, Extent::Whole).0) {
-            Ok(object) => see(object)?,
+        let typed = decode(object, Extent::Needed).0;
+        match typed.and_then(|typed| Ok((typed, decode(object, Extent::Whole).0?))) {
+            Ok((typed, object)) => return see(typed, object),
             Err(invalid) => left_out.push(LeftOut::Invalid {
                 kind,
                 name: path_of(&invalid.metadata),
@@ -242,26 +226,25 @@ impl<W: Write> Stream<'_, W> {
         Ok(())
     }
 
-    fn end(self) -> Result<(), ExportError> {
-        let Self { out, counts } = self;
-        let end = End {
+    fn end(mut self) -> Result<(), ExportError> {
+        let counts = std::mem::take(&mut self.counts);
+        self.document(&End {
             api_version: FORMAT.to_owned(),
             kind: END.to_owned(),
             counts,
-        };
-        write!(out, "---\n{}", terminal::yaml(&end)?)?;
-        Ok(out.flush()?)
+        })?;
+        Ok(self.out.flush()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::backup::Backup;
-    use crate::model::challenge::TOKEN_OCTETS;
+    use crate::model::challenge::{TOKEN_OCTETS, Token};
 
     fn any_text() -> impl Strategy<Value = String> {
         let hostile = "[\u{1b}\u{202e}\u{85}\u{2028}\u{feff}\n\t \"'#:{}-]{0,6}";

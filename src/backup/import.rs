@@ -6,12 +6,10 @@
 //! is taken off. What is there already is never overwritten.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ListParams, PostParams};
 use kube::core::ObjectMeta;
@@ -22,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use super::existing::{Comparison, Existing, OTHER_HOLDER, compare, same_holder};
 use super::outcome::{Conflict, Counts, EndedEarly, ImportError, Imported};
-use super::read::path;
+use super::read::{path, path_of_holder};
 use super::{Backup, Kind};
 use crate::api::{
     DomainApproval, OrganizationDomain, OrganizationDomainStatus, SUSPENDED, VerifiedDomain,
@@ -54,7 +52,7 @@ pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, Box
         imported: Mutex::default(),
     };
     let written = import.write(backup).await;
-    let imported = unlocked(import.imported);
+    let imported = import.imported.into_inner();
     match written {
         Ok(()) => Ok(imported),
         Err(why) => Err(ended_early(imported, why)),
@@ -93,11 +91,6 @@ async fn each<T, F: Future<Output = Result<(), ImportError>>>(
     first
 }
 
-/// A panic elsewhere leaves counts that are still true.
-fn unlocked<T>(mutex: Mutex<T>) -> T {
-    mutex.into_inner()
-}
-
 /// The namespaces are there, and those that were suspended are: otherwise what is refused to a tenant
 /// here would be given to it there.
 async fn check_namespaces(client: &Client, backup: &Backup) -> Result<(), ImportError> {
@@ -111,24 +104,21 @@ async fn check_namespaces(client: &Client, backup: &Backup) -> Result<(), Import
         Ok::<_, ImportError>(())
     })
     .await?;
-    let wanted = backup.namespaces();
-    let missing: Vec<_> = wanted
-        .iter()
-        .filter(|name| !existing.contains_key(*name))
-        .cloned()
-        .collect();
+    let (mut missing, mut free) = (Vec::new(), Vec::new());
+    for name in backup.namespaces() {
+        match existing.get(&name) {
+            None => missing.push(name),
+            Some(false) if backup.suspended.contains(&name) => free.push(name),
+            Some(_) => {}
+        }
+    }
     if !missing.is_empty() {
-        return Err(ImportError::NamespacesMissing(missing));
+        Err(ImportError::NamespacesMissing(missing))
+    } else if !free.is_empty() {
+        Err(ImportError::NotSuspended(free))
+    } else {
+        Ok(())
     }
-    let free: Vec<_> = wanted
-        .intersection(&backup.suspended)
-        .filter(|name| existing.get(*name) == Some(&false))
-        .cloned()
-        .collect();
-    if !free.is_empty() {
-        return Err(ImportError::NotSuspended(free));
-    }
-    Ok(())
 }
 
 struct Import<'a> {
@@ -146,10 +136,7 @@ impl Import<'_> {
         let mut unbound = Vec::new();
         for approval in std::mem::take(&mut backup.approvals) {
             match backup.bound_to(&approval).map(path) {
-                Some(domain) => {
-                    let mut bound = self.bound.lock();
-                    bound.entry(domain).or_default().push(approval);
-                }
+                Some(domain) => self.bound.lock().entry(domain).or_default().push(approval),
                 None => unbound.push(approval),
             }
         }
@@ -176,23 +163,14 @@ impl Import<'_> {
     async fn reserve(&self, mut holding: VerifiedDomain) -> Result<(), ImportError> {
         let name = path(&holding);
         let api = Objects::<VerifiedDomain>::all(self.client.clone()).whole();
-        let mut existing = self.existing.holdings.get(&name).cloned();
-        if existing.is_none() {
-            holding.metadata = bare(holding.metadata);
-            holding.spec.importing = true;
-            match api.create(&params(), &holding).await {
-                Ok(created) => {
-                    self.count(Kind::VerifiedDomain, |counts| counts.created += 1);
-                    self.wait_for_holder(created.0?);
-                    return Ok(());
-                }
-                Err(error) if is_there(&error) => {
-                    existing = read(api.get_opt(&name).await?)?;
-                }
-                Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
-            }
-        }
+        holding.metadata = bare(holding.metadata);
+        holding.spec.importing = true;
+        let before = self.existing.holdings.get(&name);
+        let (existing, ours) = self
+            .find_or_create(Kind::VerifiedDomain, before, &api, &holding)
+            .await?;
         match existing {
+            Some(created) if ours => self.wait_for_holder(created),
             Some(existing) if same_holder(&existing, &holding) && existing.spec.importing => {
                 self.count(Kind::VerifiedDomain, |counts| counts.completed += 1);
                 self.wait_for_holder(existing);
@@ -206,26 +184,42 @@ impl Import<'_> {
     }
 
     fn wait_for_holder(&self, holding: VerifiedDomain) {
-        let holder = &holding.spec.holder;
-        let path = format!("{}/{}", holder.namespace, holder.name);
-        let mut reserved = self.reserved.lock();
-        reserved.insert(path, holding);
+        let holder = path_of_holder(&holding);
+        self.reserved.lock().insert(holder, holding);
+    }
+
+    /// The object that was there before, a new one, or the one that came meanwhile unless it is gone
+    /// again; and whether it is the new one.
+    async fn find_or_create<K: Resource + Clone + Serialize + DeserializeOwned>(
+        &self,
+        kind: Kind,
+        before: Option<&K>,
+        api: &Objects<K>,
+        object: &K,
+    ) -> Result<(Option<K>, bool), ImportError> {
+        if before.is_some() {
+            return Ok((before.cloned(), false));
+        }
+        match api.create(&params(), object).await {
+            Ok(created) => {
+                // Whatever becomes of it.
+                self.count(kind, |counts| counts.created += 1);
+                Ok((Some(created.0?), true))
+            }
+            Err(error) if is_there(&error) => {
+                Ok((read(api.get_opt(&object.name_any()).await?)?, false))
+            }
+            Err(error) => Err(failed(kind, path(object), error)),
+        }
     }
 
     /// Makes an object that has no status of its own.
-    async fn create<K>(
+    async fn create<K: Resource<DynamicType = ()> + Serialize + DeserializeOwned>(
         &self,
         kind: Kind,
         existing: &BTreeMap<String, K>,
         mut object: K,
-    ) -> Result<(), ImportError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
+    ) -> Result<(), ImportError> {
         let name = path(&object);
         if existing.contains_key(&name) {
             self.count(kind, |counts| counts.there_already += 1);
@@ -251,63 +245,42 @@ impl Import<'_> {
         let namespace = wanted.namespace().unwrap_or_default();
         let api =
             Objects::<OrganizationDomain>::namespaced(self.client.clone(), &namespace).whole();
-        let mut existing = self.existing.domains.get(&name).cloned();
-        let mut ours = false;
-        if existing.is_none() {
-            let object = OrganizationDomain {
-                metadata: bare(wanted.metadata.clone()),
-                spec: wanted.spec.clone(),
-                status: None,
-            };
-            match api.create(&params(), &object).await {
-                Ok(created) => {
-                    // Whatever becomes of its status.
-                    self.count(KIND, |counts| counts.created += 1);
-                    ours = true;
-                    existing = Some(created.0?);
-                }
-                Err(error) if is_there(&error) => {
-                    existing = read(api.get_opt(&wanted.name_any()).await?)?;
-                }
-                Err(error) => return Err(failed(KIND, name, error)),
-            }
-        }
+        let object = OrganizationDomain {
+            metadata: bare(wanted.metadata.clone()),
+            spec: wanted.spec.clone(),
+            status: None,
+        };
+        let before = self.existing.domains.get(&name);
+        let (existing, ours) = self.find_or_create(KIND, before, &api, &object).await?;
         let Some(mut existing) = existing else {
             self.add_conflict(KIND, name, "it was deleted during the import");
             return Ok(());
         };
         let uid = existing.uid();
         for _ in 0..ATTEMPTS {
-            let mut write = ours;
-            if !ours {
-                match compare(&existing, &wanted) {
-                    Comparison::Bare => write = true,
-                    Comparison::Same => {}
+            let is_bare = ours
+                || match compare(&existing, &wanted) {
+                    Comparison::Bare => true,
+                    Comparison::Same => false,
                     Comparison::Other(why) => {
                         self.add_conflict(KIND, name, why);
                         return Ok(());
                     }
-                }
-            }
-            let (Some(status), true) = (&wanted.status, write) else {
-                let was_there = !ours;
-                self.count(KIND, |counts| {
-                    counts.there_already += usize::from(was_there);
-                });
+                };
+            let Some(status) = wanted.status.as_ref().filter(|_| is_bare) else {
+                self.count(KIND, |counts| counts.there_already += usize::from(!ours));
                 return self.bind(&name, uid).await;
             };
             existing.status = Some(as_of(&wanted, status, existing.metadata.generation));
-            match api
-                .replace_status(&existing.name_any(), &params(), &existing)
-                .await
-            {
+            let object = existing.name_any();
+            match api.replace_status(&object, &params(), &existing).await {
                 Ok(_) => {
                     self.count(KIND, |counts| counts.completed += usize::from(!ours));
                     return self.bind(&name, uid).await;
                 }
                 // An operator saw the object before its status came.
                 Err(error) if is_conflict(&error) => {
-                    let live = read(api.get_opt(&existing.name_any()).await?)?;
+                    let live = read(api.get_opt(&object).await?)?;
                     match live.filter(|live| live.uid() == uid) {
                         Some(live) => existing = live,
                         None => break,
@@ -322,20 +295,14 @@ impl Import<'_> {
 
     /// Gives the reserved name, and the approvals, to the object that is their own here.
     async fn bind(&self, holder: &str, uid: Option<String>) -> Result<(), ImportError> {
-        let bound = {
-            let mut bound = self.bound.lock();
-            bound.remove(holder)
-        };
+        let bound = self.bound.lock().remove(holder);
         // Before the name: a holder by approval is nothing without it.
         for mut approval in bound.unwrap_or_default() {
             approval.spec.organization_domain_ref.uid.clone_from(&uid);
             self.create(Kind::DomainApproval, &self.existing.approvals, approval)
                 .await?;
         }
-        let reserved = {
-            let mut reserved = self.reserved.lock();
-            reserved.remove(holder)
-        };
+        let reserved = self.reserved.lock().remove(holder);
         let (Some(mut holding), Some(uid)) = (reserved, uid) else {
             return Ok(());
         };
@@ -346,11 +313,8 @@ impl Import<'_> {
         match api.replace(&name, &params(), &holding).await {
             Ok(_) => {}
             Err(error) if is_conflict(&error) || is_missing(&error) => {
-                self.add_conflict(
-                    Kind::VerifiedDomain,
-                    name,
-                    "it was changed during the import",
-                );
+                let why = "it was changed during the import";
+                self.add_conflict(Kind::VerifiedDomain, name, why);
             }
             Err(error) => return Err(failed(Kind::VerifiedDomain, name, error)),
         }
@@ -358,13 +322,12 @@ impl Import<'_> {
     }
 
     fn count(&self, kind: Kind, add: impl FnOnce(&mut Counts)) {
-        let mut imported = self.imported.lock();
-        add(imported.counts.entry(kind).or_default());
+        add(self.imported.lock().counts.entry(kind).or_default());
     }
 
     fn add_conflict(&self, kind: Kind, name: String, why: &'static str) {
-        let mut imported = self.imported.lock();
-        imported.conflicts.push(Conflict { kind, name, why });
+        let conflict = Conflict { kind, name, why };
+        self.imported.lock().conflicts.push(conflict);
     }
 }
 
@@ -375,13 +338,10 @@ fn as_of(
     generation: Option<i64>,
 ) -> OrganizationDomainStatus {
     let before = wanted.metadata.generation;
-    // One that was behind is behind here too.
-    let observed = |observed: Option<i64>| {
-        if observed == before {
-            generation
-        } else {
-            observed.map(|_| 0)
-        }
+    let observed = |observed: Option<i64>| match observed {
+        same if same == before => generation,
+        // One that was behind is behind here too.
+        other => other.map(|_| 0),
     };
     let mut status = status.clone();
     status.observed_generation = observed(status.observed_generation);

@@ -9,10 +9,10 @@ mod outcome;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 pub use self::export::{ExportError, LeftOut, export};
 pub use self::import::import;
@@ -26,7 +26,7 @@ const END: &str = "End";
 
 /// The kinds in the order in which they are imported: nobody can take a name whose holder is yet to
 /// come, an approval is there before what it approves, and an organization before its domains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display)]
 pub enum Kind {
     VerifiedDomain,
     DomainApproval,
@@ -41,22 +41,6 @@ impl Kind {
         Self::Organization,
         Self::OrganizationDomain,
     ];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VerifiedDomain => "VerifiedDomain",
-            Self::DomainApproval => "DomainApproval",
-            Self::Organization => "Organization",
-            Self::OrganizationDomain => "OrganizationDomain",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// The first document.

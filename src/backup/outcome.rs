@@ -7,7 +7,7 @@ use super::read::path_of;
 use super::{Kind, describe};
 use crate::api::SUSPENDED;
 use crate::cluster::decode::InvalidObject;
-use crate::model::terminal::{self, line};
+use crate::model::terminal::line;
 
 /// As many as a person reads.
 const MAX_LISTED: usize = 20;
@@ -102,16 +102,14 @@ impl fmt::Display for Conflict {
 }
 
 fn list(names: &[String]) -> String {
-    join_first(names.iter().map(|name| terminal::line(name)), ", ")
+    join_first(names.iter().map(|name| line(name)), ", ")
 }
 
 /// One a line.
 #[must_use]
 pub fn lines(conflicts: &[Conflict]) -> String {
-    join_first(
-        conflicts.iter().map(|conflict| format!("  {conflict}")),
-        "\n",
-    )
+    let lines = conflicts.iter().map(|conflict| format!("  {conflict}"));
+    join_first(lines, "\n")
 }
 
 fn join_first(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String {

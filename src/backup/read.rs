@@ -85,27 +85,25 @@ impl Backup {
         check_structure(text)?;
         let mut documents = serde_yaml::Deserializer::from_str(text).enumerate();
         let mut next = || {
-            documents.next().map(|(n, document)| {
-                let number = n + 1;
-                Value::deserialize(document)
-                    .map(|value| (number, value))
-                    .map_err(|error| ReadError::Yaml {
-                        number,
-                        error: error.to_string(),
-                    })
-            })
+            let (n, document) = documents.next()?;
+            let value = Value::deserialize(document);
+            Some(
+                value
+                    .map(|value| (n + 1, value))
+                    .map_err(|error| yaml_error(n, &error)),
+            )
         };
         let (_, first) = next().ok_or(ReadError::NotAnExport)??;
         let mut backup = Self {
-            suspended: header(first)?.suspended_namespaces,
+            suspended: header(&first)?.suspended_namespaces,
             ..Self::default()
         };
         let end = loop {
             let (number, document) = next().ok_or(ReadError::CutOff)??;
             if document["apiVersion"] == FORMAT && document["kind"] == END {
-                break parse::<End>(number, document)?;
+                break parse::<End>(number, &document)?;
             }
-            backup.take(number, document)?;
+            backup.take(number, &document)?;
         };
         if let Some(more) = next() {
             let (number, document) = more?;
@@ -150,29 +148,25 @@ impl Backup {
         approvals.chain(organizations).chain(domains).collect()
     }
 
-    fn take(&mut self, number: usize, document: Value) -> Result<(), ReadError> {
+    fn take(&mut self, number: usize, document: &Value) -> Result<(), ReadError> {
+        let refuse = |why: &str| misplaced(number, document, why);
         if document["apiVersion"] != OBJECTS {
-            let why = format!("its apiVersion is not {OBJECTS}");
-            return Err(misplaced(number, &document, &why));
+            return Err(refuse(&format!("its apiVersion is not {OBJECTS}")));
         }
         let kind = Kind::deserialize(&document["kind"])
-            .map_err(|_| misplaced(number, &document, "exports contain no objects of this kind"))?;
+            .map_err(|_| refuse("exports contain no objects of this kind"))?;
         let metadata = &document["metadata"];
         if !metadata["name"].is_string() {
-            return Err(misplaced(number, &document, "it has no name"));
+            return Err(refuse("it has no name"));
         }
         if metadata["namespace"].is_string() == (kind == Kind::VerifiedDomain) {
-            return Err(misplaced(number, &document, "its namespace is wrong"));
+            return Err(refuse("its namespace is wrong"));
         }
         match kind {
             Kind::VerifiedDomain => self.holdings.push(parse(number, document)?),
             Kind::DomainApproval => {
-                let what = what(&document);
                 let approval = parse(number, document)?;
-                if let Err(why) = is_taken(&approval) {
-                    let why = why.to_owned();
-                    return Err(ReadError::Document { number, what, why });
-                }
+                is_taken(&approval).map_err(refuse)?;
                 self.approvals.push(approval);
             }
             Kind::Organization => self.organizations.push(parse(number, document)?),
@@ -188,11 +182,7 @@ impl Backup {
         let holders: BTreeSet<_> = self
             .holdings
             .iter()
-            .map(|holding| {
-                let holder = &holding.spec.holder;
-                let holder = (Some(holder.namespace.clone()), holder.name.clone());
-                (holder, holding.name_any())
-            })
+            .map(|holding| (path_of_holder(holding), holding.name_any()))
             .collect();
         for domain in &mut self.domains {
             let Some(status) = domain.status.take() else {
@@ -203,9 +193,8 @@ impl Backup {
             if challenge.is_some_and(|challenge| challenge.issued_for != issued_for) {
                 continue;
             }
-            let key = (domain.namespace(), domain.name_any());
             let canonical = DomainName::parse(&domain.spec.domain).map(|name| name.to_string());
-            let is_held = canonical.is_ok_and(|name| holders.contains(&(key, name)));
+            let is_held = canonical.is_ok_and(|name| holders.contains(&(path(domain), name)));
             domain.status = if is_held || status.state != Some(State::Verified) {
                 Some(status)
             } else {
@@ -235,37 +224,30 @@ impl Backup {
     /// A holding is believed if the very object that it names is here, with the very token that was
     /// proved: what the operator would ask of a back-up.
     fn check_holders(&self) -> Result<(), ReadError> {
-        let domains: BTreeMap<_, _> = self
-            .domains
-            .iter()
-            .map(|domain| ((domain.namespace(), domain.name_any()), domain))
-            .collect();
+        let domains = self.domains.iter().map(|domain| (path(domain), domain));
+        let domains: BTreeMap<_, _> = domains.collect();
         for holding in &self.holdings {
-            let holder = &holding.spec.holder;
             let name = holding.name_any();
             let refuse = |why| {
                 let name = name.clone();
                 Err(ReadError::Holder { name, why })
             };
-            let key = (Some(holder.namespace.clone()), holder.name.clone());
-            let Some(domain) = domains.get(&key) else {
+            let Some(domain) = domains.get(&path_of_holder(holding)) else {
                 return refuse("the export does not contain its holder");
             };
             let uid = domain.metadata.uid.as_deref().unwrap_or_default().into();
             let us = identity(domain, &uid);
-            if DomainName::parse(&domain.spec.domain).map(|name| name.to_string())
-                != Ok(name.clone())
-            {
+            let canonical = DomainName::parse(&domain.spec.domain);
+            if !canonical.is_ok_and(|canonical| canonical.to_string() == name) {
                 return refuse("its holder states another domain");
             }
-            if token(domain).is_none_or(|(_, issued_for)| issued_for != us.issued_for()) {
+            let Some((token, _)) = token(domain).filter(|(_, of)| *of == us.issued_for()) else {
                 return refuse("its holder's token was issued for another object");
-            }
-            if holder.organization != us.organization {
+            };
+            if holding.spec.holder.organization != us.organization {
                 return refuse("its holder belongs to another organization");
             }
-            let token = token(domain).map(|(token, _)| token);
-            match HeldBy::of(&holding.spec, Timestamp::UNIX_EPOCH, us, token.as_ref()) {
+            match HeldBy::of(&holding.spec, Timestamp::UNIX_EPOCH, us, Some(&token)) {
                 HeldBy::Restored { .. }
                 | HeldBy::Us {
                     token_known: true, ..
@@ -297,12 +279,16 @@ fn check_structure(text: &str) -> Result<(), ReadError> {
     let mut reader = text.as_bytes();
     let documents = serde_saphyr::read_with_options::<_, Value>(&mut reader, options);
     for (n, document) in documents.enumerate() {
-        document.map_err(|error| ReadError::Yaml {
-            number: n + 1,
-            error: error.without_snippet().to_string(),
-        })?;
+        document.map_err(|error| yaml_error(n, error.without_snippet()))?;
     }
     Ok(())
+}
+
+fn yaml_error(before: usize, error: &impl ToString) -> ReadError {
+    ReadError::Yaml {
+        number: before + 1,
+        error: error.to_string(),
+    }
 }
 
 /// Whether the definition takes the approval. An earlier version exported others.
@@ -348,7 +334,7 @@ fn identity<'a>(domain: &'a OrganizationDomain, uid: &'a Uid) -> Identity<'a> {
     }
 }
 
-fn header(document: Value) -> Result<Header, ReadError> {
+fn header(document: &Value) -> Result<Header, ReadError> {
     let (group, _) = FORMAT.split_once('/').unwrap_or((FORMAT, ""));
     let version = document["apiVersion"].as_str().unwrap_or_default();
     let of_group = version.split_once('/').is_some_and(|(of, _)| of == group);
@@ -361,13 +347,8 @@ fn header(document: Value) -> Result<Header, ReadError> {
     parse(1, document)
 }
 
-fn parse<T: DeserializeOwned>(number: usize, document: Value) -> Result<T, ReadError> {
-    let what = what(&document);
-    serde_json::from_value(document).map_err(|error| ReadError::Document {
-        number,
-        what,
-        why: error.to_string(),
-    })
+fn parse<T: DeserializeOwned>(number: usize, document: &Value) -> Result<T, ReadError> {
+    T::deserialize(document).map_err(|error| misplaced(number, document, &error.to_string()))
 }
 
 fn misplaced(number: usize, document: &Value, why: &str) -> ReadError {
@@ -381,23 +362,28 @@ fn misplaced(number: usize, document: &Value, why: &str) -> ReadError {
 /// How a person finds the document.
 fn what(document: &Value) -> String {
     let name = document["metadata"]["name"].as_str();
-    let words = [document["kind"].as_str(), name];
-    let words: Vec<&str> = words.into_iter().flatten().collect();
-    match words.as_slice() {
-        [] => "of no kind".to_owned(),
-        words => words.join(" "),
+    match (document["kind"].as_str(), name) {
+        (Some(kind), Some(name)) => format!("{kind} {name}"),
+        (Some(word), None) | (None, Some(word)) => word.to_owned(),
+        (None, None) => "of no kind".to_owned(),
     }
 }
 
 fn unique<K: Resource<DynamicType = ()>>(kind: Kind, objects: &[K]) -> Result<(), ReadError> {
     let mut seen = BTreeSet::new();
-    for object in objects {
-        let name = path(object);
-        if !seen.insert(name.clone()) {
-            return Err(ReadError::Twice { kind, name });
-        }
+    match objects
+        .iter()
+        .map(path)
+        .find(|name| !seen.insert(name.clone()))
+    {
+        Some(name) => Err(ReadError::Twice { kind, name }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+pub(super) fn path_of_holder(holding: &VerifiedDomain) -> String {
+    let holder = &holding.spec.holder;
+    format!("{}/{}", holder.namespace, holder.name)
 }
 
 /// `NAMESPACE/NAME`, or the name alone.

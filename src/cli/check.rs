@@ -10,12 +10,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::dns::DnsArguments;
-use crate::api::organization_domain::{
-    AskedServer, CheckVerdict, DnsProvider, DnssecState, LastCheck,
-};
+use crate::api::organization_domain::{AskedServer, CheckVerdict, DnsProvider, DnssecState};
 use crate::dns::Asker;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
-use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, Step, Unreached};
+use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, ServerAnswer, Step, Unreached};
 use crate::model::policy::NamePolicy;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report, terminal};
@@ -130,11 +128,13 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
         evidence.strays.clear();
     }
     let judged = judge(&challenge, &evidence);
-    let mut report = if asks_for_token {
-        Report::of_check(&challenge, &evidence, judged, &names)
-    } else {
-        Report::of_lookup(&challenge, &evidence, judged, &names)
-    };
+    let mut report = Report::of(&challenge, &evidence, judged, &names);
+    if !asks_for_token {
+        // Nothing is wanted, so nothing is missing or wrong either.
+        report.verdict = None;
+        report.wanted.clear();
+        report.hint = None;
+    }
     // Where signatures are at fault the servers were reached, and the report's hint says more.
     if let Some(unreached) = &evidence.unreached
         && evidence.broken.is_none()
@@ -165,58 +165,29 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
 }
 
 impl Report {
-    fn of_check(
-        challenge: &Challenge,
-        evidence: &Evidence,
-        judged: Judged,
-        names: &NamePolicy,
-    ) -> Self {
-        let LastCheck {
-            verdict,
-            dnssec,
-            servers,
-            observed_values,
-            hint,
-            ..
-        } = report::last_check(challenge, evidence, judged, false);
+    fn of(challenge: &Challenge, evidence: &Evidence, judged: Judged, names: &NamePolicy) -> Self {
+        let check = report::last_check(challenge, evidence, judged, false);
+        let wanted = FORMS.map(|form| Wanted {
+            name: challenge.owner(form),
+            value: challenge.value(form),
+        });
         let zone = evidence.zone.as_ref();
         let hosts = zone.map_or(&[][..], |zone| &zone.hosts);
         Self {
             domain: challenge.name.to_string(),
             unicode_name: challenge.name.unicode_name(),
             mixed_scripts: challenge.name.mixes_scripts(),
-            verdict: Some(verdict),
+            verdict: Some(check.verdict),
             complete: is_complete(evidence),
             servers: Servers::of(evidence),
-            dnssec,
+            dnssec: check.dnssec,
             zone: zone.map(|zone| zone.name.clone()),
             name_servers: hosts.to_vec(),
             dns_provider: provider::of(evidence, names),
-            wanted: FORMS
-                .into_iter()
-                .map(|form| Wanted {
-                    name: challenge.owner(form),
-                    value: challenge.value(form),
-                })
-                .collect(),
-            asked: servers,
-            found: observed_values,
-            hint,
-        }
-    }
-
-    /// Without a token nothing is wanted, so nothing is missing or wrong either.
-    fn of_lookup(
-        challenge: &Challenge,
-        evidence: &Evidence,
-        judged: Judged,
-        names: &NamePolicy,
-    ) -> Self {
-        Self {
-            verdict: None,
-            wanted: Vec::new(),
-            hint: None,
-            ..Self::of_check(challenge, evidence, judged, names)
+            wanted: wanted.into(),
+            asked: check.servers,
+            found: check.observed_values,
+            hint: check.hint,
         }
     }
 
@@ -246,10 +217,8 @@ impl Report {
             writeln!(out, "Name servers  {}", self.name_servers.join(", "))?;
         }
         if let Some(DnsProvider { name, link }) = &self.dns_provider {
-            let page = link
-                .as_ref()
-                .map_or(String::new(), |link| format!(" ({link})"));
-            writeln!(out, "DNS provider  {name}{page}")?;
+            let page = link.as_ref().map(|link| format!(" ({link})"));
+            writeln!(out, "DNS provider  {name}{}", page.unwrap_or_default())?;
         }
         for (n, wanted) in self.wanted.iter().enumerate() {
             let label = if n == 0 { "Expected" } else { "or" };
@@ -271,12 +240,8 @@ impl Report {
         let server = width(|asked| &asked.server, "SERVER");
         writeln!(out, "{:name$}  {:server$}  ANSWER", "NAME", "SERVER")?;
         for asked in &self.asked {
-            let (of_name, of_server) = (&asked.name, &asked.server);
-            writeln!(
-                out,
-                "{of_name:name$}  {of_server:server$}  {}",
-                asked.answer
-            )?;
+            let (of_name, of_server, answer) = (&asked.name, &asked.server, &asked.answer);
+            writeln!(out, "{of_name:name$}  {of_server:server$}  {answer}")?;
         }
         Ok(())
     }
@@ -331,11 +296,7 @@ impl Servers {
 
 impl fmt::Display for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            named,
-            asked,
-            answered,
-        } = *self;
+        let (named, asked, answered) = (self.named, self.asked, self.answered);
         if asked == 0 {
             return f.write_str("no server was asked");
         }
@@ -351,15 +312,11 @@ impl fmt::Display for Servers {
 
 /// What happened, and what whoever runs this can do about it.
 fn advice(unreached: &Unreached) -> String {
-    let asked: Vec<String> = unreached
-        .step
-        .answers
-        .iter()
-        .map(|answer| match answer.outcome {
-            Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
-            _ => answer.server.to_string(),
-        })
-        .collect();
+    let asked = |answer: &ServerAnswer| match answer.outcome {
+        Outcome::Failed(failure) => format!("{}: {failure}", answer.server),
+        _ => answer.server.to_string(),
+    };
+    let asked: Vec<_> = unreached.step.answers.iter().map(asked).collect();
     let servers = match unreached.zone.as_str() {
         "." => "root server".to_owned(),
         zone => format!("server of {zone}"),
@@ -382,7 +339,7 @@ mod tests {
 
     use super::*;
     use crate::model::challenge::RecordForm;
-    use crate::model::evidence::{Misplacement, Security, ServerAnswer, Source, Stray};
+    use crate::model::evidence::{Misplacement, Security, Source, Stray};
 
     fn step(outcomes: &[Outcome]) -> Step {
         Step {

@@ -1,8 +1,9 @@
 //! The arguments of everything that asks the DNS.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -79,7 +80,7 @@ pub struct DnsArguments {
     allow_private_suffixes: bool,
 
     /// Additional consumer mail domain to refuse. Repeatable.
-    #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = parse_name)]
+    #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = DomainName::parse)]
     consumer_mail_domain: Vec<DomainName>,
 
     /// Prefix used in record names and values: _PREFIX-challenge and PREFIX-domain-verification.
@@ -153,25 +154,27 @@ impl DnsArguments {
         if !self.dns_server.iter().any(RecursiveServer::is_over_tls) {
             return Err("--dns-ca-file needs a server over TLS, but no --dns-server begins with tls:// or https://".into());
         }
-        let shown = file.display();
-        let text = std::fs::read(file)
-            .map_err(|error| format!("cannot read CA certificates from {shown}: {error}"))?;
-        let trusted = authorities(&text)
-            .map_err(|error| format!("cannot use the CA certificates in {shown}: {error}"))?;
-        Ok(Some(trusted))
+        read_file(file, "CA certificates", authorities).map(Some)
     }
 
     fn anchors(&self) -> Result<TrustAnchors, Box<dyn Error>> {
-        let Some(file) = &self.dns_trust_anchor else {
-            return Ok(TrustAnchors::default());
-        };
-        let shown = file.display();
-        let content = std::fs::read(file)
-            .map_err(|error| format!("cannot read trust anchors from {shown}: {error}"))?;
-        let anchors = anchors::read(&content)
-            .map_err(|error| format!("cannot use the trust anchors in {shown}: {error}"))?;
-        Ok(anchors)
+        match &self.dns_trust_anchor {
+            Some(file) => read_file(file, "trust anchors", anchors::read),
+            None => Ok(TrustAnchors::default()),
+        }
     }
+}
+
+fn read_file<T, E: Display>(
+    file: &Path,
+    what: &str,
+    read: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, Box<dyn Error>> {
+    let shown = file.display();
+    let content =
+        std::fs::read(file).map_err(|error| format!("cannot read {what} from {shown}: {error}"))?;
+    let read = read(&content);
+    Ok(read.map_err(|error| format!("cannot use the {what} in {shown}: {error}"))?)
 }
 
 fn parse_root(text: &str) -> Result<SocketAddr, String> {
@@ -183,17 +186,13 @@ fn parse_suffix(text: &str) -> Result<DomainName, String> {
     if let Some(bare) = text.strip_prefix('.') {
         return Err(format!("remove the leading dot: {bare}"));
     }
-    let suffix = parse_name(text)?;
+    let suffix = DomainName::parse(text).map_err(|error| error.to_string())?;
     if is_public_suffix(&suffix) {
         return Err(format!(
             "{suffix} is a suffix of the public DNS; domains below it are already allowed"
         ));
     }
     Ok(suffix)
-}
-
-fn parse_name(text: &str) -> Result<DomainName, String> {
-    DomainName::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use jiff::SignedDuration;
-use kube::Client;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +15,6 @@ use tokio::sync::watch;
 
 use super::dns::DnsArguments;
 use crate::cluster::config::ClusterConfig;
-use crate::cluster::config::error::ConfigError;
 use crate::cluster::leader_election::LeaderElector;
 use crate::cluster::names;
 use crate::cluster::scope::Scope;
@@ -25,6 +23,7 @@ use crate::controller::{Config, Operator, ThreadedGatherer};
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::readiness::Readiness;
 use crate::telemetry::requests::CountRequests;
 use crate::telemetry::{http, logs};
 
@@ -173,38 +172,14 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
     let cluster = ClusterConfig::infer().await.map_err(|error| {
         format!("no cluster configuration: {error}; set KUBECONFIG, or run in a pod with a service account")
     })?;
-    let metrics = Arc::new(Metrics::new());
-    let listener = TcpListener::bind(listen_addresses(arguments.listen_address).as_slice())
+    let metrics = Arc::new(Metrics::default());
+    let address = arguments.listen_address;
+    let listener = TcpListener::bind(listen_addresses(address).as_slice())
         .await
-        .map_err(|error| {
-            format!(
-                "cannot listen on {} for probes and metrics: {error}",
-                arguments.listen_address
-            )
-        })?;
+        .map_err(|error| format!("cannot listen on {address} for probes and metrics: {error}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let lease = arguments.leader_election.then(|| {
-        let namespace = arguments.lease_namespace.clone();
-        (
-            namespace.unwrap_or_else(|| cluster.config.default_namespace.clone()),
-            arguments.lease_name.clone(),
-        )
-    });
-    let mut config = config(arguments, gatherer, &cluster, &metrics)?;
-
-    config.election = lease.map(|(namespace, name)| {
-        LeaderElector::new(
-            config.client.clone(),
-            &namespace,
-            name,
-            &config.instance,
-            Arc::clone(&metrics),
-            Arc::clone(&config.readiness),
-        )
-    });
-
+    let config = config(arguments, gatherer, &cluster, &metrics)?;
     let (stop_sender, stop) = watch::channel(false);
-    let readiness = Arc::clone(&config.readiness);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -218,8 +193,8 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
     });
     let http = tokio::spawn(http::serve(
         listener,
-        Arc::clone(&metrics),
-        Arc::clone(&readiness),
+        metrics,
+        Arc::clone(&config.readiness),
         stop.clone(),
     ));
     let outcome = Operator::run(config, stop).await;
@@ -238,10 +213,24 @@ fn config(
     call_config.default_retry = false;
     let mut watch_config = cluster.config.clone();
     watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
+    let counted = || Some(CountRequests(Arc::clone(metrics)));
+    let client = cluster.client_with(call_config, counted())?;
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "freehold".to_owned());
+    let readiness = Arc::<Readiness>::default();
+    let election = arguments.leader_election.then(|| {
+        let namespace = arguments.lease_namespace.as_ref();
+        LeaderElector::new(
+            client.clone(),
+            namespace.unwrap_or(&cluster.config.default_namespace),
+            arguments.lease_name,
+            &instance,
+            Arc::clone(metrics),
+            Arc::clone(&readiness),
+        )
+    });
     Ok(Config {
-        client: client(cluster, call_config, metrics)?,
-        watch_client: client(cluster, watch_config, metrics)?,
+        client,
+        watch_client: cluster.client_with(watch_config, counted())?,
         gatherer,
         settings: Settings {
             names: arguments.dns.names(),
@@ -265,17 +254,9 @@ fn config(
         api_timeout: arguments.api_timeout.unsigned_abs(),
         orphan_delay: arguments.orphan_delay.unsigned_abs(),
         instance,
-        readiness: Arc::default(),
-        election: None,
+        readiness,
+        election,
     })
-}
-
-fn client(
-    cluster: &ClusterConfig,
-    config: kube::Config,
-    metrics: &Arc<Metrics>,
-) -> Result<Client, ConfigError> {
-    cluster.client_with(config, Some(CountRequests(Arc::clone(metrics))))
 }
 
 #[cfg(test)]

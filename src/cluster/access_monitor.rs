@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn access_monitor(purpose: Purpose) -> AccessMonitor {
-        let readiness = Readiness::new();
+        let readiness = Readiness::default();
         readiness.clear(&NotReady::Phase);
         AccessMonitor::new(purpose, Arc::new(readiness))
     }

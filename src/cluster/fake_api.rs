@@ -58,7 +58,7 @@ pub fn calls(
 ) -> super::client::Client {
     super::client::Client {
         api: client(answer),
-        metrics: Arc::new(Metrics::new()),
+        metrics: Arc::new(Metrics::default()),
         deadline,
         leadership: None,
         access_monitor: Arc::new(AccessMonitor::new(Purpose::Work, Arc::default())),

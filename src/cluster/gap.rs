@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn gap() -> Gap {
-        let readiness = Readiness::new();
+        let readiness = Readiness::default();
         readiness.clear(&NotReady::Phase);
         let namespace = Some("tenant".to_owned());
         Gap::new("OrganizationDomain", namespace, Arc::new(readiness))

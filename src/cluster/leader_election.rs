@@ -312,7 +312,7 @@ mod tests {
     /// What a standby ends with in twenty minutes, where the API server answers so, and what it says
     /// at `/readyz` then.
     async fn ends(code: StatusCode) -> (Option<String>, Option<String>) {
-        let readiness = Arc::new(Readiness::new());
+        let readiness = Arc::new(Readiness::default());
         // As after a first read that found another's Lease.
         readiness.clear(&NotReady::Phase);
         let elector = LeaderElector::new(

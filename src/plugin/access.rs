@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use kube::Client;
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Resource};
 
-use crate::api::{DomainApproval, OrganizationDomain, VerifiedDomain};
+use crate::api::{OrganizationDomain, VerifiedDomain};
 use crate::cluster::config::ClusterConfig;
 use crate::cluster::config::error::ConfigError;
 use crate::cluster::decode::{Decoded, InvalidObject};
@@ -43,12 +43,12 @@ pub(super) struct Right {
 
 /// The aggregated roles of the cluster, which the chart adds to.
 const READERS: &str = "the ClusterRole view, edit or admin";
-pub(super) const LIST: Right = Right {
+const LIST: Right = Right {
     verb: "list",
     resource: "organizationdomains",
     roles: READERS,
 };
-pub(super) const GET: Right = Right {
+const GET: Right = Right {
     verb: "get",
     ..LIST
 };
@@ -69,14 +69,10 @@ pub(super) enum AccessError {
     #[error("no cluster configuration: {0}")]
     Config(#[from] ConfigError),
     #[error(
-        "you may not {verb} {resource}.freehold.dev in {place}. The permission is granted by {roles}. Ask a cluster administrator"
+        "you may not {} {}.freehold.dev in {place}. The permission is granted by {}. Ask a cluster administrator",
+        right.verb, right.resource, right.roles
     )]
-    Forbidden {
-        verb: &'static str,
-        resource: &'static str,
-        place: String,
-        roles: &'static str,
-    },
+    Forbidden { right: Right, place: String },
     #[error("OrganizationDomain {name} does not exist in {place}")]
     NotFound { name: String, place: String },
     #[error(
@@ -85,8 +81,8 @@ pub(super) enum AccessError {
     NotServed,
     #[error("{0}")]
     Refused(String),
-    #[error("{0}")]
-    Invalid(String),
+    #[error("{} is invalid: {}", .0.metadata.name.as_deref().unwrap_or_default(), terminal::line(&.0.why))]
+    Invalid(#[from] Box<InvalidObject>),
     #[error("cannot reach the API server: {0}")]
     Unavailable(kube::Error),
 }
@@ -100,25 +96,42 @@ pub(super) struct Access {
 impl Access {
     pub async fn to(target: &Target) -> Result<Self, AccessError> {
         let cluster = cluster(target).await?;
-        let namespace = target.namespace.clone();
-        let namespace = namespace.unwrap_or_else(|| cluster.config.default_namespace.clone());
         let client = cluster.client()?;
+        let namespace = target.namespace.clone();
+        let namespace = namespace.unwrap_or(cluster.config.default_namespace);
         Ok(Self { client, namespace })
     }
 
-    pub fn domains(&self) -> Objects<OrganizationDomain> {
+    /// The objects of a kind in the namespace.
+    pub fn objects<K: Resource<DynamicType = ()>>(&self) -> Objects<K> {
         Objects::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub fn approvals(&self) -> Objects<DomainApproval> {
-        Objects::namespaced(self.client.clone(), &self.namespace)
+    /// All organization domains of the namespace or of every one, with what cannot be read.
+    pub async fn list(
+        &self,
+        everywhere: bool,
+    ) -> Result<Vec<Decoded<OrganizationDomain>>, AccessError> {
+        let (objects, place) = if everywhere {
+            (
+                Objects::all(self.client.clone()),
+                "all namespaces".to_owned(),
+            )
+        } else {
+            (self.objects(), self.place())
+        };
+        let mut all = Vec::new();
+        let listed = objects.each(ListParams::default(), |object| {
+            all.push(object);
+            Ok(())
+        });
+        listed.await.map_err(|error| why(error, LIST, "", place))?;
+        Ok(all)
     }
 
     pub async fn domain(&self, name: &str) -> Result<OrganizationDomain, AccessError> {
-        let read = self.domains().get(name).await;
-        read.map_err(|error| self.why(error, GET, name))?
-            .0
-            .map_err(|invalid| AccessError::of(&invalid))
+        let read = self.objects().get(name).await;
+        Ok(read.map_err(|error| self.why(error, GET, name))?.0?)
     }
 
     /// Who holds a name, as `NAMESPACE/NAME`, if the caller may know.
@@ -129,57 +142,31 @@ impl Access {
         Some(format!("{}/{}", holder.namespace, holder.name))
     }
 
-    /// What went wrong with an object of this namespace, or in all namespaces where it has no name.
+    /// What went wrong with an object of the namespace.
     pub fn why(&self, error: kube::Error, right: Right, name: &str) -> AccessError {
-        let place = if name.is_empty() && self.namespace.is_empty() {
-            "all namespaces".to_owned()
-        } else {
-            format!("namespace {}", self.namespace)
-        };
-        let kube::Error::Api(status) = &error else {
-            return AccessError::Unavailable(error);
-        };
-        let of_an_object = status
-            .details
-            .as_ref()
-            .is_some_and(|of| !of.name.is_empty());
-        match status.code {
-            403 => AccessError::Forbidden {
-                verb: right.verb,
-                resource: right.resource,
-                place,
-                roles: right.roles,
-            },
-            404 if of_an_object => AccessError::NotFound {
-                name: name.to_owned(),
-                place,
-            },
-            404 => AccessError::NotServed,
-            _ => AccessError::Refused(status.message.clone()),
-        }
+        why(error, right, name, self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("namespace {}", self.namespace)
     }
 }
 
-impl AccessError {
-    pub fn of(invalid: &InvalidObject) -> Self {
-        let name = invalid.metadata.name.as_deref().unwrap_or_default();
-        Self::Invalid(format!(
-            "{name} is invalid: {}",
-            terminal::line(&invalid.why)
-        ))
+fn why(error: kube::Error, right: Right, name: &str, place: String) -> AccessError {
+    let kube::Error::Api(status) = &error else {
+        return AccessError::Unavailable(error);
+    };
+    let details = status.details.as_ref();
+    let of_an_object = details.is_some_and(|of| !of.name.is_empty());
+    match status.code {
+        403 => AccessError::Forbidden { right, place },
+        404 if of_an_object => AccessError::NotFound {
+            name: name.to_owned(),
+            place,
+        },
+        404 => AccessError::NotServed,
+        _ => AccessError::Refused(status.message.clone()),
     }
-}
-
-/// All objects, with what cannot be read.
-pub(super) async fn list(
-    objects: &Objects<OrganizationDomain>,
-) -> kube::Result<Vec<Decoded<OrganizationDomain>>> {
-    let mut all = Vec::new();
-    let listed = objects.each(ListParams::default(), |object| {
-        all.push(object);
-        Ok(())
-    });
-    listed.await.map(|()| all)
 }
 
 async fn cluster(target: &Target) -> Result<ClusterConfig, ConfigError> {

@@ -54,9 +54,8 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             arguments.domain
         )));
     }
-    let end = arguments
-        .duration
-        .map(|duration| add(Timestamp::now(), duration));
+    let now = Timestamp::now();
+    let end = arguments.duration.map(|duration| add(now, duration));
     let approval = DomainApproval::new(
         name,
         DomainApprovalSpec {
@@ -71,7 +70,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         },
     );
     let made = access
-        .approvals()
+        .objects()
         .create(&PostParams::default(), &approval)
         .await
         .map_err(|error| match &error {
@@ -82,7 +81,7 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             _ => access.why(error, APPROVE, name).into(),
         })?
         .0
-        .map_err(|invalid| AccessError::of(&invalid))?;
+        .map_err(AccessError::from)?;
     match arguments.output {
         Some(format) => print_as(format, &made),
         None => print(&format!(

@@ -10,14 +10,14 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, PATCH};
-use super::text::{human_duration, path, reason, status_of};
+use super::text::{path, reason, status_of};
 use super::{Failure, print};
 use crate::api::conditions::{self, READY, RECORD_PRESENT, VERIFIED};
 use crate::api::organization_domain::{CheckVerdict, Strategy};
 use crate::api::{OrganizationDomain, REQUESTED_AT};
 use crate::cluster::names;
 use crate::model::schedule::parse_duration;
-use crate::model::terminal;
+use crate::model::{message, terminal};
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(500);
@@ -39,31 +39,26 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Failure> {
     let outcome = timeout(arguments.timeout.unsigned_abs(), outcome(access, arguments)).await;
-    let outcome = outcome.map_err(|_| Failure::NoOutcome(human_duration(arguments.timeout)))?;
+    let outcome = outcome.map_err(|_| Failure::NoOutcome(message::duration(arguments.timeout)))?;
     print_outcome(&outcome?)
 }
 
 /// The object once an operator answered the request.
 async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationDomain, Failure> {
-    let api = access.domains();
+    let name = &arguments.name;
     // The operator takes any new value for a request.
     let request = Timestamp::now().to_string();
     let change = json!({ "metadata": { "annotations": { REQUESTED_AT: request } } });
-    let asked = api
-        .patch(
-            &arguments.name,
-            &PatchParams::default(),
-            &Patch::Merge(&change),
-        )
+    let change = Patch::Merge(&change);
+    let asked = access
+        .objects::<OrganizationDomain>()
+        .patch(name, &PatchParams::default(), &change)
         .await
-        .map_err(|error| access.why(error, PATCH, &arguments.name))?;
+        .map_err(|error| access.why(error, PATCH, name))?;
     loop {
-        let domain = access.domain(&arguments.name).await?;
+        let domain = access.domain(name).await?;
         if domain.uid() != asked.metadata().uid {
-            let why = format!(
-                "{} was created again meanwhile; run the command again",
-                arguments.name
-            );
+            let why = format!("{name} was created again meanwhile; run the command again");
             return Err(Failure::Impossible(why));
         }
         if status_of(&domain).last_handled_request.as_ref() == Some(&request) {
@@ -75,15 +70,14 @@ async fn outcome(access: &Access, arguments: &Arguments) -> Result<OrganizationD
 
 fn print_outcome(domain: &OrganizationDomain) -> Result<(), Failure> {
     let status = status_of(domain);
-    let state = status
-        .state
-        .map_or(String::new(), |state| format!("{state:?}"));
+    let state = status.state.map(|state| format!("{state:?}"));
     let message = conditions::find(&status.conditions, READY)
         .map_or("", |condition| condition.message.as_str());
     print(&format!(
-        "{} ({}): {state}, {}\n{}\n",
+        "{} ({}): {}, {}\n{}\n",
         path(domain),
         terminal::line(&domain.spec.domain),
+        state.unwrap_or_default(),
         reason(&status),
         terminal::line(message)
     ))?;

@@ -7,9 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 use tokio::time::timeout;
 
-use super::access::{Access, Target, list};
+use super::access::{Access, Target};
 use super::{Cli, Failure};
-use crate::cluster::objects::Objects;
 
 /// The program that kubectl looks for when it completes `kubectl freehold`.
 pub(super) const OF_KUBECTL: &str = "kubectl_complete-freehold";
@@ -47,14 +46,10 @@ pub(super) async fn for_kubectl(arguments: &[String]) -> Result<(), Failure> {
         Some((last, before)) => (last.as_str(), before),
         None => ("", arguments),
     };
-    let mut text = String::new();
-    for candidate in candidates(last, before).await {
-        if candidate.starts_with(last) {
-            text += &candidate;
-            text.push('\n');
-        }
-    }
-    super::print(&(text + NO_FILES + "\n"))
+    let mut lines = candidates(last, before).await;
+    lines.retain(|candidate| candidate.starts_with(last));
+    lines.extend([NO_FILES.to_owned(), String::new()]);
+    super::print(&lines.join("\n"))
 }
 
 async fn candidates(last: &str, before: &[String]) -> Vec<String> {
@@ -68,11 +63,7 @@ async fn candidates(last: &str, before: &[String]) -> Vec<String> {
             .find(|argument| names(argument).contains(flag) && argument.get_action().takes_values())
     });
     if let Some(argument) = taking {
-        let values = argument.get_possible_values();
-        return values
-            .iter()
-            .map(|value| value.get_name().to_owned())
-            .collect();
+        return values([argument]);
     }
     if last.starts_with('-') {
         return scope
@@ -82,23 +73,24 @@ async fn candidates(last: &str, before: &[String]) -> Vec<String> {
             .collect();
     }
     let Some(command) = command else {
-        let commands = cli
-            .get_subcommands()
-            .map(|command| command.get_name().to_owned());
-        return commands.filter(|name| name != "help").collect();
+        let commands = cli.get_subcommands().map(clap::Command::get_name);
+        let commands = commands.filter(|name| *name != "help");
+        return commands.map(str::to_owned).collect();
     };
     if !ABOUT_OBJECTS.contains(&command.get_name()) {
-        let values = command
-            .get_positionals()
-            .flat_map(clap::Arg::get_possible_values);
-        return values.map(|value| value.get_name().to_owned()).collect();
+        return values(command.get_positionals());
     }
     // Whatever the cluster does, there is nobody to tell of it.
-    timeout(PATIENCE, objects(before))
-        .await
-        .ok()
-        .flatten()
-        .unwrap_or_default()
+    let objects = timeout(PATIENCE, objects(before)).await;
+    objects.ok().flatten().unwrap_or_default()
+}
+
+/// The values that these arguments can have, where they are a closed list.
+fn values<'a>(arguments: impl IntoIterator<Item = &'a clap::Arg>) -> Vec<String> {
+    let values = arguments
+        .into_iter()
+        .flat_map(clap::Arg::get_possible_values);
+    values.map(|value| value.get_name().to_owned()).collect()
 }
 
 /// As they are written on a command line.
@@ -116,14 +108,7 @@ async fn objects(before: &[String]) -> Option<Vec<String>> {
         .try_get_matches_from(words.iter().chain(before))
         .ok()?;
     let target = Target::from_arg_matches(&matches).ok()?;
-    let access = Access::to(&target).await.ok()?;
-    let domains = list(&Objects::namespaced(access.client, &access.namespace))
-        .await
-        .ok()?;
-    let names = domains.into_iter();
-    Some(
-        names
-            .filter_map(|domain| domain.metadata().name.clone())
-            .collect(),
-    )
+    let domains = Access::to(&target).await.ok()?.list(false).await.ok()?;
+    let names = domains.iter().map(|domain| domain.metadata().name.clone());
+    Some(names.flatten().collect())
 }

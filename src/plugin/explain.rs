@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::access::Access;
-use super::text::{NONE, next_check, path, reason, status_of, table};
+use super::text::{next_check, path, reason, state, status_of, table};
 use super::{Failure, print};
 use crate::api::OrganizationDomain;
 use crate::api::conditions::{self, READY};
 use crate::api::history::HistoryEntry;
-use crate::api::organization_domain::LastCheck;
+use crate::api::organization_domain::{AskedServer, LastCheck};
 use crate::cluster::names;
 use crate::model::terminal;
 
@@ -30,14 +31,12 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
 
 fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     let status = status_of(domain);
-    let state = status
-        .state
-        .map_or_else(|| NONE.to_owned(), |state| format!("{state:?}"));
     let mut text = format!(
-        "Domain        {}\nObject        {}\nOrganization  {}\nState         {state}, {}\nNext check    {}\n",
+        "Domain        {}\nObject        {}\nOrganization  {}\nState         {}, {}\nNext check    {}\n",
         terminal::line(&domain.spec.domain),
         path(domain),
         terminal::line(&domain.spec.organization_ref.name),
+        state(status.state),
         reason(&status),
         next_check(&status, now)
     );
@@ -51,31 +50,23 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     // Nothing can go wrong in memory.
     let _ = writeln!(text, "\nWhat to do\n  {}", terminal::line(what_to_do));
     if !status.conditions.is_empty() {
-        let rows: Vec<_> = status
-            .conditions
-            .iter()
-            .map(|condition| {
-                [
-                    format!("  {}", condition.type_),
-                    condition.status.clone(),
-                    condition.reason.clone(),
-                    condition.last_transition_time.0.to_string(),
-                ]
-            })
-            .collect();
+        let row = |condition: &Condition| {
+            [
+                format!("  {}", condition.type_),
+                condition.status.clone(),
+                condition.reason.clone(),
+                condition.last_transition_time.0.to_string(),
+            ]
+        };
+        let rows: Vec<_> = status.conditions.iter().map(row).collect();
         text += "\nConditions\n";
         text += &table(["  TYPE", "STATUS", "REASON", "SINCE"], &rows);
         // The summary's is told above.
         let mut told = vec![what_to_do];
-        for condition in &status.conditions {
-            if !told.contains(&condition.message.as_str()) {
-                let _ = writeln!(
-                    text,
-                    "  {}: {}",
-                    condition.type_,
-                    terminal::line(&condition.message)
-                );
-                told.push(&condition.message);
+        for Condition { type_, message, .. } in &status.conditions {
+            if !told.contains(&message.as_str()) {
+                let _ = writeln!(text, "  {type_}: {}", terminal::line(message));
+                told.push(message);
             }
         }
     }
@@ -111,17 +102,13 @@ fn last_check(check: &LastCheck) -> String {
     if let Some(hint) = &check.hint {
         let _ = writeln!(text, "  {}", terminal::line(hint));
     }
-    let rows: Vec<_> = check
-        .servers
-        .iter()
-        .map(|asked| {
-            [
-                format!("  {}", asked.name),
-                asked.server.clone(),
-                asked.answer.clone(),
-            ]
-        })
-        .collect();
+    let row =
+        |AskedServer {
+             name,
+             server,
+             answer,
+         }: &AskedServer| { [format!("  {name}"), server.clone(), answer.clone()] };
+    let rows: Vec<_> = check.servers.iter().map(row).collect();
     if !rows.is_empty() {
         text += &table(["  ASKED FOR", "SERVER", "ANSWER"], &rows);
     }

@@ -128,18 +128,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
-    if let Command::Completion(arguments) = &cli.command {
-        return completion::print(arguments);
-    }
-    let access = Access::to(&cli.target).await?;
-    match cli.command {
-        Command::Status(arguments) => status::run(&access, &arguments).await,
-        Command::Records(arguments) => records::run(&access, &arguments).await,
-        Command::CheckNow(arguments) => check_now::run(&access, &arguments).await,
-        Command::Approve(arguments) => approve::run(&access, &arguments).await,
-        Command::Explain(arguments) => explain::run(&access, &arguments).await,
-        Command::Completion(_) => Ok(()),
+async fn run(Cli { target, command }: Cli) -> Result<(), Failure> {
+    let access = async || Access::to(&target).await;
+    match command {
+        Command::Status(arguments) => status::run(&access().await?, &arguments).await,
+        Command::Records(arguments) => records::run(&access().await?, &arguments).await,
+        Command::CheckNow(arguments) => check_now::run(&access().await?, &arguments).await,
+        Command::Approve(arguments) => approve::run(&access().await?, &arguments).await,
+        Command::Explain(arguments) => explain::run(&access().await?, &arguments).await,
+        Command::Completion(arguments) => completion::print(&arguments),
     }
 }
 

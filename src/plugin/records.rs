@@ -73,13 +73,13 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
                 .iter()
                 .flat_map(|of| {
                     let name = if everywhere { &of.path } else { &of.name };
-                    of.records.iter().map(|record| {
+                    of.records.iter().map(move |record| {
                         let ChallengeRecord {
                             name: owner,
                             record_type,
                             value,
-                        } = record.clone();
-                        [name.clone(), owner, record_type, value]
+                        } = record;
+                        [name, owner, record_type, value].map(String::clone)
                     })
                 })
                 .collect();

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::access::{Access, AccessError, LIST, list};
+use super::access::{Access, AccessError};
 use crate::api::OrganizationDomain;
-use crate::cluster::decode::{Decoded, InvalidObject};
+use crate::cluster::decode::Decoded;
 use crate::cluster::names;
-use crate::cluster::objects::Objects;
 use crate::model::terminal;
 
 #[derive(Debug, Args)]
@@ -29,35 +28,21 @@ impl Selection {
             }
             return Ok(found);
         }
-        let everywhere = Access {
-            client: access.client.clone(),
-            namespace: String::new(),
-        };
-        let (objects, asked) = if self.all_namespaces {
-            (Objects::all(access.client.clone()), &everywhere)
-        } else {
-            let client = access.client.clone();
-            (Objects::namespaced(client, &access.namespace), access)
-        };
-        let listed = list(&objects).await;
-        let listed = listed.map_err(|error| asked.why(error, LIST, ""))?;
+        let listed = access.list(self.all_namespaces).await?;
         Ok(listed.into_iter().filter_map(readable).collect())
     }
 }
 
 /// One object that does not fit the definitions hides no others.
 fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
-    match object.0 {
-        Ok(object) => Some(object),
-        Err(invalid) => {
-            let InvalidObject { metadata, why, .. } = *invalid;
-            eprintln!(
-                "kubectl-freehold: {}/{} is invalid and is left out: {}",
-                terminal::line(&metadata.namespace.unwrap_or_default()),
-                terminal::line(&metadata.name.unwrap_or_default()),
-                terminal::line(&why)
-            );
-            None
-        }
-    }
+    let read = object.0.inspect_err(|invalid| {
+        let metadata = &invalid.metadata;
+        eprintln!(
+            "kubectl-freehold: {}/{} is invalid and is left out: {}",
+            terminal::line(metadata.namespace.as_deref().unwrap_or_default()),
+            terminal::line(metadata.name.as_deref().unwrap_or_default()),
+            terminal::line(&invalid.why)
+        );
+    });
+    read.ok()
 }

@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use super::access::Access;
 use super::select::Selection;
-use super::text::{NONE, next_check, path, reason, status_of, table};
+use super::text::{NONE, next_check, path, reason, state, status_of, table};
 use super::{Failure, Format, print, print_as};
-use crate::api::OrganizationDomain;
-use crate::api::State;
 use crate::api::reason::Reason;
+use crate::api::{OrganizationDomain, State};
 
 /// Show the state of domains, their holders and the next checks.
 ///
@@ -70,10 +69,8 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
         } else {
             row.name
         };
-        let state = row
-            .state
-            .map_or_else(|| NONE.to_owned(), |state| format!("{state:?}"));
-        let holder = row.holder.unwrap_or_else(|| NONE.to_owned());
+        let holder = row.holder.unwrap_or(NONE.to_owned());
+        let state = state(row.state);
         [name, row.domain, state, row.reason, holder, row.next_check]
     };
     let rows: Vec<_> = rows.into_iter().map(cells).collect();
@@ -89,11 +86,10 @@ async fn row(access: &Access, domain: OrganizationDomain, now: Timestamp) -> Row
     let holder = if status.state == Some(State::Verified) {
         Some(path(&domain))
     } else if reason == Reason::HeldByAnother.as_str() {
-        let canonical = status
-            .canonical_name
-            .as_deref()
-            .unwrap_or(&domain.spec.domain);
-        let holder = access.holder(canonical).await;
+        let canonical = status.canonical_name.as_ref();
+        let holder = access
+            .holder(canonical.unwrap_or(&domain.spec.domain))
+            .await;
         Some(holder.unwrap_or_else(|| ANOTHER.to_owned()))
     } else {
         None

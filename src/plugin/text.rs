@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::api::conditions::{self, READY, RECORD_PRESENT};
-use crate::api::{OrganizationDomain, OrganizationDomainStatus};
-use crate::model::message;
+use crate::api::{OrganizationDomain, OrganizationDomainStatus, State};
 use crate::model::terminal;
 
 /// What stands where there is nothing to say.
@@ -41,6 +40,10 @@ fn line<const N: usize>(cells: [&str; N], widths: &[usize; N]) -> String {
     line
 }
 
+pub(super) fn state(state: Option<State>) -> String {
+    state.map_or(NONE.to_owned(), |state| format!("{state:?}"))
+}
+
 /// Why the domain stands as it does: of a verified one whose record is missing, that.
 pub(super) fn reason(status: &OrganizationDomainStatus) -> &str {
     let missing = conditions::find(&status.conditions, RECORD_PRESENT)
@@ -52,19 +55,14 @@ pub(super) fn reason(status: &OrganizationDomainStatus) -> &str {
 
 /// When the next check comes.
 pub(super) fn next_check(status: &OrganizationDomainStatus, now: Timestamp) -> String {
-    if let Some(time) = &status.next_check_time {
-        let left = time.0.duration_since(now).as_secs();
-        return if left <= 0 {
-            "now".to_owned()
-        } else {
-            format!("in {}", short(left))
-        };
+    match (&status.next_check_time, status.check_period_seconds) {
+        (Some(time), _) => match time.0.duration_since(now).as_secs() {
+            ..=0 => "now".to_owned(),
+            left => format!("in {}", short(left)),
+        },
+        (None, Some(seconds)) => format!("every {}", short(seconds)),
+        (None, None) => NONE.to_owned(),
     }
-    let period = status.check_period_seconds;
-    period.map_or_else(
-        || NONE.to_owned(),
-        |seconds| format!("every {}", short(seconds)),
-    )
 }
 
 /// A duration in its largest unit, rounded down.
@@ -86,11 +84,6 @@ pub(super) fn path(domain: &OrganizationDomain) -> String {
 /// The status, and of an object that nobody looked at yet an empty one.
 pub(super) fn status_of(domain: &OrganizationDomain) -> OrganizationDomainStatus {
     domain.status.clone().unwrap_or_default()
-}
-
-/// A duration for people.
-pub(super) fn human_duration(duration: jiff::SignedDuration) -> String {
-    message::duration(duration)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! probe is answered within a millisecond, so it ends none.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::io::ErrorKind::{ConnectionAborted, ConnectionReset};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,26 +54,19 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Of an IPv4 client the port of every address sees an IPv6 one.
                 connections.make_room();
-                let task = tokio::spawn(answer(stream, app.clone()));
-                connections.add(peer.ip().to_canonical(), task.abort_handle());
+                let task = tokio::spawn(answer(stream, app.clone())).abort_handle();
+                // Of an IPv4 client the port of every address sees an IPv6 one.
+                connections.0.push_back((peer.ip().to_canonical(), task));
             }
-            Err(error) if is_of_the_client(&error) => {}
+            // The connection was gone before it was accepted.
+            Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionReset) => {}
             Err(error) => {
                 tracing::debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-}
-
-/// Whether the connection was gone before it was accepted.
-fn is_of_the_client(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    )
 }
 
 async fn answer(stream: TcpStream, app: Router) {
@@ -95,16 +88,12 @@ impl Connections {
     fn make_room(&mut self) {
         self.0.retain(|(_, task)| !task.is_finished());
         while self.0.len() >= MOST {
-            let Some((_, task)) = self.oldest_of_the_busiest().and_then(|n| self.0.remove(n))
-            else {
+            let oldest = self.oldest_of_the_busiest();
+            let Some((_, task)) = oldest.and_then(|n| self.0.remove(n)) else {
                 return;
             };
             task.abort();
         }
-    }
-
-    fn add(&mut self, peer: IpAddr, task: AbortHandle) {
-        self.0.push_back((peer, task));
     }
 
     /// A probe comes from an address of its own, mostly, and is not ended for another's connections.
@@ -113,10 +102,9 @@ impl Connections {
         for (peer, _) in &self.0 {
             *counts.entry(*peer).or_default() += 1;
         }
-        let most = counts.values().max().copied()?;
-        self.0
-            .iter()
-            .position(|(peer, _)| counts.get(peer) == Some(&most))
+        let most = counts.values().max();
+        let is_busiest = |(peer, _): &(IpAddr, _)| counts.get(peer) == most;
+        self.0.iter().position(is_busiest)
     }
 }
 
@@ -128,16 +116,10 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
 }
 
 async fn page(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+    const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match metrics.encode() {
-        Ok(page) => (
-            [(
-                header::CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            page,
-        )
-            .into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Ok(page) => Ok(([(header::CONTENT_TYPE, FORMAT)], page)),
+        Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -165,7 +147,7 @@ mod tests {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let (sender, stop) = watch::channel(false);
-            let readiness = Arc::new(Readiness::new());
+            let readiness = Arc::new(Readiness::default());
             readiness.clear(&crate::telemetry::readiness::NotReady::Phase);
             tokio::spawn(serve(listener, Arc::default(), readiness, stop));
             Self {

@@ -13,7 +13,7 @@ use crate::support::Chart;
 
 /// Each counted at least once: what was never counted is not on the page.
 fn metrics_page() -> String {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     metrics.queue_waited(Controller::Organization, Duration::ZERO);
     metrics.queue_depth(Controller::Organization, 0);
     metrics.api_calls(CallResult::Success);
