@@ -2,7 +2,7 @@
 //! calls may have them from somebody else.
 
 use std::env;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,12 +17,14 @@ use crate::model::terminal;
 /// With what the process ends with.
 pub fn parse<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse_from(env::args_os()).map_err(|error| {
-        let text = shown(&error);
         // Nobody is left to be told.
         let _ = if error.use_stderr() {
-            io::stderr().write_all(text.as_bytes())
+            io::stderr().write_all(shown(&error).as_bytes())
+        } else if io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() {
+            // The help is ours alone.
+            write!(io::stdout(), "{}", error.render().ansi())
         } else {
-            io::stdout().write_all(text.as_bytes())
+            io::stdout().write_all(shown(&error).as_bytes())
         };
         u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
     })

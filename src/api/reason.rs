@@ -1,10 +1,21 @@
 //! The one list of reasons: of conditions, of Events and of metrics.
 
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumIter, EnumString, IntoStaticStr};
 
 /// Why something is as it is, in the `CamelCase` that the API conventions ask for.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumIter,
+    EnumString,
+    IntoStaticStr,
 )]
 #[cfg_attr(test, derive(strum::VariantArray))]
 pub enum Reason {

@@ -45,6 +45,13 @@ pub enum LeftOut {
     HolderChanged { name: String, holder: String },
 }
 
+/// What an export did.
+#[derive(Debug, Default)]
+pub struct Exported {
+    pub counts: BTreeMap<Kind, usize>,
+    pub left_out: Vec<LeftOut>,
+}
+
 /// Writes everything that Freehold needs elsewhere; says what it left out.
 ///
 /// Objects come page by page, each kind as it stood at one moment. Holdings come last: whatever
@@ -52,7 +59,7 @@ pub enum LeftOut {
 ///
 /// # Errors
 /// When the cluster or the output fails; what was written by then lacks its end.
-pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut>, ExportError> {
+pub async fn export(client: &Client, out: &mut impl Write) -> Result<Exported, ExportError> {
     let mut stream = Stream {
         out,
         counts: Kind::ALL.into_iter().map(|kind| (kind, 0)).collect(),
@@ -97,8 +104,8 @@ pub async fn export(client: &Client, out: &mut impl Write) -> Result<Vec<LeftOut
     for (name, key) in doubtful {
         left_out.push(why_left_out(client, name, &key).await?);
     }
-    stream.end()?;
-    Ok(left_out)
+    let counts = stream.end()?;
+    Ok(Exported { counts, left_out })
 }
 
 /// The labelled ones.
@@ -226,14 +233,15 @@ impl<W: Write> Stream<'_, W> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<(), ExportError> {
+    fn end(mut self) -> Result<BTreeMap<Kind, usize>, ExportError> {
         let counts = std::mem::take(&mut self.counts);
         self.document(&End {
             api_version: FORMAT.to_owned(),
             kind: END.to_owned(),
-            counts,
+            counts: counts.clone(),
         })?;
-        Ok(self.out.flush()?)
+        self.out.flush()?;
+        Ok(counts)
     }
 }
 

@@ -59,6 +59,41 @@ pub async fn import(client: &Client, mut backup: Backup) -> Result<Imported, Box
     }
 }
 
+/// Says what [`import`] would do, and writes nothing.
+///
+/// # Errors
+/// Those of an import before it writes.
+pub async fn rehearse(
+    client: &Client,
+    mut backup: Backup,
+) -> Result<BTreeMap<Kind, Counts>, ImportError> {
+    backup.drop_unbelieved_statuses(Timestamp::now());
+    let existing = read_existing(client, &backup).await?;
+    let of = |all: usize, there_already: usize| Counts {
+        created: all - there_already,
+        there_already,
+        ..Counts::default()
+    };
+    Ok(BTreeMap::from([
+        (
+            Kind::VerifiedDomain,
+            of(backup.holdings.len(), existing.holdings.len()),
+        ),
+        (
+            Kind::DomainApproval,
+            of(backup.approvals.len(), existing.approvals.len()),
+        ),
+        (
+            Kind::Organization,
+            of(backup.organizations.len(), existing.organizations.len()),
+        ),
+        (
+            Kind::OrganizationDomain,
+            of(backup.domains.len(), existing.domains.len()),
+        ),
+    ]))
+}
+
 /// Reads what exists; nothing may contradict the export.
 async fn read_existing(client: &Client, backup: &Backup) -> Result<Existing, ImportError> {
     check_namespaces(client, backup).await?;

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::Display;
 
-pub use self::export::{ExportError, LeftOut, export};
-pub use self::import::import;
-pub use self::outcome::{Conflict, EndedEarly, ImportError, Imported, lines};
+pub use self::export::{ExportError, Exported, LeftOut, export};
+pub use self::import::{import, rehearse};
+pub use self::outcome::{Conflict, Counts, EndedEarly, ImportError, Imported, lines};
 pub use self::read::{Backup, ReadError};
 
 /// The API version of the two documents that frame an export; another one is another format.

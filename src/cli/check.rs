@@ -1,10 +1,12 @@
 //! `freehold check`: one check from a shell, without a cluster.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt;
-use std::io::{self, Write};
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -15,24 +17,30 @@ use crate::dns::Asker;
 use crate::model::challenge::{Challenge, FORMS, TOKEN_OCTETS, Token};
 use crate::model::evidence::{Evidence, Failure, Lookup, Outcome, ServerAnswer, Step, Unreached};
 use crate::model::policy::NamePolicy;
+use crate::model::servers::Servers;
 use crate::model::verdict::{Judged, Verdict, judge};
 use crate::model::{provider, report, terminal};
 
 /// Check a domain in DNS as the operator does, and show what each server answered.
 ///
-/// Exits with 0 if the domain is proven, 1 if it is not, and 2 if the check could not decide. Without a
-/// token it exits with 0 if DNS answered, and 2 otherwise.
+/// Exits with 0 if the domain is proven, 1 if it is not, and 3 if the check could not decide. Without a
+/// token it exits with 0 if DNS answered, and 3 otherwise. 2 means wrong usage.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Domain to check: a bare name such as acme.com.
     domain: String,
 
     /// Token to look for. Without it, the command shows what is published and proves nothing.
-    #[arg(long, env = "FREEHOLD_TOKEN", value_parser = parse_token)]
+    #[arg(long, value_parser = parse_token)]
     token: Option<Token>,
 
+    /// File with the token to look for, or - for standard input: other users of a machine can read
+    /// arguments.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+
     /// Output format.
-    #[arg(long, short, env = "FREEHOLD_OUTPUT", value_enum, default_value_t = Output::Table)]
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
 
     #[command(flatten)]
@@ -75,16 +83,6 @@ struct Report {
     hint: Option<String>,
 }
 
-/// How many servers the answers that are shown were to come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct Servers {
-    named: usize,
-    /// Those to which a question was sent.
-    asked: usize,
-    /// Those that answered each one.
-    answered: usize,
-}
-
 #[derive(Debug, Serialize)]
 struct Wanted {
     name: String,
@@ -93,36 +91,43 @@ struct Wanted {
 
 const PROVEN: u8 = 0;
 const NOT_PROVEN: u8 = 1;
-const NOT_ASKED: u8 = 2;
+const UNDECIDED: u8 = 3;
+const WRONG_USAGE: u8 = 2;
 
-pub fn main(arguments: Arguments) -> ExitCode {
+/// After so long a person wonders.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub fn main(arguments: &Arguments) -> ExitCode {
     match run(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("freehold: {}", terminal::lines(&error.to_string()));
-            ExitCode::from(NOT_ASKED)
+            ExitCode::from(WRONG_USAGE)
         }
     }
 }
 
-fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
+fn run(arguments: &Arguments) -> Result<u8, Box<dyn Error>> {
     let names = arguments.dns.names();
     let name = names.accept(&arguments.domain, &arguments.dns.service_name)?;
-    let asks_for_token = arguments.token.is_some();
+    let token = match &arguments.token_file {
+        Some(file) => Some(read_token(file)?),
+        None => arguments.token.clone(),
+    };
+    let asks_for_token = token.is_some();
     let challenge = Challenge {
         name,
         service: arguments.dns.service_name.clone(),
-        token: match arguments.token {
-            Some(token) => token,
-            // Nobody has published this one.
-            None => Token::from_random([0; TOKEN_OCTETS]),
-        },
+        // Nobody has published this one.
+        token: token.unwrap_or_else(|| Token::from_random([0; TOKEN_OCTETS])),
     };
     let gatherer = arguments.dns.gatherer()?;
     let mut evidence = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(gatherer.gather(&challenge, &Asker::new("shell")));
+        .block_on(with_progress(
+            gatherer.gather(&challenge, &Asker::new("shell")),
+        ));
     if !asks_for_token {
         // Nothing can be at a wrong name.
         evidence.strays.clear();
@@ -130,8 +135,10 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     let judged = judge(&challenge, &evidence);
     let mut report = Report::of(&challenge, &evidence, judged, &names);
     if !asks_for_token {
-        // Nothing is wanted, so nothing is missing or wrong either.
-        report.verdict = None;
+        // Nothing is wanted, so nothing is wrong either; that there is no record holds for any token.
+        report.verdict = report
+            .verdict
+            .filter(|verdict| *verdict != CheckVerdict::Mismatch);
         report.wanted.clear();
         report.hint = None;
     }
@@ -139,9 +146,7 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     if let Some(unreached) = &evidence.unreached
         && evidence.broken.is_none()
     {
-        let advice = advice(unreached);
-        eprintln!("freehold: {}", terminal::lines(&advice));
-        report.hint = Some(advice);
+        report.hint = Some(advice(unreached));
     }
     match arguments.output {
         Output::Table => {
@@ -155,7 +160,7 @@ fn run(arguments: Arguments) -> Result<u8, Box<dyn Error>> {
     }
     Ok(match judged.verdict {
         Verdict::Proven => PROVEN,
-        Verdict::Inconclusive(failure) if failure != Failure::NotSigned => NOT_ASKED,
+        Verdict::Inconclusive(failure) if failure != Failure::NotSigned => UNDECIDED,
         _ if !asks_for_token => PROVEN,
         Verdict::Absent
         | Verdict::Mismatch(_)
@@ -247,16 +252,6 @@ impl Report {
     }
 }
 
-/// All questions whose answers are shown.
-fn steps(evidence: &Evidence) -> impl Iterator<Item = &Step> {
-    let lookups = evidence.lookups.iter();
-    let unreached = evidence.unreached.iter().map(|unreached| &unreached.step);
-    let strays = evidence.strays.iter().map(|stray| &stray.step);
-    unreached
-        .chain(lookups.flat_map(|lookup| &lookup.steps))
-        .chain(strays)
-}
-
 /// Whether each answer that is shown could be had, and nothing else was missing on the way.
 fn is_complete(evidence: &Evidence) -> bool {
     let whole = |lookup: &Lookup| {
@@ -266,48 +261,11 @@ fn is_complete(evidence: &Evidence) -> bool {
             && lookup.stopped.is_none()
             && !lookup.partial
     };
-    let mut answers = steps(evidence).flat_map(|step| &step.answers);
+    let mut answers = evidence.steps().flat_map(|step| &step.answers);
     evidence.unreached.is_none()
         && !evidence.lookups.is_empty()
         && evidence.lookups.iter().all(whole)
         && answers.all(|answer| !matches!(answer.outcome, Outcome::Failed(_)))
-}
-
-impl Servers {
-    fn of(evidence: &Evidence) -> Self {
-        let mut servers: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
-        for answer in steps(evidence).flat_map(|step| &step.answers) {
-            let (asked, answered) = servers.entry(&answer.server).or_insert((false, true));
-            match answer.outcome {
-                Outcome::Failed(failure) => {
-                    *asked |= failure.was_asked();
-                    *answered = false;
-                }
-                _ => *asked = true,
-            }
-        }
-        Self {
-            named: servers.len(),
-            asked: servers.values().filter(|(asked, _)| *asked).count(),
-            answered: servers.values().filter(|(_, answered)| *answered).count(),
-        }
-    }
-}
-
-impl fmt::Display for Servers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (named, asked, answered) = (self.named, self.asked, self.answered);
-        if asked == 0 {
-            return f.write_str("no server was asked");
-        }
-        let plural = if named == 1 { "" } else { "s" };
-        write!(f, "{answered} of {named} server{plural} answered")?;
-        match named - asked {
-            0 => Ok(()),
-            1 => f.write_str(", 1 was not asked"),
-            more => write!(f, ", {more} were not asked"),
-        }
-    }
 }
 
 /// What happened, and what whoever runs this can do about it.
@@ -327,8 +285,33 @@ fn advice(unreached: &Unreached) -> String {
     )
 }
 
+/// Says so where it takes long, on a terminal.
+async fn with_progress<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return done;
+    }
+    if io::stderr().is_terminal() {
+        eprintln!("freehold: still waiting for DNS servers…");
+    }
+    work.await
+}
+
+fn read_token(file: &Path) -> Result<Token, Box<dyn Error>> {
+    let text = if file == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(file)
+    };
+    let shown = file.display();
+    let text = text.map_err(|error| format!("cannot read the token from {shown}: {error}"))?;
+    Ok(parse_token(text.trim()).map_err(|error| format!("{shown}: {error}"))?)
+}
+
 fn parse_token(text: &str) -> Result<Token, String> {
-    Token::parse(text).ok_or_else(|| {
+    // As it is copied from a record's value.
+    let token = text.trim_matches(['"', ' ']).rsplit('=').next();
+    Token::parse(token.unwrap_or_default()).ok_or_else(|| {
         "a token has 32 characters from a-z and 2-7, as in status.challenge.token".to_owned()
     })
 }

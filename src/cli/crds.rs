@@ -13,7 +13,7 @@ use crate::api;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Write one file per kind into this folder instead.
-    #[arg(long, env = "FREEHOLD_OUTPUT_DIR")]
+    #[arg(long)]
     output_dir: Option<PathBuf>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
@@ -59,7 +59,7 @@ pub struct DnsArguments {
 
     /// Network with non-public addresses whose name servers may be queried, as ADDRESS/LENGTH.
     /// Repeatable.
-    #[arg(long, env = "FREEHOLD_DNS_ALLOW_CIDR", value_delimiter = ',')]
+    #[arg(long, env = "FREEHOLD_DNS_ALLOW_CIDR", value_delimiter = ',', value_parser = parse_network)]
     dns_allow_cidr: Vec<IpNet>,
 
     /// Require DNSSEC: ignore unsigned answers.
@@ -96,6 +96,13 @@ enum Mode {
 }
 
 impl DnsArguments {
+    pub fn mode(&self) -> &'static str {
+        match self.dns_mode {
+            Mode::Authoritative => "authoritative",
+            Mode::Recursive => "recursive",
+        }
+    }
+
     /// Which names are admitted.
     pub fn names(&self) -> NamePolicy {
         NamePolicy {
@@ -180,6 +187,17 @@ fn read_file<T, E: Display>(
 fn parse_root(text: &str) -> Result<SocketAddr, String> {
     parse_address(text, 53)
         .ok_or_else(|| "use the server's IP address, with :PORT if it is not 53".to_owned())
+}
+
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        let one = IpNet::from(address);
+        return Err(format!(
+            "the /LENGTH of the network is missing; {one} is this address alone"
+        ));
+    }
+    text.parse::<IpNet>()
+        .map_err(|_| "use ADDRESS/LENGTH, such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 fn parse_suffix(text: &str) -> Result<DomainName, String> {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::cluster::shard::Shard;
 use crate::controller::{Config, Operator, ThreadedGatherer};
 use crate::model::schedule::{Ladder, parse_duration};
 use crate::model::settings::Settings;
+use crate::model::terminal;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 use crate::telemetry::requests::CountRequests;
@@ -30,9 +32,6 @@ use crate::telemetry::{http, logs};
 /// Run the operator, with the kubeconfig or the pod's service account.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    dns: DnsArguments,
-
     /// Namespace to watch. Repeatable. Defaults to all namespaces.
     #[arg(long, env = "FREEHOLD_WATCH_NAMESPACE", value_delimiter = ',', value_parser = names::parse_namespace)]
     watch_namespace: Vec<String>,
@@ -116,13 +115,28 @@ pub struct Arguments {
     /// Log level, or directives such as info,freehold=debug.
     #[arg(long, env = "FREEHOLD_LOG_LEVEL", default_value = "info")]
     log_level: String,
+
+    // Last, because its heading is that of whatever follows.
+    #[command(flatten)]
+    dns: DnsArguments,
 }
 
 /// A quiet watch hears a bookmark about once a minute; a longer silence is a dead connection.
 const WATCH_READ_TIMEOUT: Duration = Duration::from_secs(150);
 
-pub fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+pub fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     logs::start(&arguments.log_level)?;
+    // From here on everything is a line of the log, as whoever reads it by program expects.
+    Ok(match start(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", terminal::lines(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn start(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let dns = Builder::new_multi_thread()
         .thread_name("dns")
@@ -177,7 +191,21 @@ async fn operate(arguments: Arguments, threads: Handle) -> Result<(), Box<dyn Er
     let listener = TcpListener::bind(listen_addresses(address).as_slice())
         .await
         .map_err(|error| format!("cannot listen on {address} for probes and metrics: {error}"))?;
-    tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+    let namespaces = match arguments.watch_namespace.as_slice() {
+        [] => "all".to_owned(),
+        some => some.join(","),
+    };
+    let shard = arguments.watch_label_selector.as_ref();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        mode = arguments.dns.mode(),
+        namespaces,
+        shard = shard.map_or_else(|| "all".to_owned(), ToString::to_string),
+        server = %cluster.config.cluster_url,
+        leader_election = arguments.leader_election,
+        address = %listener.local_addr()?,
+        "Freehold starts, and serves /livez, /readyz and /metrics"
+    );
     let config = config(arguments, gatherer, &cluster, &metrics)?;
     let (stop_sender, stop) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
@@ -213,7 +241,8 @@ fn config(
     call_config.default_retry = false;
     let mut watch_config = cluster.config.clone();
     watch_config.read_timeout = Some(WATCH_READ_TIMEOUT);
-    let counted = || Some(CountRequests(Arc::clone(metrics)));
+    let requests = CountRequests::new(metrics);
+    let counted = || Some(requests.clone());
     let client = cluster.client_with(call_config, counted())?;
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "freehold".to_owned());
     let readiness = Arc::<Readiness>::default();

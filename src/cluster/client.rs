@@ -64,7 +64,15 @@ impl Client {
         }
         let (result, counted) = match tokio::time::timeout(self.deadline, request).await {
             Ok(Ok(value)) => (Ok(value), CallResult::Success),
-            Ok(Err(error)) => (Err(error.into()), CallResult::Failure),
+            Ok(Err(error)) => {
+                let error = ApiError::from(error);
+                let counted = if error.is_answer() {
+                    CallResult::Success
+                } else {
+                    CallResult::Failure
+                };
+                (Err(error), counted)
+            }
             Err(_) => (Err(ApiError::TimedOut(self.deadline)), CallResult::Timeout),
         };
         self.metrics.api_calls(counted);

@@ -55,6 +55,15 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Whether the API server did what it is there for: it said how things are.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict | Self::AlreadyExists | Self::NotFound | Self::NoNamespace
+        )
+    }
+
     /// Whether waiting may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -21,6 +21,7 @@ use super::key::Key;
 use crate::model::lifecycle::Notice;
 use crate::model::uid::Uid;
 use crate::telemetry::metrics::EventResult;
+use crate::telemetry::outage::Outage;
 
 /// Who reports, in every Event.
 const CONTROLLER: &str = "freehold.dev/operator";
@@ -74,13 +75,18 @@ pub struct Publisher {
 struct Writer {
     client: Client,
     instance: String,
+    failing: Arc<Outage>,
 }
 
 impl Events {
     #[must_use]
     pub fn new(client: Client, instance: String) -> (Self, Publisher) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        let writer = Writer { client, instance };
+        let writer = Writer {
+            client,
+            instance,
+            failing: Arc::new(Outage::new(1)),
+        };
         let publisher = Publisher {
             receiver,
             writer: writer.clone(),
@@ -183,10 +189,18 @@ impl Writer {
     }
 
     fn finish(&self, event: &Event, result: Result<EventResult, ApiError>) {
-        let result = result.unwrap_or_else(|error| {
-            tracing::warn!(%error, event = event.metadata.name, "cannot write an Event");
-            EventResult::Dropped
-        });
+        let result = match result {
+            Ok(result) => {
+                let _ = self.failing.ended();
+                result
+            }
+            Err(error) => {
+                if let Some(failures) = self.failing.failed() {
+                    tracing::warn!(%error, event = event.metadata.name, failures, "cannot write Events");
+                }
+                EventResult::Dropped
+            }
+        };
         self.client.metrics.event(result);
     }
 }
@@ -291,7 +305,8 @@ mod tests {
         assert_eq!(left.lock().unwrap().len(), 0, "asked again");
         let page = metrics.encode().unwrap();
         let mut lines = page.lines();
-        let counted = lines.find(|line| line.starts_with("freehold_events_total{"));
+        let counted =
+            lines.find(|line| line.starts_with("freehold_events_total{") && !line.ends_with(" 0"));
         counted.unwrap().to_owned()
     }
 

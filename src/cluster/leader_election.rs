@@ -23,6 +23,7 @@ use super::error::ApiError;
 use super::leadership::Leadership;
 use super::objects::Objects;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::outage::Outage;
 use crate::telemetry::readiness::Readiness;
 
 /// How long others leave an unrenewed Lease to its holder.
@@ -142,27 +143,36 @@ impl LeaderElector {
 
     /// Waits for the Lease.
     async fn take(&self) -> Lease {
-        let mut observed = None;
-        let mut said = String::new();
+        let mut observed: Option<ObservedLease> = None;
+        let mut leader = None;
+        let failing = Outage::new(1);
         loop {
             match self.try_to_take(&mut observed).await {
                 Ok(Some((lease, until))) => {
                     self.until.send_replace(until);
                     return lease;
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    if failing.ended().is_some() {
+                        tracing::info!(
+                            lease = self.name,
+                            "the Lease can be read and written again"
+                        );
+                    }
+                    let seen = observed.as_ref();
+                    let holder = seen.and_then(|seen| seen.spec.holder_identity.clone());
+                    if holder.is_some() && holder != leader {
+                        tracing::info!(lease = self.name, leader = holder, "standing by");
+                        leader = holder;
+                    }
+                }
                 Err(error) => {
-                    let error = error.to_string();
-                    // Once, not every time.
-                    if error != said {
-                        tracing::warn!(error, lease = self.name, "cannot read or write the Lease");
-                        said = error;
+                    if let Some(failures) = failing.failed() {
+                        tracing::warn!(%error, lease = self.name, failures, "cannot read or write the Lease; trying again");
                     }
                 }
             }
-            let left = observed
-                .as_ref()
-                .map(|seen: &ObservedLease| seen.left(Instant::now()));
+            let left = observed.as_ref().map(|seen| seen.left(Instant::now()));
             // At once where it ended meanwhile, though never without a pause.
             let pause = left.filter(|left| !left.is_zero()).unwrap_or(POLL_PERIOD);
             sleep(pause.min(POLL_PERIOD)).await;

@@ -11,6 +11,7 @@ pub mod events;
 pub(crate) mod fake_api;
 mod gap;
 mod intern;
+mod interruptions;
 mod invalid;
 mod items;
 pub mod key;

@@ -3,23 +3,21 @@
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Resource;
 use kube::api::ListParams;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Error as WatchError, Event};
-use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::access_monitor::AccessMonitor;
 use super::decode::{Decoded, InvalidObject};
 use super::events::Events;
 use super::gap::{Cause, Gap};
+use super::interruptions::Interruptions;
 use super::key::Key;
 use super::objects::Objects;
 use super::{invalid, watcher};
@@ -27,8 +25,7 @@ use crate::model::uid::Uid;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 
-/// How often it is said that definitions are missing.
-const REMINDER: Duration = Duration::from_mins(1);
+const NO_CRDS: &str = "the CRDs are not installed: run kubectl apply --server-side -f crds/";
 
 /// What happens with the objects of whatever kind.
 pub trait Listener: Send + Sync + 'static {
@@ -65,8 +62,7 @@ pub struct Watching {
     pub readiness: Arc<Readiness>,
     pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
-    /// When it was last said that definitions are missing.
-    pub reminded: Arc<Mutex<Option<Instant>>>,
+    pub interruptions: Arc<Interruptions>,
 }
 
 impl Watching {
@@ -84,18 +80,6 @@ impl Watching {
         let (watching, handler) = (self.clone(), Arc::clone(handler));
         tasks.spawn(run(watching, handler, namespace.map(str::to_owned), synced));
         receiver
-    }
-
-    /// Says that definitions are missing, seldom enough to be read.
-    fn remind_of_definitions(&self, kind: &str) {
-        let mut reminded = self.reminded.lock();
-        if reminded.is_none_or(|reminded| reminded.elapsed() >= REMINDER) {
-            *reminded = Some(Instant::now());
-            tracing::error!(
-                kind,
-                "the CRDs are not installed, and the operator waits for them: kubectl apply --server-side -f crds/"
-            );
-        }
     }
 }
 
@@ -126,6 +110,9 @@ async fn run<K>(
     let kind = K::kind(&());
     let mut gap = Gap::new(&kind, namespace.clone(), Arc::clone(&watching.readiness));
     while let Some(event) = events.next().await {
+        if matches!(&event, Ok(event) if !matches!(event, Event::Init)) {
+            watching.interruptions.ended(&kind);
+        }
         match event {
             Ok(Event::Init) => unseen = None,
             Ok(Event::InitApply(object)) => {
@@ -158,11 +145,11 @@ async fn run<K>(
             Err(error) => {
                 watching.metrics.watch_error(&kind);
                 let cause = Cause::of::<K>(&error);
-                if cause == Cause::Undefined {
-                    watching.remind_of_definitions(&kind);
-                } else {
-                    tracing::warn!(%kind, %error, "the watch was interrupted and restarts");
-                }
+                let why = match cause {
+                    Cause::Undefined => NO_CRDS.to_owned(),
+                    Cause::Forbidden | Cause::Other => error.to_string(),
+                };
+                watching.interruptions.failed(&kind, why);
                 // What an open watch ends with says nothing about those that begin.
                 if let WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error) =
                     error

@@ -108,7 +108,13 @@ impl Announcer {
             under_way: Arc::clone(&self.under_way),
             id,
         });
-        for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
+        let events = self.events_of(domain, now, snapshot, entry);
+        let own = |(_, notice): &&(Subject, Notice)| notice.about == About::OrganizationDomain;
+        let message = events
+            .iter()
+            .find(own)
+            .map(|(_, notice)| notice.message.clone());
+        for (subject, notice) in events {
             let reason = notice.reason;
             let receipt = Some(Arc::clone(&receipt));
             if !self.events.try_publish(subject, notice, receipt) {
@@ -116,6 +122,15 @@ impl Announcer {
             }
             self.cluster.client.metrics.notice(reason);
         }
+        tracing::info!(
+            domain = &*domain.stated,
+            namespace = domain.key.namespace(),
+            name = domain.key.name(),
+            organization = domain.organization.name(),
+            reason = entry.reason,
+            message,
+            "transition"
+        );
         true
     }
 

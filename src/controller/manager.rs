@@ -17,7 +17,9 @@ use super::gatherer::ThreadedGatherer;
 use super::holding_writer::HoldingWriter;
 use super::mirror::Mirror;
 use super::organization::OrganizationReconciler;
-use super::organization_domain::{Applier, Checker, DomainReconciler, Observer, TenantLimits};
+use super::organization_domain::{
+    Applier, Checker, DNS_OUTAGE, DomainReconciler, Observer, TenantLimits,
+};
 use super::orphan::OrphanReconciler;
 use super::queues::{Queues, Workers};
 use crate::api::{DomainApproval, Organization, OrganizationDomain, VerifiedDomain};
@@ -32,6 +34,7 @@ use crate::cluster::store::Stores;
 use crate::cluster::watch::Watching;
 use crate::model::settings::Settings;
 use crate::telemetry::metrics::{Controller, Metrics};
+use crate::telemetry::outage::Outage;
 use crate::telemetry::readiness::{NotReady, Readiness};
 use crate::workqueue::worker::{Reconciler, work};
 
@@ -112,15 +115,10 @@ impl Operator {
             readiness: Arc::clone(&readiness),
             access_monitor: Arc::clone(&access_monitor),
             events: Arc::clone(&events),
-            reminded: Arc::default(),
+            interruptions: Arc::default(),
         };
         let operator = Self::new(config, client, events);
         let publisher = tokio::spawn(publisher.run());
-        let shard = &operator.mirror.cluster.scope.shard;
-        if !shard.is_whole() {
-            let default = shard.is_default();
-            tracing::info!(selector = %shard, default, "this is one of several shards");
-        }
 
         let mut watches = JoinSet::new();
         tokio::select! {
@@ -131,6 +129,7 @@ impl Operator {
         }
         readiness.clear(&NotReady::Phase);
         tracing::info!("all caches are filled");
+        operator.warn_of_missing_namespaces();
 
         let lead = operator.lead(&readiness, stop.clone());
         let working = async {
@@ -149,6 +148,19 @@ impl Operator {
         drop((operator, watching));
         drop(tokio::time::timeout(Duration::from_secs(5), publisher).await);
         outcome
+    }
+
+    fn warn_of_missing_namespaces(&self) {
+        let cluster = &self.mirror.cluster;
+        let known = cluster.stores.namespaces.read().names();
+        for namespace in &cluster.scope.namespaces {
+            if !known.iter().any(|name| **name == **namespace) {
+                tracing::warn!(
+                    namespace,
+                    "a watched namespace does not exist; its objects are processed once it is created"
+                );
+            }
+        }
     }
 
     /// Works until `stop` says so.
@@ -211,6 +223,7 @@ impl Operator {
                 checks,
                 holding_writer,
                 gatherer: config.gatherer,
+                dns_outage: Outage::new(DNS_OUTAGE),
             }),
             organizations: Arc::new(OrganizationReconciler {
                 cluster: Arc::clone(&cluster),

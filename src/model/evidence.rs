@@ -28,6 +28,35 @@ pub struct Evidence {
     pub broken: Option<BrokenZone>,
 }
 
+impl Evidence {
+    /// All questions, and what came of each.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        let lookups = self.lookups.iter();
+        let unreached = self.unreached.iter().map(|unreached| &unreached.step);
+        let strays = self.strays.iter().map(|stray| &stray.step);
+        unreached
+            .chain(lookups.flat_map(|lookup| &lookup.steps))
+            .chain(strays)
+    }
+
+    /// Whether no packet came back, whoever was asked: it may be the network's fault, not the domain's.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        let outcomes = || self.steps().flat_map(|step| &step.answers);
+        let is_silent = |answer: &ServerAnswer| match answer.outcome {
+            Outcome::Failed(failure) => {
+                failure.is_silence() || failure == Failure::Unreachable || !failure.was_asked()
+            }
+            _ => false,
+        };
+        let was_asked = |answer: &ServerAnswer| match answer.outcome {
+            Outcome::Failed(failure) => failure.was_asked(),
+            _ => true,
+        };
+        outcomes().any(was_asked) && outcomes().all(is_silent)
+    }
+}
+
 /// A name at which the record does not belong, and what one server says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod provider;
 pub mod report;
 pub mod schedule;
+pub mod servers;
 pub mod service;
 pub mod settings;
 pub mod share;

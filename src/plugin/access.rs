@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::SignedDuration;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Resource};
 
 use crate::api::{OrganizationDomain, VerifiedDomain};
@@ -13,6 +13,7 @@ use crate::cluster::config::error::ConfigError;
 use crate::cluster::decode::{Decoded, InvalidObject};
 use crate::cluster::names;
 use crate::cluster::objects::Objects;
+use crate::model::schedule::parse_duration;
 use crate::model::terminal;
 
 /// Which cluster and namespace, as kubectl's own flags say it.
@@ -30,6 +31,23 @@ pub(super) struct Target {
     /// Namespace. Defaults to the namespace of the context.
     #[arg(long, short, global = true, value_parser = names::parse_namespace)]
     namespace: Option<String>,
+
+    /// User to impersonate.
+    #[arg(long = "as", global = true, value_name = "USER")]
+    impersonate: Option<String>,
+
+    /// Group to impersonate. Repeatable.
+    #[arg(
+        long = "as-group",
+        global = true,
+        value_name = "GROUP",
+        requires = "impersonate"
+    )]
+    impersonate_groups: Vec<String>,
+
+    /// Maximum time to wait for one answer of the API server.
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
+    request_timeout: Option<SignedDuration>,
 }
 
 /// What a caller needs to be allowed.
@@ -61,6 +79,11 @@ pub(super) const APPROVE: Right = Right {
     verb: "create",
     resource: "domainapprovals",
     roles: "the chart's ClusterRole for approvals, such as freehold-approve; no built-in role includes it",
+};
+
+pub(super) const REVOKE: Right = Right {
+    verb: "delete",
+    ..APPROVE
 };
 
 /// Why the cluster did not answer as wanted.
@@ -95,8 +118,18 @@ pub(super) struct Access {
 
 impl Access {
     pub async fn to(target: &Target) -> Result<Self, AccessError> {
-        let cluster = cluster(target).await?;
-        let client = cluster.client()?;
+        let (file, context) = (target.kubeconfig.as_deref(), target.context.as_deref());
+        let mut cluster = ClusterConfig::chosen(file, context).await?;
+        if target.impersonate.is_some() {
+            let user = &mut cluster.config.auth_info;
+            user.impersonate.clone_from(&target.impersonate);
+            let groups = target.impersonate_groups.clone();
+            user.impersonate_groups = Some(groups).filter(|groups| !groups.is_empty());
+        }
+        let client = match target.request_timeout {
+            Some(timeout) => cluster.client_within(timeout.unsigned_abs())?,
+            None => cluster.client()?,
+        };
         let namespace = target.namespace.clone();
         let namespace = namespace.unwrap_or(cluster.config.default_namespace);
         Ok(Self { client, namespace })
@@ -111,6 +144,7 @@ impl Access {
     pub async fn list(
         &self,
         everywhere: bool,
+        selector: Option<&str>,
     ) -> Result<Vec<Decoded<OrganizationDomain>>, AccessError> {
         let (objects, place) = if everywhere {
             (
@@ -121,7 +155,11 @@ impl Access {
             (self.objects(), self.place())
         };
         let mut all = Vec::new();
-        let listed = objects.each(ListParams::default(), |object| {
+        let params = ListParams {
+            label_selector: selector.map(str::to_owned),
+            ..ListParams::default()
+        };
+        let listed = objects.each(params, |object| {
             all.push(object);
             Ok(())
         });
@@ -134,12 +172,15 @@ impl Access {
         Ok(read.map_err(|error| self.why(error, GET, name))?.0?)
     }
 
-    /// Who holds a name, as `NAMESPACE/NAME`, if the caller may know.
-    pub async fn holder(&self, canonical: &str) -> Option<String> {
+    /// Who holds a name, as `NAMESPACE/NAME`, if anybody does.
+    ///
+    /// # Errors
+    /// Where the caller may not know.
+    pub async fn holder(&self, canonical: &str) -> kube::Result<Option<String>> {
         let api = Objects::<VerifiedDomain>::all(self.client.clone());
-        let holding = api.get_opt(canonical).await.ok()??;
-        let holder = holding.0.ok()?.spec.holder;
-        Some(format!("{}/{}", holder.namespace, holder.name))
+        let holding = api.get_opt(canonical).await?;
+        let holder = holding.and_then(|holding| Some(holding.0.ok()?.spec.holder));
+        Ok(holder.map(|holder| format!("{}/{}", holder.namespace, holder.name)))
     }
 
     /// What went wrong with an object of the namespace.
@@ -166,17 +207,5 @@ fn why(error: kube::Error, right: Right, name: &str, place: String) -> AccessErr
         },
         404 => AccessError::NotServed,
         _ => AccessError::Refused(status.message.clone()),
-    }
-}
-
-async fn cluster(target: &Target) -> Result<ClusterConfig, ConfigError> {
-    let options = KubeConfigOptions {
-        context: target.context.clone(),
-        ..KubeConfigOptions::default()
-    };
-    match &target.kubeconfig {
-        Some(file) => ClusterConfig::of(Kubeconfig::read_from(file)?, &options),
-        None if target.context.is_some() => ClusterConfig::of(Kubeconfig::read()?, &options),
-        None => ClusterConfig::infer().await,
     }
 }

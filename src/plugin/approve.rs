@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use kube::api::PostParams;
 
 use super::access::{APPROVE, Access, AccessError};
+use super::revoke::end;
 use super::{Failure, Format, print, print_as};
 use crate::api::domain_approval::{DomainApproval, DomainApprovalSpec, OrganizationDomainRef};
 use crate::api::spec_time::SpecTime;
@@ -14,7 +15,7 @@ use crate::model::name::DomainName;
 use crate::model::schedule::{add, parse_duration};
 use crate::model::terminal;
 
-/// Verify a domain by hand: create a DomainApproval with the object's name.
+/// Verify a domain by hand: create a DomainApproval with the object's name. One that has expired is replaced.
 ///
 /// The approval is for the object's current organization and uid. It does not approve an object that is
 /// created again with the same name.
@@ -69,17 +70,22 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             expiry_time: end.map(SpecTime::from),
         },
     );
-    let made = access
+    let made = match access
         .objects()
         .create(&PostParams::default(), &approval)
         .await
-        .map_err(|error| match &error {
-            kube::Error::Api(status) if status.is_already_exists() => Failure::Impossible(format!(
-                "DomainApproval {name} already exists: kubectl get domainapproval {name} --namespace {} --output yaml shows it",
-                access.namespace
-            )),
-            _ => access.why(error, APPROVE, name).into(),
-        })?
+    {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            end_expired(access, name, now).await?;
+            access
+                .objects()
+                .create(&PostParams::default(), &approval)
+                .await
+        }
+        made => made,
+    };
+    let made = made
+        .map_err(|error| access.why(error, APPROVE, name))?
         .0
         .map_err(AccessError::from)?;
     match arguments.output {
@@ -91,4 +97,27 @@ pub(super) async fn run(access: &Access, arguments: &Arguments) -> Result<(), Fa
             terminal::line(uid.as_deref().unwrap_or_default())
         )),
     }
+}
+
+/// Deletes the approval of that name, so that it can be made anew, if it has expired.
+async fn end_expired(access: &Access, name: &str, now: Timestamp) -> Result<(), Failure> {
+    let approvals = access.objects::<DomainApproval>();
+    let found = approvals.get_opt(name).await;
+    let Some(there) = found.map_err(|error| access.why(error, APPROVE, name))? else {
+        return Ok(());
+    };
+    let there = there.0.map_err(AccessError::from)?;
+    let is_over = match there.spec.expiry_time {
+        Some(SpecTime::At(end)) => end <= now,
+        // Counts as expired.
+        Some(SpecTime::Unsupported(_)) => true,
+        None => false,
+    };
+    if !is_over {
+        return Err(Failure::Impossible(format!(
+            "DomainApproval {name} already exists: kubectl get domainapproval {name} --namespace {namespace} --output yaml shows it, kubectl freehold revoke {name} --namespace {namespace} ends it",
+            namespace = access.namespace
+        )));
+    }
+    end(access, &there).await
 }

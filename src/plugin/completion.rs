@@ -17,7 +17,14 @@ const NO_FILES: &str = ":4";
 /// A person waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The commands that are about objects.
-const ABOUT_OBJECTS: [&str; 5] = ["status", "records", "check-now", "approve", "explain"];
+const ABOUT_OBJECTS: [&str; 6] = [
+    "status",
+    "records",
+    "check-now",
+    "approve",
+    "revoke",
+    "explain",
+];
 
 /// Print a completion script for kubectl-freehold. For kubectl freehold, link
 /// kubectl_complete-freehold to this program instead.
@@ -108,7 +115,12 @@ async fn objects(before: &[String]) -> Option<Vec<String>> {
         .try_get_matches_from(words.iter().chain(before))
         .ok()?;
     let target = Target::from_arg_matches(&matches).ok()?;
-    let domains = Access::to(&target).await.ok()?.list(false).await.ok()?;
+    let domains = Access::to(&target)
+        .await
+        .ok()?
+        .list(false, None)
+        .await
+        .ok()?;
     let names = domains.iter().map(|domain| domain.metadata().name.clone());
     Some(names.flatten().collect())
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 
 use super::access::Access;
 use super::text::{next_check, path, reason, state, status_of, table};
@@ -38,7 +39,11 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
         terminal::line(&domain.spec.organization_ref.name),
         state(status.state),
         reason(&status),
-        next_check(&status, now)
+        next_check(
+            status.next_check_time.as_ref().map(|time| time.0),
+            status.check_period_seconds,
+            now
+        )
     );
     let ready = conditions::find(&status.conditions, READY);
     let what_to_do = match ready {
@@ -73,7 +78,20 @@ fn told(domain: &OrganizationDomain, now: Timestamp) -> String {
     if let Some(check) = &status.last_check {
         text += &last_check(check);
     }
-    text + &history(&status.history)
+    text + &history(&status.history) + &commands(domain)
+}
+
+/// What there is to type next.
+fn commands(domain: &OrganizationDomain) -> String {
+    let (name, namespace) = (domain.name_any(), domain.namespace().unwrap_or_default());
+    let of = |verb| format!("  kubectl freehold {verb} {name} --namespace {namespace}");
+    let has_record = status_of(domain).challenge.is_some();
+    let records = has_record.then(|| of("records") + "\n");
+    format!(
+        "\nCommands\n{}{}\n",
+        records.unwrap_or_default(),
+        of("check-now")
+    )
 }
 
 fn history(entries: &[HistoryEntry]) -> String {

@@ -17,6 +17,10 @@ pub(super) struct Selection {
     /// Select the OrganizationDomains of all namespaces.
     #[arg(long, short = 'A', conflicts_with = "names")]
     pub all_namespaces: bool,
+
+    /// Select by labels, as kubectl get does.
+    #[arg(long, short = 'l', value_name = "SELECTOR", conflicts_with = "names")]
+    selector: Option<String>,
 }
 
 impl Selection {
@@ -28,7 +32,9 @@ impl Selection {
             }
             return Ok(found);
         }
-        let listed = access.list(self.all_namespaces).await?;
+        let listed = access
+            .list(self.all_namespaces, self.selector.as_deref())
+            .await?;
         Ok(listed.into_iter().filter_map(readable).collect())
     }
 }

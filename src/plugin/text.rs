@@ -54,9 +54,9 @@ pub(super) fn reason(status: &OrganizationDomainStatus) -> &str {
 }
 
 /// When the next check comes.
-pub(super) fn next_check(status: &OrganizationDomainStatus, now: Timestamp) -> String {
-    match (&status.next_check_time, status.check_period_seconds) {
-        (Some(time), _) => match time.0.duration_since(now).as_secs() {
+pub(super) fn next_check(time: Option<Timestamp>, period: Option<i64>, now: Timestamp) -> String {
+    match (time, period) {
+        (Some(time), _) => match time.duration_since(now).as_secs() {
             ..=0 => "now".to_owned(),
             left => format!("in {}", short(left)),
         },

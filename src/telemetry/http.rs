@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper::server::conn::http1;
@@ -115,10 +115,24 @@ async fn readyz(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
     }
 }
 
-async fn page(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.encode() {
-        Ok(page) => Ok(([(header::CONTENT_TYPE, FORMAT)], page)),
+async fn page(State(metrics): State<Arc<Metrics>>, headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let is_open = accepted
+        .filter_map(|accept| accept.to_str().ok())
+        .any(|accept| accept.contains("application/openmetrics-text"));
+    let (format, page) = if is_open {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            metrics.encode(),
+        )
+    } else {
+        (
+            "text/plain; version=0.0.4; charset=utf-8",
+            metrics.encode_as_text(),
+        )
+    };
+    match page {
+        Ok(page) => Ok(([(header::CONTENT_TYPE, format)], page)),
         Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

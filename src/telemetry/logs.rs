@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{ParseError, filter_fn};
@@ -10,11 +11,38 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Where kube's client logs what it was sent and cannot decode: objects, with tokens in them.
 const BODIES: &str = "kube_client::client";
+/// Where it logs every request that fails, as whoever made the request does.
+const REQUESTS: &str = "kube_client::client::builder";
 
-/// Starts logging to standard error. `filter` is a level or directives such as
+/// Why a filter is none.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    #[error(
+        "--log-level (logLevel): {0:?} is not a level: use error, warn, info, debug, trace or off, and TARGET=LEVEL for a part, such as info,freehold=debug"
+    )]
+    NotALevel(String),
+    #[error("--log-level (logLevel): {0}")]
+    Directive(#[from] ParseError),
+}
+
+/// Reads a level, or directives such as `info,freehold=debug`. A lone word that is no level would be taken
+/// for a target, and silence everything else.
+fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
+    for directive in filter.split(',').map(str::trim) {
+        let is_target = directive.contains(['=', '[']);
+        let is_level = !directive.is_empty() && directive.parse::<LevelFilter>().is_ok();
+        if !is_target && !is_level {
+            return Err(FilterError::NotALevel(directive.to_owned()));
+        }
+    }
+    // What no directive is about.
+    Ok(EnvFilter::builder().parse(format!("info,{filter}"))?)
+}
+
+/// Starts logging to standard error, panics too. `filter` is a level or directives such as
 /// `info,freehold=debug`.
-pub fn start(filter: &str) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(filter)?;
+pub fn start(filter: &str) -> Result<(), FilterError> {
+    let filter = parse(filter)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr);
@@ -23,12 +51,13 @@ pub fn start(filter: &str) -> Result<(), ParseError> {
     } else {
         without_bodies(logs.json().flatten_event(true).finish()).init();
     }
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "this is a bug")));
     Ok(())
 }
 
-/// Whatever the filter, no object is logged.
+/// Whatever the filter, no object is logged, and no failed request twice.
 fn without_bodies<S: Subscriber>(logs: S) -> impl Subscriber {
-    let shown = |metadata: &Metadata<'_>| metadata.target() != BODIES;
+    let shown = |metadata: &Metadata<'_>| ![BODIES, REQUESTS].contains(&metadata.target());
     logs.with(filter_fn(shown))
 }
 
@@ -53,6 +82,29 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for filter in [
+            "info",
+            "off",
+            "DEBUG",
+            "warn,freehold=debug",
+            "freehold=trace",
+        ] {
+            assert!(parse(filter).is_ok(), "{filter}");
+        }
+        for filter in ["inf", "", "info,", "verbose", "freehold", "info,x=loud"] {
+            assert!(parse(filter).is_err(), "{filter}");
+        }
+        let part = parse("freehold=debug").unwrap().to_string();
+        assert!(part.contains("info"), "{part}");
+        let error = parse("inf").unwrap_err().to_string();
+        assert!(
+            error.contains("--log-level") && error.contains("\"inf\""),
+            "{error}"
+        );
     }
 
     #[tokio::test]

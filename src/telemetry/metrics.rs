@@ -8,16 +8,18 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
-use strum::IntoStaticStr;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 use tokio::runtime::Handle;
 
+use super::process::Process;
+use super::text_format::as_text;
 use crate::api::organization::DomainCounts;
 use crate::api::organization_domain::State;
 use crate::api::reason::Reason;
 use crate::model::verdict::Verdict;
 
 /// A controller's name in labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Controller {
     /// Checks of organization domains, which decisions wait for and do not make.
@@ -36,7 +38,7 @@ impl Controller {
 }
 
 /// How a reconcile ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ReconcileResult {
     Success,
@@ -48,7 +50,7 @@ pub enum ReconcileResult {
 }
 
 /// How a call to the API server ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum CallResult {
     Success,
@@ -57,7 +59,7 @@ pub enum CallResult {
 }
 
 /// What became of an Event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum EventResult {
     Published,
@@ -95,7 +97,10 @@ pub struct Metrics {
     invalid: Family<[TextLabel; 1], Gauge>,
     unwritten: Gauge,
     domains: Family<[Label; 1], Gauge>,
+    at_risk: Family<[Label; 1], Gauge>,
+    dns: Histogram,
     tasks: Gauge,
+    process: Process,
 }
 
 impl Default for Metrics {
@@ -104,7 +109,11 @@ impl Default for Metrics {
         let mut queue = Group(Registry::with_prefix("workqueue"));
         let mut ours = Group(Registry::with_prefix("freehold"));
         let mut others = Group(Registry::default());
-        Self {
+        let build: Family<[Label; 1], Gauge> = ours.add("build_info", "The version that runs");
+        build
+            .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+            .set(1);
+        let metrics = Self {
             reconciles: runtime.add("reconcile", "Reconciles by result"),
             errors: runtime.add("reconcile_errors", "Reconciles that failed"),
             terminal_errors: runtime.add(
@@ -144,7 +153,7 @@ impl Default for Metrics {
             notices: ours.add("notices", "Transitions announced by Event, by reason"),
             watch_errors: ours.add("watch_errors", "Interruptions of watches"),
             invalid: ours.add(
-                "unreadable_objects",
+                "invalid_objects",
                 "Objects in the cluster that are invalid",
             ),
             unwritten: ours.add(
@@ -152,15 +161,65 @@ impl Default for Metrics {
                 "OrganizationDomains that are too large for their status",
             ),
             domains: ours.add("organization_domains", "OrganizationDomains by state"),
+            at_risk: ours.add(
+                "domains_at_risk",
+                "Verified domains in their grace, with a stale proof or whose last check was inconclusive, and hand-overs that have begun",
+            ),
+            dns: {
+                let dns = durations();
+                ours.0.register(
+                    "dns_seconds",
+                    "Duration of the DNS queries of one check",
+                    dns.clone(),
+                );
+                dns
+            },
             tasks: ours.add("tasks", "Tasks of the async runtime that have not ended"),
+            process: Process::register(&mut others.0),
             groups: [runtime, queue, others, ours],
-        }
+        };
+        metrics.begin_at_zero();
+        metrics
     }
 }
 
 impl Metrics {
+    /// A counter that appears with its first event has no increase then, and an alert misses it.
+    fn begin_at_zero(&self) {
+        for controller in Controller::iter() {
+            let label = ("controller", controller.as_str());
+            drop(self.errors.get_or_create(&[label]));
+            drop(self.terminal_errors.get_or_create(&[label]));
+            for result in ReconcileResult::iter() {
+                let result = ("result", result.into());
+                drop(self.reconciles.get_or_create(&[label, result]));
+            }
+        }
+        for result in CallResult::iter() {
+            drop(self.calls.get_or_create(&[("result", result.into())]));
+        }
+        for result in EventResult::iter() {
+            drop(self.events.get_or_create(&[("result", result.into())]));
+        }
+        for reason in Reason::iter() {
+            drop(self.notices.get_or_create(&[("reason", reason.as_str())]));
+        }
+        for verdict in ["proven", "absent", "mismatch", "inconclusive"] {
+            for state in [State::Pending, State::Verified, State::Failed] {
+                let labels = [("verdict", verdict), ("state", state_value(state))];
+                drop(self.checks.get_or_create(&labels));
+            }
+        }
+    }
+
+    /// All metrics in the older text format, which is that of everything but newer Prometheus servers.
+    pub fn encode_as_text(&self) -> Result<String, std::fmt::Error> {
+        Ok(as_text(&self.encode()?))
+    }
+
     /// All metrics in the `OpenMetrics` text format.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        self.process.update();
         if let Ok(runtime) = Handle::try_current() {
             self.tasks.set(number(runtime.metrics().num_alive_tasks()));
         }
@@ -261,6 +320,17 @@ impl Metrics {
         gauge.inc_by(number(now) - number(before));
     }
 
+    pub fn at_risk(&self, counts: [(&'static str, i64); 4]) {
+        for (risk, count) in counts {
+            self.at_risk.get_or_create(&[("risk", risk)]).set(count);
+        }
+    }
+
+    /// All queries of one check took so long.
+    pub fn dns_took(&self, took: Duration) {
+        self.dns.observe(took.as_secs_f64());
+    }
+
     /// How many objects have no room for what was decided of them.
     pub fn unwritten_statuses(&self, count: usize) {
         self.unwritten.set(number(count));
@@ -295,13 +365,16 @@ impl Group {
         metric
     }
 
-    /// From a millisecond to half a minute.
     fn add_durations(&mut self, name: &str, help: &str) -> Family<[Label; 1], Histogram> {
-        let buckets = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
-        let metric = Family::new_with_constructor(buckets as fn() -> Histogram);
+        let metric = Family::new_with_constructor(durations as fn() -> Histogram);
         self.0.register(name, help, metric.clone());
         metric
     }
+}
+
+/// From a millisecond to half a minute.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
 
 fn number(count: usize) -> i64 {

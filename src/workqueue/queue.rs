@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::fair::{FairQueue, Flow, InFlightLimit};
 use crate::telemetry::metrics::QueueCounters;
+use crate::telemetry::outage::Outage;
 
 /// First and longest wait after failures of one key.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
@@ -22,6 +23,8 @@ pub struct Queue<K> {
     changed: Notify,
     flow: Box<dyn Fn(&K) -> Flow + Send + Sync>,
     counters: QueueCounters,
+    /// Reconciles that fail.
+    pub(super) failing: Outage,
 }
 
 struct Inner<K> {
@@ -66,6 +69,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             changed: Notify::new(),
             flow: Box::new(flow),
             counters,
+            failing: Outage::new(1),
         }
     }
 

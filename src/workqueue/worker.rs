@@ -37,6 +37,8 @@ pub async fn work<R: Reconciler>(reconciler: &R, metrics: &Metrics) {
         match reconciler.reconcile(&key).await {
             Ok(again) => {
                 queue.done(&key, again);
+                // How long it lasted is the watches' to say: one key may fail beside others for ever.
+                let _ = queue.failing.ended();
                 timer.finish(match again {
                     Some(_) => ReconcileResult::RequeueAfter,
                     None => ReconcileResult::Success,
@@ -59,12 +61,18 @@ pub fn back<K>(queue: &Queue<K>, key: &K, error: &ApiError, controller: &str) ->
 where
     K: Clone + Eq + Hash + Ord + Display,
 {
+    tracing::debug!(%key, %error, controller, "a reconcile failed");
+    let failures = queue.failing.failed();
     if error.is_retryable() {
-        tracing::warn!(%key, %error, controller, "reconcile failed; it is retried");
+        if let Some(failures) = failures {
+            tracing::warn!(%key, %error, controller, failures, "reconciles fail; they are retried");
+        }
         queue.failed(key);
         ReconcileResult::Error
     } else {
-        tracing::error!(%key, %error, controller, "reconcile failed; retries do not help");
+        if let Some(failures) = failures {
+            tracing::error!(%key, %error, controller, failures, "reconciles fail; retries do not help");
+        }
         queue.refused(key, REFUSED_PAUSE);
         ReconcileResult::TerminalError
     }

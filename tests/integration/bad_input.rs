@@ -504,7 +504,7 @@ async fn an_unreadable_object_is_told_of_and_stops_nobody() {
     let world = World::on(cluster).await;
     let tenant = world.tenant().await;
     let operator = world.operator(&[&tenant]).every("1s").start().await;
-    unreadable_objects(&world, &tenant, &operator).await;
+    invalid_objects(&world, &tenant, &operator).await;
     names_that_an_older_definition_took(&tenant, &world.dns).await;
     let lost = world.verified(&tenant, "lost", &world.name("lost")).await;
     assert!(operator.terminate().await.success());
@@ -565,7 +565,7 @@ async fn what_is_too_deep_keeps_nobody_from_starting(
     good.challenge().await;
     // Those of before that are left, the one that was broken since, and this one.
     eventually("one cannot be read", async || {
-        match operator.metric("freehold_unreadable_objects", "").await {
+        match operator.metric("freehold_invalid_objects", "").await {
             6 => Ok(()),
             other => Err(other),
         }
@@ -588,7 +588,7 @@ async fn raw(tenant: &Tenant, name: &str, spec: Value) {
     .unwrap();
 }
 
-async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorProcess) {
+async fn invalid_objects(world: &World, tenant: &Tenant, operator: &OperatorProcess) {
     let broken = [
         ("a-no-spec", json!({})),
         (
@@ -634,7 +634,7 @@ async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorP
         }
     })
     .await;
-    let unreadable = || operator.metric("freehold_unreadable_objects", "");
+    let unreadable = || operator.metric("freehold_invalid_objects", "");
     assert_eq!(unreadable().await, 5);
     assert_eq!(
         operator
@@ -645,7 +645,7 @@ async fn unreadable_objects(world: &World, tenant: &Tenant, operator: &OperatorP
     let mut exported = Vec::new();
     let left_out = freehold::backup::export(&tenant.client, &mut exported);
     let mut names = BTreeSet::new();
-    for left_out in left_out.await.unwrap() {
+    for left_out in left_out.await.unwrap().left_out {
         if let LeftOut::Invalid { name, .. } = left_out {
             names.insert(name);
         }

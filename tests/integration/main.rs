@@ -26,6 +26,7 @@ mod holdings;
 mod image;
 mod leader;
 mod lifecycle;
+mod logs;
 mod lost_answer;
 mod matching;
 mod namespaces;

@@ -165,7 +165,7 @@ async fn an_object_that_no_type_holds_is_in_nobodys_way() {
 
     let mut exported = Vec::new();
     let left_out = freehold::backup::export(&first.client, &mut exported).await;
-    let unreadable = left_out.unwrap().into_iter().any(|left_out| {
+    let unreadable = left_out.unwrap().left_out.into_iter().any(|left_out| {
         matches!(left_out, LeftOut::Invalid { name, .. } if name.starts_with(&first.namespace))
     });
     assert!(!unreadable);

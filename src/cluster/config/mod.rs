@@ -6,6 +6,8 @@ mod kubeconfig;
 mod proxy;
 mod token_file;
 
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
@@ -13,7 +15,8 @@ use http::header::AUTHORIZATION;
 use kube::client::{Body, ClientBuilder, RustlsTlsError};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use tower::util::{MapRequestLayer, option_layer};
+use tower::BoxError;
+use tower::util::{MapErrLayer, MapRequestLayer, option_layer};
 
 use self::error::ConfigError;
 use self::token_file::TokenFile;
@@ -55,6 +58,19 @@ impl ClusterConfig {
         Ok(cluster)
     }
 
+    /// The one that flags choose, or as [`Self::infer`].
+    pub async fn chosen(file: Option<&Path>, context: Option<&str>) -> Result<Self, ConfigError> {
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
+        match file {
+            Some(file) => Self::of(Kubeconfig::read_from(file)?, &options),
+            None if context.is_some() => Self::of(Kubeconfig::read()?, &options),
+            None => Self::infer().await,
+        }
+    }
+
     /// One of a kubeconfig.
     pub fn of(kubeconfig: Kubeconfig, options: &KubeConfigOptions) -> Result<Self, ConfigError> {
         Self::with(kubeconfig, options, |name| std::env::var(name).ok())
@@ -88,8 +104,10 @@ impl ClusterConfig {
                 request
             })
         });
+        let server = config.cluster_url.to_string();
         let builder = ClientBuilder::try_from(config).map_err(|error| self.why(error))?;
         Ok(builder
+            .with_layer(&MapErrLayer::new(move |error| named(&server, error)))
             .with_layer(&option_layer(token))
             .with_layer(&option_layer(counted))
             .build())
@@ -97,8 +115,13 @@ impl ClusterConfig {
 
     /// A client for a command.
     pub fn client(&self) -> Result<Client, ConfigError> {
+        self.client_within(READ_TIMEOUT)
+    }
+
+    /// A client that waits so long for an answer.
+    pub fn client_within(&self, timeout: Duration) -> Result<Client, ConfigError> {
         let mut config = self.config.clone();
-        config.read_timeout = Some(READ_TIMEOUT);
+        config.read_timeout = Some(timeout);
         self.client_with(config, None)
     }
 
@@ -122,15 +145,37 @@ impl ClusterConfig {
     }
 }
 
-/// A client of the kubeconfig's cluster, or of the pod's own account.
-///
-/// # Errors
-/// Where there is neither.
-pub async fn client() -> Result<Client, String> {
-    let client = ClusterConfig::infer()
-        .await
-        .and_then(|cluster| cluster.client());
-    client.map_err(|error| format!("no cluster configuration: {error}; set KUBECONFIG"))
+/// A request that had no answer, with the server and every cause: the library tells neither.
+#[derive(Debug, thiserror::Error)]
+#[error("{server}: {}", causes(&**source))]
+struct Unanswered {
+    server: String,
+    source: BoxError,
+}
+
+fn named(server: &str, error: BoxError) -> BoxError {
+    // Its own, of credentials, are sorted by their type.
+    if error.is::<kube::Error>() {
+        return error;
+    }
+    Box::new(Unanswered {
+        server: server.trim_end_matches('/').to_owned(),
+        source: error,
+    })
+}
+
+/// The error and what caused it, each said once.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        next = cause.source();
+    }
+    said
 }
 
 /// Takes the token file out of what kube is to read, where that is what it would read.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::domain::Domain;
+use super::domain::{Domain, StatusView};
 use super::quota::Quota;
 use super::version::is_known;
 use crate::api::organization::DomainCounts;
-use crate::api::organization_domain::State;
+use crate::api::organization_domain::{CheckVerdict, State};
 use crate::cluster::intern::intern;
 use crate::cluster::key::Key;
 use crate::model::uid::Uid;
@@ -32,7 +32,49 @@ pub struct Domains {
     by_name: BTreeSet<(Arc<str>, Key)>,
     by_organization: HashMap<Key, Members>,
     counts: DomainCounts,
+    at_risk: AtRisk,
     pub quota: Quota,
+}
+
+/// How many domains somebody should look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtRisk {
+    /// Verified, and the record is missing.
+    pub grace: i64,
+    /// Verified, and the proof is older than anything new may rely on.
+    pub stale: i64,
+    /// Verified, and the last check did not decide.
+    pub inconclusive: i64,
+    /// Pending, and about to take the name from its holder.
+    pub hand_over: i64,
+}
+
+impl AtRisk {
+    fn count(&mut self, domain: &Domain, by: i64) {
+        let status = match &domain.status {
+            StatusView::Whole(status) => status,
+            StatusView::Settled(settled) => {
+                // Checks that decide nothing are repeated without a promise.
+                self.inconclusive += if settled.next_check.is_none() { by } else { 0 };
+                return;
+            }
+        };
+        let is_verified = status.state == Some(State::Verified);
+        let check = status.last_check.as_ref();
+        let is_inconclusive =
+            check.is_some_and(|check| check.verdict == CheckVerdict::Inconclusive);
+        for (gauge, counts) in [
+            (
+                &mut self.grace,
+                is_verified && status.record_missing.is_some(),
+            ),
+            (&mut self.stale, is_verified && !domain.is_relied_on()),
+            (&mut self.inconclusive, is_verified && is_inconclusive),
+            (&mut self.hand_over, status.hand_over.is_some()),
+        ] {
+            *gauge += if counts { by } else { 0 };
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -63,6 +105,7 @@ impl Domains {
             by_name: BTreeSet::new(),
             by_organization: HashMap::new(),
             counts: DomainCounts::default(),
+            at_risk: AtRisk::default(),
             quota: Quota::new(max_pending),
         }
     }
@@ -267,6 +310,7 @@ impl Domains {
         members.domains.insert(member(domain));
         count(&mut members.counts, domain, 1);
         count(&mut self.counts, domain, 1);
+        self.at_risk.count(domain, 1);
     }
 
     /// Takes an object out by its key.
@@ -288,6 +332,7 @@ impl Domains {
             self.quota.leave(key, domain.created);
         }
         count(&mut self.counts, &domain, -1);
+        self.at_risk.count(&domain, -1);
         if let Some(members) = self.by_organization.get_mut(&domain.organization) {
             members.domains.remove(&member(&domain));
             count(&mut members.counts, &domain, -1);
@@ -317,6 +362,11 @@ impl Domains {
     pub fn counts(&self) -> DomainCounts {
         self.counts
     }
+
+    #[must_use]
+    pub fn at_risk(&self) -> AtRisk {
+        self.at_risk
+    }
 }
 
 fn member(domain: &Domain) -> (Option<Arc<str>>, Key) {
@@ -340,7 +390,6 @@ mod tests {
     use super::*;
     use crate::api::conditions::VERIFIED;
     use crate::api::organization_domain::OrganizationDomainStatus;
-    use crate::cluster::store::domain::StatusView;
 
     fn verified(state: Option<State>) -> Vec<Condition> {
         let status = if state == Some(State::Verified) {

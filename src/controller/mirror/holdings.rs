@@ -113,7 +113,7 @@ impl Mirror {
         // Where it is gone already, somebody else released it.
         self.cluster.client.call_opt(request).await?;
         self.forget_holding(&holding.name, Some(&holding.uid));
-        tracing::info!(name = %holding.name, "the VerifiedDomain is released");
+        tracing::debug!(name = %holding.name, "the VerifiedDomain is released");
         Ok(())
     }
 

@@ -20,9 +20,11 @@ use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
+use crate::model::servers::Servers;
 use crate::model::verdict::Verdict;
 use crate::model::{provider, report, token_recovery, verdict};
 use crate::telemetry::metrics::{Controller, ReconcileResult};
+use crate::telemetry::outage::Outage;
 use crate::workqueue::worker::back;
 
 /// Makes the checks that are asked for.
@@ -31,7 +33,12 @@ pub struct Checker {
     pub checks: Arc<Checks>,
     pub holding_writer: Arc<HoldingWriter>,
     pub gatherer: ThreadedGatherer,
+    /// Checks to which no server answers.
+    pub dns_outage: Outage,
 }
+
+/// Checks in a row without any answer that are hardly their domains' fault.
+pub const DNS_OUTAGE: u64 = 3;
 
 impl Checker {
     /// Makes checks until the queue closes. Those under way then are finished and decided on; after that
@@ -130,7 +137,21 @@ impl Checker {
             name: domain.key.namespace().into(),
             answered_before: domain.was_answered(),
         };
-        self.gatherer.gather(challenge, asker).await
+        let begun = Instant::now();
+        let evidence = self.gatherer.gather(challenge, asker).await;
+        let cluster = &self.observer.mirror.cluster;
+        cluster.client.metrics.dns_took(begun.elapsed());
+        if evidence.is_silence() {
+            if let Some(checks) = self.dns_outage.failed() {
+                tracing::warn!(
+                    checks,
+                    "no DNS server answers; check that this process may reach port 53 over UDP and TCP, or the servers of --dns-server (dns.servers)"
+                );
+            }
+        } else if let Some(lasted) = self.dns_outage.ended() {
+            tracing::info!(seconds = lasted.as_secs(), "DNS servers answer again");
+        }
+        evidence
     }
 
     /// Looks for the token that the holding has the hash of.
@@ -167,6 +188,14 @@ impl Checker {
         let judged = verdict::judge(challenge, &evidence);
         let state = domain.state().unwrap_or(State::Pending);
         cluster.client.metrics.check(judged.verdict, state);
+        tracing::debug!(
+            domain = &*domain.stated,
+            key = %domain.key,
+            verdict = ?judged.verdict,
+            servers = %Servers::of(&evidence),
+            milliseconds = begun.elapsed().as_millis(),
+            "checked"
+        );
         let holding = cluster
             .stores
             .holding_of(domain)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::apply::Applier;
-pub use self::check::Checker;
+pub use self::check::{Checker, DNS_OUTAGE};
 use self::observe::Observed;
 pub use self::observe::Observer;
 pub use self::throttle::TenantLimits;
@@ -68,8 +68,17 @@ impl Reconciler for DomainReconciler {
         let again = outcome?;
         let cluster = &self.observer.mirror.cluster;
         let again = self.give_back(key, again);
-        let counts = cluster.stores.domains.read().counts();
+        let (counts, at_risk) = {
+            let domains = cluster.stores.domains.read();
+            (domains.counts(), domains.at_risk())
+        };
         cluster.client.metrics.domains(counts);
+        cluster.client.metrics.at_risk([
+            ("grace", at_risk.grace),
+            ("stale", at_risk.stale),
+            ("inconclusive", at_risk.inconclusive),
+            ("hand_over", at_risk.hand_over),
+        ]);
         Ok(again)
     }
 }

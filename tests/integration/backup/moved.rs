@@ -1,5 +1,6 @@
 //! A move: everything out of one cluster, and into an empty one.
 
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use freehold::api::{
@@ -61,7 +62,11 @@ async fn is_imported(kubeconfig: &Path, file: &str, counts: [&str; 4]) {
 /// Into a file, and to standard output the same.
 async fn exported(kubeconfig: &Path, file: &str) {
     let ran = run(kubeconfig, &["export", "--file", file]).await;
-    assert_eq!((ran.code, ran.error.as_str()), (Some(0), ""), "{ran:?}");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.error.starts_with("freehold: exported "), "{ran:?}");
+    assert_eq!(ran.error.lines().count(), 1, "{ran:?}");
+    let mode = std::fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it has tokens in it");
     let text = std::fs::read_to_string(file).unwrap();
     assert!(!text.contains("managedFields"), "{text}");
     let ran = run(kubeconfig, &["export"]).await;
@@ -120,11 +125,13 @@ async fn a_move_keeps_tokens_states_and_holders() {
     let file = file.to_str().unwrap();
     let kubeconfig = private.plane.kubeconfig();
     exported(kubeconfig, file).await;
+    through_a_pipe(kubeconfig, folder.path()).await;
 
     empty::<OrganizationDomain>(client, &tenants).await;
     empty::<DomainApproval>(client, &tenants).await;
     empty::<Organization>(client, &tenants).await;
     take_away(&world.holdings()).await;
+    is_rehearsed(kubeconfig, file).await;
     let held = History::of(world.holdings()).await;
     let seen = History::of(Api::<OrganizationDomain>::all(client.clone())).await;
     is_imported(
@@ -189,4 +196,30 @@ async fn a_move_keeps_tokens_states_and_holders() {
             _ => assert_ne!(state, Some(State::Verified)),
         }
     }
+}
+
+async fn is_rehearsed(kubeconfig: &Path, file: &str) {
+    let dry = run(kubeconfig, &["import", "--dry-run", "--file", file]).await;
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    assert!(
+        dry.out.contains("would import into https://127.0.0.1:"),
+        "{dry:?}"
+    );
+    assert!(dry.out.contains("OrganizationDomain: 5 created"), "{dry:?}");
+}
+
+/// An export into a pipe is read from it, and the pipe is still one afterwards.
+async fn through_a_pipe(kubeconfig: &Path, folder: &Path) {
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let reading = pipe.clone();
+    let reader = tokio::task::spawn_blocking(move || std::fs::read_to_string(reading).unwrap());
+    let ran = run(kubeconfig, &["export", "--file", pipe.to_str().unwrap()]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(reader.await.unwrap().contains("kind: End"));
+    let kind = std::fs::metadata(&pipe).unwrap().file_type();
+    assert!(kind.is_fifo(), "{kind:?}");
+    let left = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(left, 2, "something is left beside the export and the pipe");
 }

@@ -5,7 +5,7 @@ use freehold_testbed::Behaviour;
 use serde_json::Value;
 
 use super::{Caller, ran};
-use crate::support::{Installed, World, commands_of, publish, status};
+use crate::support::{Installed, Stated, World, commands_of, publish, status};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_and_records_tell_of_every_domain() {
@@ -73,9 +73,27 @@ async fn status_and_records_tell_of_every_domain() {
     assert_eq!(json, yaml);
     assert_eq!(json[0]["holder"], Value::from(theirs));
     assert_eq!(json[2]["state"], "Verified");
+    let wide = caller.told(&["status", "ours", "-o", "wide"]).await;
+    assert!(
+        wide.contains("ORGANIZATION") && wide.contains("LAST PROVEN"),
+        "{wide}"
+    );
+    let labelled = caller.freehold(&["status", "-l", "no=such"]).await;
+    assert!(
+        labelled.error.contains("No OrganizationDomains found"),
+        "{labelled:?}"
+    );
+    let nobody = ["status", "--as", "system:serviceaccount:default:nobody"];
+    caller.is_refused(&nobody, &["you may not list"]).await;
     let one = caller.told(&["status", "ours"]).await;
     assert_eq!(one.lines().count(), 2, "{one}");
 
+    records(&caller, &contender).await;
+}
+
+async fn records(caller: &Caller, contender: &Stated) {
+    let record = contender.challenge().await.records[0].clone();
+    let name = &contender.domain;
     let ran = caller.freehold(&["records"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.error.contains("co.uk) has no record"), "{ran:?}");
@@ -91,8 +109,20 @@ async fn status_and_records_tell_of_every_domain() {
     let line = format!("{}. 300 IN TXT \"{}\"", record.name, record.value);
     assert_eq!(
         zone.lines().collect::<Vec<_>>(),
-        [format!("; {}/contender", tenant.namespace), line]
+        [format!("; {}/contender", contender.namespace), line]
     );
+    let message = caller
+        .told(&["records", "contender", "--output", "message"])
+        .await;
+    let host = record.name.strip_suffix(&format!(".{name}")).unwrap();
+    for words in [
+        format!("  Host:   {host}\n"),
+        format!("  Zone:   {name}\n"),
+        format!("  Value:  {}\n", record.value),
+        record.name.clone(),
+    ] {
+        assert!(message.contains(&words), "{words}: {message}");
+    }
     let json = caller
         .told(&["records", "contender", "--output", "json"])
         .await;
@@ -129,8 +159,12 @@ async fn check_now_waits_for_the_outcome_and_explain_tells_of_it() {
     assert!(asked.is_some(), "{told}");
 
     publish(&world.dns, &record);
-    let told = caller.told(&["check-now", "main", "--timeout", "1m"]).await;
-    assert!(told.contains("Verified, Verified"), "{told}");
+    // Two in one moment are both told.
+    let both = ["check-now", "main", "--timeout", "1m"];
+    let (one, other) = futures::join!(caller.told(&both), caller.told(&both));
+    for told in [one, other] {
+        assert!(told.contains("Verified, Verified"), "{told}");
+    }
     world
         .dns
         .set_behaviour(&record.name, Behaviour::NegativeWithoutSoa);
@@ -237,6 +271,10 @@ async fn the_commands_of_the_page_do_what_it_says() {
         if command.contains("zone") {
             assert!(ran.out.contains(&token), "{command}: {ran:?}");
         }
+        if command.contains(" approve ") {
+            let approved = domain.until_reason("Approved").await;
+            assert_eq!(status(&approved).state, Some(State::Verified));
+        }
     }
     assert!(
         installed
@@ -244,6 +282,38 @@ async fn the_commands_of_the_page_do_what_it_says() {
             .join("kubectl_complete-freehold")
             .exists()
     );
-    let approved = domain.until_reason("Approved").await;
-    assert_eq!(status(&approved).state, Some(State::Verified));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_renewed_once_it_has_expired_and_revoked_at_any_time() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let _operator = world.operator(&[&tenant]).start().await;
+    let domain = tenant.state("main", &world.name("approved")).await;
+    let caller = Caller::administrator(&tenant);
+    let approve = ["approve", "main", &domain.domain, "--reason", "contract"];
+    let shortly = [&approve[..], &["--duration", "2s"]].concat();
+    caller.told(&shortly).await;
+    domain.until_event("ApprovalExpired").await;
+    caller.told(&approve).await;
+    domain.until_reason("Approved").await;
+    caller
+        .is_refused(
+            &approve,
+            &["already exists", "kubectl freehold revoke main"],
+        )
+        .await;
+    let told = caller.told(&["revoke", "main"]).await;
+    assert!(
+        told.contains("deleted") && told.contains(&domain.domain),
+        "{told}"
+    );
+    domain
+        .until("is not approved", |object| {
+            status(object).state != Some(State::Verified)
+        })
+        .await;
+    caller
+        .is_refused(&["revoke", "main"], &["nothing was revoked"])
+        .await;
 }

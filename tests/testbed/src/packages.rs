@@ -19,7 +19,7 @@ pub struct PackageSet {
     packages: &'static [(&'static str, Option<&'static str>)],
 }
 
-/// What tests run against: name servers, and a clock that jumps.
+/// What tests run against: name servers, a clock that jumps, and what Prometheus makes of rules.
 pub const TESTED_WITH: PackageSet = PackageSet {
     name: "tested-with",
     packages: &[
@@ -30,6 +30,7 @@ pub const TESTED_WITH: PackageSet = PackageSet {
         ("pdns-backend-bind", None),
         ("unbound", Some("usr/sbin/unbound")),
         ("libfaketime", None),
+        ("prometheus", Some("usr/bin/promtool")),
     ],
 };
 
