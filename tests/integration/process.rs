@@ -246,6 +246,7 @@ async fn a_wrong_flag_gives_a_clear_message() {
 async fn every_flag_of_the_operator_is_an_environment_variable() {
     let output = freehold()
         .args(["operator", "--help"])
+        .env("COLUMNS", "1000")
         .output()
         .await
         .unwrap();

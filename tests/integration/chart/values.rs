@@ -161,6 +161,7 @@ fn the_schema_is_closed_and_has_what_values_have() {
 async fn flags() -> BTreeMap<String, String> {
     let output = freehold()
         .args(["operator", "--help"])
+        .env("COLUMNS", "1000")
         .output()
         .await
         .unwrap();
@@ -171,7 +172,8 @@ async fn flags() -> BTreeMap<String, String> {
         if let Some(flag) = line.trim().strip_prefix("--") {
             last = flag.split(' ').next().unwrap().into();
             flags.insert(last.clone(), String::new());
-        } else if let Some((_, default)) = line.split_once("[default: ") {
+        }
+        if let Some((_, default)) = line.split_once("[default: ") {
             let default = default.split(']').next().unwrap().to_owned();
             flags.insert(last.clone(), default);
         }

@@ -292,9 +292,14 @@ async fn an_approval_is_renewed_once_it_has_expired_and_revoked_at_any_time() {
     let domain = tenant.state("main", &world.name("approved")).await;
     let caller = Caller::administrator(&tenant);
     let approve = ["approve", "main", &domain.domain, "--reason", "contract"];
-    let shortly = [&approve[..], &["--duration", "2s"]].concat();
+    let shortly = [&approve[..], &["--duration", "6s"]].concat();
     caller.told(&shortly).await;
-    domain.until_event("ApprovalExpired").await;
+    domain.until_reason("Approved").await;
+    domain
+        .until("its approval has expired", |object| {
+            status(object).state != Some(State::Verified)
+        })
+        .await;
     caller.told(&approve).await;
     domain.until_reason("Approved").await;
     caller

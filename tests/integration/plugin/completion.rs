@@ -27,7 +27,7 @@ async fn kubectl_completes_commands_flags_and_objects() {
     .unwrap();
     let namespace = tenant.namespace.as_str();
     for (words, candidates) in [
-        (vec!["re"], vec!["records"]),
+        (vec!["re"], vec!["records", "revoke"]),
         (vec!["check"], vec!["check-now"]),
         (
             vec!["explain", "-n", namespace, ""],
@@ -37,7 +37,7 @@ async fn kubectl_completes_commands_flags_and_objects() {
         (vec!["approve", "--dur"], vec!["--duration"]),
         (
             vec!["records", "--output", ""],
-            vec!["table", "zone", "json", "yaml"],
+            vec!["table", "zone", "message", "json", "yaml"],
         ),
         (vec!["status", "-o", "j"], vec!["json"]),
         (vec!["completion", "fi"], vec!["fish"]),
