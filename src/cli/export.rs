@@ -78,7 +78,7 @@ fn summarize(exported: &Exported, server: &str) -> ExitCode {
             }
             LeftOut::HolderChanged { name, holder } => {
                 eprintln!(
-                    "freehold: VerifiedDomain {} is left out because its holder {} changed during the export. Export again",
+                    "freehold: VerifiedDomain {} is left out because its holder {} changed during the export, or no longer has the token that was proved. Export again; if this is said again, look at the status of the holder",
                     terminal::line(name),
                     terminal::line(holder)
                 );

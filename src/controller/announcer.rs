@@ -108,13 +108,7 @@ impl Announcer {
             under_way: Arc::clone(&self.under_way),
             id,
         });
-        let events = self.events_of(domain, now, snapshot, entry);
-        let own = |(_, notice): &&(Subject, Notice)| notice.about == About::OrganizationDomain;
-        let message = events
-            .iter()
-            .find(own)
-            .map(|(_, notice)| notice.message.clone());
-        for (subject, notice) in events {
+        for (subject, notice) in self.events_of(domain, now, snapshot, entry) {
             let reason = notice.reason;
             let receipt = Some(Arc::clone(&receipt));
             if !self.events.try_publish(subject, notice, receipt) {
@@ -122,13 +116,13 @@ impl Announcer {
             }
             self.cluster.client.metrics.notice(reason);
         }
+        // Without its message, which has the token.
         tracing::info!(
             domain = &*domain.stated,
             namespace = domain.key.namespace(),
             name = domain.key.name(),
             organization = domain.organization.name(),
             reason = entry.reason,
-            message,
             "transition"
         );
         true

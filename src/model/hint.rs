@@ -103,7 +103,7 @@ impl fmt::Display for Hint {
             ),
             Self::CutShort { name, wanted } => write!(
                 f,
-                "The value at {name} contains only part of the token. Publish exactly {wanted}."
+                "The value at {name} does not contain the whole token. Publish exactly {wanted}."
             ),
             Self::OldToken => f.write_str(
                 "Another token was found, perhaps from an earlier challenge. Publish the current one.",
@@ -121,7 +121,7 @@ impl fmt::Display for Hint {
             ),
             Self::Wildcard { target } => write!(
                 f,
-                "A wildcard makes every name below the domain an alias of {target}. A wildcard proves nothing. Publish the TXT record itself. It overrides the wildcard at its name."
+                "A wildcard makes every name below the domain an alias of {target}. A wildcard proves nothing. Publish the TXT record itself."
             ),
             Self::WildcardRecord { name } => write!(
                 f,
