@@ -27,7 +27,7 @@ use crate::model::uid::Uid;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 
-/// How often it is said that definitions are missing.
+/// How often it is said that CRDs are missing.
 const REMINDER: Duration = Duration::from_mins(1);
 
 /// What happens with the objects of whatever kind.
@@ -65,7 +65,7 @@ pub struct Watching {
     pub readiness: Arc<Readiness>,
     pub access_monitor: Arc<AccessMonitor>,
     pub events: Arc<Events>,
-    /// When it was last said that definitions are missing.
+    /// When it was last said that CRDs are missing.
     pub reminded: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -86,7 +86,7 @@ impl Watching {
         receiver
     }
 
-    /// Says that definitions are missing, seldom enough to be read.
+    /// Says that CRDs are missing, seldom enough to be read.
     fn remind_of_definitions(&self, kind: &str) {
         let mut reminded = self.reminded.lock();
         if reminded.is_none_or(|reminded| reminded.elapsed() >= REMINDER) {

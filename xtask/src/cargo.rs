@@ -37,13 +37,14 @@ pub enum Profile {
     Release,
 }
 
-/// Builds the `freehold` binary and tells where it is; `FREEHOLD_BINARY` names one that is built.
+/// Builds the programs and returns the path of `freehold`, beside which `kubectl-freehold` is;
+/// `FREEHOLD_BINARY` names one that is built.
 pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = env::var_os("FREEHOLD_BINARY") {
         return Ok(built.into());
     }
     let output = command()
-        .args(["build", "--quiet", "--package=freehold", "--bin=freehold"])
+        .args(["build", "--package=freehold", "--bins"])
         .args((profile == Profile::Release).then_some("--release"))
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())
@@ -56,6 +57,7 @@ pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .find_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
+        .filter_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
+        .find(|program| program.file_stem().is_some_and(|name| name == "freehold"))
         .context("cargo built no freehold binary")
 }
