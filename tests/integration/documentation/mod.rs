@@ -239,8 +239,10 @@ fn tasks_that_are_not_run_are_at_least_understood() {
         let Some(arguments) = command.strip_prefix("cargo xtask ") else {
             continue;
         };
+        // What follows is for another program, and would be run.
+        let own = arguments.split(" -- ").next().unwrap();
         let output = Command::new(&xtask)
-            .args(arguments.split(' '))
+            .args(own.split(' '))
             .arg("--help")
             .output()
             .unwrap();
