@@ -27,6 +27,14 @@ pub fn command() -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root()).kill_on_drop(true);
+    // What the cargo that runs this program says of its package; build scripts (ring's) would run again
+    // for it each time.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -43,14 +51,25 @@ pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = env::var_os("FREEHOLD_BINARY") {
         return Ok(built.into());
     }
-    let output = command()
+    let mut build = command();
+    build
         .args(["build", "--package=freehold", "--bins"])
-        .args((profile == Profile::Release).then_some("--release"))
+        .args((profile == Profile::Release).then_some("--release"));
+    freehold_of(build).await
+}
+
+/// Runs a build and returns the path of `freehold`.
+pub async fn freehold_of(mut build: Command) -> Result<PathBuf> {
+    // Not by output(), which would take the progress and the errors too.
+    let building = build
         .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .await
+        .stdout(Stdio::piped())
+        .spawn()
         .context("starting cargo")?;
+    let output = building
+        .wait_with_output()
+        .await
+        .context("waiting for cargo")?;
     if !output.status.success() {
         bail!("building freehold failed");
     }
