@@ -15,7 +15,7 @@ pub mod spec_time;
 pub mod verified_domain;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
@@ -33,7 +33,7 @@ pub const REQUESTED_AT: &str = "freehold.dev/requestedAt";
 /// The label of a namespace whose tenant is suspended: nothing in it becomes Verified.
 pub const SUSPENDED: &str = "freehold.dev/suspended";
 
-/// The definitions to install, in the order in which people read about them.
+/// The CRDs to install, in the order in which people read about them.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![
@@ -46,8 +46,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     crds
 }
 
-/// What the derive cannot say: a status may be absent and is not null, and a fresh object must not look
-/// done to a reader of `status.observedGeneration`.
+/// What the derive cannot say: a status may be absent and is not null, a fresh object must not look
+/// done to a reader of `status.observedGeneration`, and `kubectl explain` wraps lines by itself.
 fn finish(crd: &mut CustomResourceDefinition) {
     let schemas = crd
         .spec
@@ -55,7 +55,11 @@ fn finish(crd: &mut CustomResourceDefinition) {
         .iter_mut()
         .flat_map(|version| &mut version.schema);
     let roots = schemas.flat_map(|schema| &mut schema.open_api_v3_schema);
-    for properties in roots.flat_map(|root| &mut root.properties) {
+    for root in roots {
+        unwrap_lines(root);
+        let Some(properties) = &mut root.properties else {
+            continue;
+        };
         if let Some(status) = properties.get_mut("status") {
             status.nullable = None;
             let fields = status.properties.as_ref();
@@ -64,6 +68,25 @@ fn finish(crd: &mut CustomResourceDefinition) {
             }
         }
     }
+}
+
+/// Joins the lines of every description; an empty line still ends a paragraph.
+fn unwrap_lines(schema: &mut JSONSchemaProps) {
+    if let Some(text) = &mut schema.description {
+        let paragraphs = text.split("\n\n").map(|text| text.replace('\n', " "));
+        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        unwrap_lines(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        unwrap_lines(values);
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|fields| fields.values_mut())
+        .for_each(unwrap_lines);
 }
 
 /// Reads a field of a status; what the operator could not have written is as if it were not there.

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_explained_to_operators() {
-        let page = include_str!("../../docs/operations.md");
+        let page = include_str!("../../docs/troubleshooting.md");
         for reason in Reason::VARIANTS {
             assert!(page.contains(&format!("`{reason}`")), "{reason}");
         }

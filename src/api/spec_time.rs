@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 pub enum SpecTime {
     At(Timestamp),
-    /// The definition refuses it by now; an object stored before keeps it until its spec changes.
+    /// The CRD refuses it by now; an object stored before keeps it until its spec changes.
     Unsupported(String),
 }
 

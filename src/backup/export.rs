@@ -33,7 +33,7 @@ pub enum ExportError {
 /// What is not in the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftOut {
-    /// It does not fit the definitions of this version, and no import would take it.
+    /// It does not fit the CRDs of this version, and no import would take it.
     Invalid {
         kind: Kind,
         name: String,

@@ -291,7 +291,7 @@ fn yaml_error(before: usize, error: &impl ToString) -> ReadError {
     }
 }
 
-/// Whether the definition takes the approval. An earlier version exported others.
+/// Whether the CRD takes the approval. An earlier version exported others.
 fn is_taken(approval: &DomainApproval) -> Result<(), &'static str> {
     if approval.spec.organization.is_none() {
         return Err("it names no organization: add spec.organization");

@@ -1,4 +1,4 @@
-//! `freehold crds`: the definitions to install.
+//! `freehold crds`: the CRDs to install.
 
 use std::error::Error;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Objects that the type no longer parses, for instance ones that an older definition let through.
+//! Objects that the type no longer parses, for instance ones that an older CRD let through.
 //! They are reported and left as they are.
 
 use kube::Resource;

@@ -39,7 +39,7 @@ impl Selection {
     }
 }
 
-/// One object that does not fit the definitions hides no others.
+/// One object that does not fit the CRDs hides no others.
 fn readable(object: Decoded<OrganizationDomain>) -> Option<OrganizationDomain> {
     let read = object.0.inspect_err(|invalid| {
         let metadata = &invalid.metadata;

@@ -149,7 +149,7 @@ fn approval_of(name: &str, domain: &Stated, spec: &Value) -> DynamicObject {
     object
 }
 
-/// The definitions as they were before they bounded times and required an organization.
+/// The CRDs as they were before they bounded times and required an organization.
 fn earlier_definitions() -> Vec<CustomResourceDefinition> {
     let mut definitions = freehold::api::crds();
     let approvals = definitions
@@ -223,7 +223,7 @@ async fn what_no_definition_takes_by_now_says_why_it_does_not_stand() {
             Err(error) => Err(error.to_string()),
         }
     };
-    eventually("the definition requires an organization", async || {
+    eventually("the CRD requires an organization", async || {
         let refusal = tried(of_nobody.clone()).await.err().ok_or("taken")?;
         assert!(refusal.contains("organization is required"), "{refusal}");
         Ok::<_, &str>(())

@@ -479,7 +479,7 @@ async fn a_writer_that_never_rests_does_not_keep_a_domain_from_its_state() {
     println!("verified against a writer that never rests, with {errors} reconciles given up");
 }
 
-/// Objects that an older definition took and today's type cannot read.
+/// Objects that an older CRD took and today's type cannot read.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_object_is_told_of_and_stops_nobody() {
     let private = PrivatePlane::start().await;

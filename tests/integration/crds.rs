@@ -1,4 +1,4 @@
-//! The definitions: what is in crds/, what `kubectl` makes of them, what is bounded.
+//! The CRDs: what is in crds/, what `kubectl` makes of them, what is bounded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,11 +50,16 @@ async fn the_folder_is_what_the_binary_prints() {
     }
 }
 
-/// Says what is undocumented or unbounded at and below a schema.
+/// Says what is undocumented, ragged or unbounded at and below a schema.
 fn walk(path: &str, schema: &Value, faults: &mut Vec<String>) {
     let has = |key: &str| schema.get(key).is_some_and(|value| !value.is_null());
     if schema["description"].as_str().unwrap_or_default().len() < 10 {
         faults.push(format!("{path}: no description"));
+    }
+    // kubectl explain keeps a line's end and wraps beside it: the text gets ragged.
+    let paragraphs = schema["description"].as_str().unwrap_or_default();
+    if paragraphs.split("\n\n").any(|text| text.contains('\n')) {
+        faults.push(format!("{path}: a line's end within a paragraph"));
     }
     match schema["type"].as_str() {
         Some("string") => {
@@ -137,7 +142,7 @@ async fn kubectl_explains_every_kind() {
         ("orgdomain.status.challenge.records", "Publish any one"),
         ("verifieddomain.spec.holder.tokenHash", "SHA-256"),
     ] {
-        // The API server publishes a definition's schema a moment after it serves it.
+        // The API server publishes a CRD's schema a moment after it serves it.
         eventually(path, async || {
             let output = Cluster::kubectl().args(["explain", path]).output().await;
             let output = output.unwrap();

@@ -84,7 +84,7 @@ impl Release {
 }
 
 async fn shared() -> Release {
-    // For the definitions.
+    // For the CRDs.
     Cluster::shared().await;
     Release::new(variable("FREEHOLD_TEST_KUBECONFIG").as_ref()).await
 }

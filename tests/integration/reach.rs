@@ -1,4 +1,4 @@
-//! The way to the API server, and what stands in it: proxies, token files, replaced definitions,
+//! The way to the API server, and what stands in it: proxies, token files, replaced CRDs,
 //! refused credentials.
 
 use std::fs;
@@ -187,7 +187,7 @@ async fn a_replaced_definition_costs_a_verified_name_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_is_not_ready_until_it_is_let_in() {
-    // For the definitions.
+    // For the CRDs.
     let tenant = World::new().await.empty_tenant().await;
     let admin = PathBuf::from(variable("FREEHOLD_TEST_KUBECONFIG"));
     let client = client_of(&admin).await;

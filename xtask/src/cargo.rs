@@ -27,6 +27,14 @@ pub fn command() -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root()).kill_on_drop(true);
+    // What the cargo that runs this program says of its package; build scripts (ring's) would run again
+    // for it each time.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
@@ -37,25 +45,38 @@ pub enum Profile {
     Release,
 }
 
-/// Builds the `freehold` binary and tells where it is; `FREEHOLD_BINARY` names one that is built.
+/// Builds the programs and returns the path of `freehold`, beside which `kubectl-freehold` is;
+/// `FREEHOLD_BINARY` names one that is built.
 pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     if let Some(built) = env::var_os("FREEHOLD_BINARY") {
         return Ok(built.into());
     }
-    let output = command()
-        .args(["build", "--quiet", "--package=freehold", "--bin=freehold"])
-        .args((profile == Profile::Release).then_some("--release"))
+    let mut build = command();
+    build
+        .args(["build", "--package=freehold", "--bins"])
+        .args((profile == Profile::Release).then_some("--release"));
+    freehold_of(build).await
+}
+
+/// Runs a build and returns the path of `freehold`.
+pub async fn freehold_of(mut build: Command) -> Result<PathBuf> {
+    // Not by output(), which would take the progress and the errors too.
+    let building = build
         .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .await
+        .stdout(Stdio::piped())
+        .spawn()
         .context("starting cargo")?;
+    let output = building
+        .wait_with_output()
+        .await
+        .context("waiting for cargo")?;
     if !output.status.success() {
         bail!("building freehold failed");
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .find_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
+        .filter_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
+        .find(|program| program.file_stem().is_some_and(|name| name == "freehold"))
         .context("cargo built no freehold binary")
 }

@@ -1,4 +1,4 @@
-//! What the chart has from elsewhere: the definitions from crds/, its README from values.yaml.
+//! What the chart has from elsewhere: the CRDs from crds/, its README from values.yaml.
 
 use std::fmt::Write;
 use std::fs;
@@ -38,7 +38,7 @@ pub fn write_readme() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the definitions of crds/ as a template.
+/// Writes the CRDs of crds/ as a template.
 pub fn write_crds() -> Result<()> {
     let path = cargo::root().join(TEMPLATE);
     fs::write(&path, crds_template(&definitions()?)?)
@@ -67,12 +67,9 @@ fn crds_template(definitions: &[String]) -> Result<String> {
     let mut template =
         String::from("{{- /* Written by cargo xtask crds. */}}\n{{- if .Values.crds.enabled }}\n");
     for definition in definitions {
-        ensure!(
-            !definition.contains("{{"),
-            "a definition reads like a template"
-        );
+        ensure!(!definition.contains("{{"), "a CRD reads like a template");
         let Some((head, spec)) = definition.split_once("\nspec:\n") else {
-            bail!("a definition without spec");
+            bail!("a CRD without spec");
         };
         write!(
             template,

@@ -1,4 +1,4 @@
-//! `cargo xtask crds`: the custom resource definitions as files, in the chart and as a reference.
+//! `cargo xtask crds`: the CRDs as files, in the chart and as a reference.
 
 use std::process::ExitCode;
 

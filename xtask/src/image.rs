@@ -4,12 +4,11 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use freehold_testbed::packages::{BUILDAH, CERTIFICATES, Packages};
 use freehold_testbed::programs::cache_folder;
-use serde_json::Value;
 use tokio::process::Command;
 
 use crate::cargo;
@@ -37,27 +36,16 @@ pub async fn build_binary(profile: &str) -> Result<PathBuf> {
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths([tools].into_iter().chain(env::split_paths(&path)))?;
-    let output = cargo::command()
+    let mut build = cargo::command();
+    build
         .args(["auditable", "build", "--quiet", "--locked"])
         .args(["--package=freehold", "--bin=freehold"])
         .args(["--profile", profile, "--target", &target])
-        .arg("--message-format=json-render-diagnostics")
         .env("PATH", path)
         .env("CARGO_ENCODED_RUSTFLAGS", flags()?.join("\x1f"))
         // The other profiles strip by themselves.
-        .env("CARGO_PROFILE_DEV_STRIP", "true")
-        .stderr(Stdio::inherit())
-        .output()
-        .await
-        .context("starting cargo auditable")?;
-    if !output.status.success() {
-        bail!("building a static freehold failed");
-    }
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .find_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
-        .context("cargo built no freehold binary")
+        .env("CARGO_PROFILE_DEV_STRIP", "true");
+    cargo::freehold_of(build).await
 }
 
 /// Static, and the same wherever the sources and cargo's folder are.

@@ -33,7 +33,7 @@ struct Arguments {
 enum Task {
     /// Show Freehold at work on a control plane and a DNS server of its own, on this machine
     Demo {
-        /// End when every domain of examples/ is Verified, or fail after two minutes
+        /// End when every domain of examples/demo/ is Verified, or fail after two minutes
         #[arg(long)]
         once: bool,
     },
@@ -69,7 +69,7 @@ enum Task {
     Zones(zones::Arguments),
     /// Build the release as a container image in target/image, with buildah
     Image,
-    /// Write the custom resource definitions to crds/, to the chart and to the API reference
+    /// Write the CRDs to crds/, to the chart and to the API reference
     Crds,
     /// Write the chart's README from its values
     Chart,

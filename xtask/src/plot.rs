@@ -23,7 +23,7 @@ pub struct Curve {
 
 pub struct Plot {
     pub title: String,
-    /// What the axes tell.
+    /// What the axes show.
     pub across: &'static str,
     pub up: &'static str,
     pub curves: Vec<Curve>,
@@ -51,6 +51,8 @@ impl Plot {
             .configure_mesh()
             .x_desc(self.across)
             .y_desc(self.up)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
             .light_line_style(TRANSPARENT)
             .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
@@ -74,5 +76,39 @@ impl Plot {
             .draw()?;
         area.present()?;
         Ok(())
+    }
+}
+
+/// A whole number with its thousands apart, or a fraction as short as it is.
+pub fn tick(value: f64) -> String {
+    let rounded = format!("{:.2}", value.abs());
+    let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
+    let (whole, fraction) = rounded.split_at(rounded.find('.').unwrap_or(rounded.len()));
+    let mut text = if value < 0.0 { "-" } else { "" }.to_owned();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_whole_numbers_where_they_can_be() {
+        for (value, text) in [
+            (0.0, "0"),
+            (7.0, "7"),
+            (0.300_000_000_000_000_04, "0.3"),
+            (10_000.0, "10,000"),
+            (1_234_567.5, "1,234,567.5"),
+            (-200.0, "-200"),
+        ] {
+            assert_eq!(tick(value), text);
+        }
     }
 }

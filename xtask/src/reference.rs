@@ -1,4 +1,4 @@
-//! The reference of the API, written from the definitions in crds/.
+//! The reference of the API, written from the CRDs in crds/.
 
 use std::fmt::Write;
 use std::fs;

@@ -21,7 +21,7 @@ use crate::bench::table::{self, Limit, Row, number};
 use crate::bench::watch::Watch;
 use crate::bench::{self, kinds};
 use crate::cargo::{self, Profile};
-use crate::plot::{Curve, Plot};
+use crate::plot::{Curve, Plot, tick};
 use crate::signals::EndSignals;
 
 const DAYS: u32 = 7;
@@ -361,7 +361,7 @@ fn plot(hours: &[Hour], domains: u32) -> Plot {
             .collect(),
     };
     Plot {
-        title: format!("A week of {domains} domains"),
+        title: format!("A week of {} domains", tick(f64::from(domains))),
         across: "day",
         up: "resident memory in MB; open files; tasks",
         curves: vec![

@@ -69,7 +69,11 @@ async fn ten_thousand_objects_come_and_go() {
 
     let again = export.file.with_file_name("again.yaml");
     let ran = run(kubeconfig, &["export", "--file", again.to_str().unwrap()]).await;
-    assert_eq!((ran.code, ran.error.lines().count()), (Some(0), 1), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.error.lines().count()),
+        (Some(0), 1),
+        "{ran:?}"
+    );
     let again = Export::of(&std::fs::read_to_string(&again).unwrap());
     let ran = again.import_into(kubeconfig).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");

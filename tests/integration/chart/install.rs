@@ -234,7 +234,7 @@ async fn installed_upgraded_uninstalled_and_installed_again() {
     assert_eq!(verified(&admin).await, first);
 }
 
-/// The chart, with other words in a definition.
+/// The chart, with other words in a CRD.
 fn with_other_words(folder: &Path) -> PathBuf {
     let changed = folder.join("changed");
     succeed(

@@ -222,7 +222,7 @@ async fn the_settings_are_the_flags_of_the_operator_with_their_defaults() {
 #[test]
 fn the_memory_is_reasoned_from_what_was_measured() {
     let measured = |row: &str| {
-        let page = page_at("docs/performance.md");
+        let page = page_at("docs/development/performance.md");
         let (_, rest) = page.split_once(&format!("| memory | {row} | ")).unwrap();
         rest.split([';', '|']).next().unwrap().trim().to_owned()
     };

@@ -1,4 +1,4 @@
-//! The examples for Flux and Argo CD, held against the definitions of these projects.
+//! The examples for Flux and Argo CD, held against the CRDs of these projects.
 
 use std::path::Path;
 

@@ -123,7 +123,7 @@ async fn what_holds_a_name_is_done_when_it_is_there() {
 
 #[test]
 fn without_a_status_an_object_would_look_done() {
-    // What the default of the definitions is there for.
+    // What the default of the CRDs is there for.
     let bare = json!({
         "apiVersion": "freehold.dev/v1alpha1", "kind": "OrganizationDomain",
         "metadata": { "name": "main", "namespace": "tenants", "generation": 1 }, "spec": {}

@@ -76,7 +76,7 @@ impl Cluster {
         command
     }
 
-    /// Installs definitions and returns once the API server serves them.
+    /// Installs CRDs and returns once the API server serves them.
     pub async fn install(&self, definitions: Vec<CustomResourceDefinition>) {
         install(&self.client, definitions).await;
     }

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use super::cluster::{Cluster, variable};
 
-/// Installs definitions of other projects from these files, and returns once they are served.
+/// Installs CRDs of other projects from these files, and returns once they are served.
 pub async fn define(cluster: &Cluster, files: &[&str]) {
     let folder = PathBuf::from(variable("FREEHOLD_TEST_DEFINITIONS"));
     let definitions: Vec<CustomResourceDefinition> = files

@@ -29,14 +29,16 @@ pub fn page_at(path: &str) -> String {
 
 /// The paths of all pages.
 pub fn pages() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let names = fs::read_dir(folder).unwrap();
-    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut pages: Vec<String> = names
-        .filter(|name| Path::new(name).extension().is_some_and(|of| of == "md"))
-        .map(|name| format!("docs/{name}"))
-        .collect();
-    pages.extend(["README.md", "charts/freehold/README.md"].map(str::to_owned));
+    let mut pages = Vec::new();
+    for folder in ["", "docs", "docs/development", "charts/freehold"] {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let of_pages = names.filter(|name| Path::new(name).extension().is_some_and(|e| e == "md"));
+        pages.extend(of_pages.map(|name| match folder {
+            "" => name,
+            folder => format!("{folder}/{name}"),
+        }));
+    }
     pages
 }
 

@@ -1,4 +1,4 @@
-//! The definitions of other projects' kinds, out of these projects' Go modules.
+//! The CRDs of other projects' kinds, out of these projects' Go modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ const DEFINITIONS: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// A folder with a file for each definition: those of Argo CD, Flux and the Prometheus operator that
+/// A folder with a file for each CRD: those of Argo CD, Flux and the Prometheus operator that
 /// Freehold's chart and examples use. Downloads the modules where the cache folder lacks them.
 ///
 /// # Errors
@@ -43,12 +43,13 @@ pub async fn find_or_download() -> Result<PathBuf> {
     let cache = cache_folder()?;
     let folder = cache.join(format!("definitions-{}", module.digest));
     fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
-    let _lock = lock(&cache.join("build.lock"), "downloading definitions").await?;
+    let _lock = lock(&cache.join("build.lock"), "downloading CRDs").await?;
     if folder.is_dir() {
         return Ok(folder);
     }
-    check_go(module.go).await?;
-    eprintln!("downloading the definitions of Argo CD, Flux and the Prometheus operator…");
+    let work = "downloading the CRDs of Argo CD, Flux and the Prometheus operator";
+    check_go(module.go, work, "").await?;
+    eprintln!("{work}…");
     // Filled beside its place and renamed, so that an interrupted download leaves no part of it.
     let unfinished = cache.join(format!("definitions-{}.unfinished", module.digest));
     fs::create_dir_all(&unfinished)

@@ -192,7 +192,10 @@ impl ProgramSet {
         built: &Path,
         places: &[&Path],
     ) -> Result<()> {
-        check_go(module.go).await?;
+        let names: Vec<&str> = self.missing(places).map(|program| program.name).collect();
+        let names = names.join(", ");
+        let instead = format!(", or set KUBEBUILDER_ASSETS to a folder that contains {names}");
+        check_go(module.go, &format!("building {names}"), &instead).await?;
         fs::create_dir_all(built).with_context(|| format!("creating {}", built.display()))?;
         let _lock = lock(&cache.join("build.lock"), "building these programs").await?;
         // Another process may have built them while this one waited for the lock.
@@ -322,7 +325,8 @@ fn go_sources(folder: &Path) -> Result<Vec<String>> {
     Ok(sources)
 }
 
-pub(crate) async fn check_go(needed: Version) -> Result<()> {
+/// Fails without a Go that is new enough for this work, and says what to do instead.
+pub(crate) async fn check_go(needed: Version, work: &str, instead: &str) -> Result<()> {
     let output = Command::new("go")
         .args(["env", "GOVERSION"])
         .env("GOTOOLCHAIN", "local")
@@ -344,9 +348,7 @@ pub(crate) async fn check_go(needed: Version) -> Result<()> {
         format!("found {found}")
     };
     bail!(
-        "Go {}.{} or newer is needed to build the control plane and the tools that read it ({found}); install \
-         it from https://go.dev/dl or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
-         kube-controller-manager, kubectl, helm, gitops and actionlint",
+        "{work} needs Go {}.{} or newer ({found}); install it from https://go.dev/dl{instead}",
         needed.major,
         needed.minor
     )

@@ -55,7 +55,7 @@ impl Parts {
             .await?;
         for kind in kinds::watched() {
             let api = Api::<Seen>::all_with(parts.client.clone(), &kind);
-            until("the definitions are served", Duration::from_mins(1), || {
+            until("the CRDs are served", Duration::from_mins(1), || {
                 let api = api.clone();
                 async move { Ok(api.list(&kube::api::ListParams::default()).await.is_ok()) }
             })

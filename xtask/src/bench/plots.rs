@@ -7,17 +7,25 @@ use anyhow::{Context, Result};
 use super::table::Row;
 use crate::plot::{Curve, Plot};
 
-/// A file, the row that it is drawn from, and which of its figures.
-const PLOTS: [(&str, &str, &str, &[&str]); 3] = [
+/// A file, its title, the row that it is drawn from, the figures' unit, and which of them.
+const PLOTS: [(&str, &str, &str, &str, &[&str]); 3] = [
     (
         "throughput.svg",
+        "Domains verified per second: the operator, and the floor",
         "throughput",
-        "domains a second",
+        "domains per second",
         &["operator", "floor"],
     ),
-    ("memory.svg", "memory", "MB, peak", &["peak"]),
+    (
+        "memory.svg",
+        "The operator's peak memory",
+        "memory",
+        "MB",
+        &["peak"],
+    ),
     (
         "cold-start.svg",
+        "From start to ready, compared with a bare list",
         "cold-start",
         "seconds",
         &["ready", "list"],
@@ -26,7 +34,7 @@ const PLOTS: [(&str, &str, &str, &[&str]); 3] = [
 
 pub fn write(rows: &[Row], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    for (file, name, up, figures) in PLOTS {
+    for (file, title, name, up, figures) in PLOTS {
         let curves: Vec<Curve> = figures
             .iter()
             .map(|&figure| Curve {
@@ -37,7 +45,7 @@ pub fn write(rows: &[Row], folder: &Path) -> Result<()> {
             .collect();
         if !curves.is_empty() {
             let plot = Plot {
-                title: name.to_owned(),
+                title: title.to_owned(),
                 across: "domains",
                 up,
                 curves,

@@ -4,10 +4,12 @@ mod domains;
 mod folder;
 mod parts;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use freehold_testbed::Programs;
 use tokio::time::{Instant, sleep};
 
 use crate::cargo;
@@ -39,24 +41,27 @@ pub async fn run(once: bool) -> Result<ExitCode> {
 }
 
 async fn show(folder: &DemoFolder, parts: &mut Parts, once: bool) -> Result<()> {
-    step("Building freehold");
+    step("Looking for etcd and the Kubernetes control plane");
+    let programs = Programs::find_or_build().await?;
+
+    step("Building freehold and kubectl-freehold");
     let freehold = cargo::build_freehold(cargo::Profile::Dev).await?;
 
     step("Starting a Kubernetes control plane and a DNS server on 127.0.0.1");
-    parts.start_servers(folder).await?;
+    parts.start_servers(&programs, folder).await?;
     println!("  API server  https://{}", parts.plane()?.api_address());
     println!("  DNS server  {}", parts.dns_address()?);
 
-    step("Installing the custom resource definitions");
-    parts.install_definitions().await?;
+    step("Installing the CRDs");
+    parts.install_crds().await?;
 
     step("Starting the operator");
     parts.start_operator(&freehold, folder)?;
     println!("  log  {}", folder.operator_log().display());
 
-    step("Two organizations state their domains (kubectl apply -f examples/)");
+    step("Two organizations state their domains (kubectl apply -f examples/demo/)");
     parts
-        .kubectl(&["apply", "--server-side", "--filename", "examples/"])
+        .kubectl(&["apply", "--server-side", "--filename", "examples/demo/"])
         .await?;
     let deadline = Instant::now() + DEADLINE;
     let mut view = View::default();
@@ -68,7 +73,7 @@ async fn show(folder: &DemoFolder, parts: &mut Parts, once: bool) -> Result<()> 
     )
     .await?;
     if domains.is_empty() {
-        bail!("examples/ has no OrganizationDomain");
+        bail!("examples/demo/ has no OrganizationDomain");
     }
 
     step("Their owners publish the records");
@@ -81,17 +86,18 @@ async fn show(folder: &DemoFolder, parts: &mut Parts, once: bool) -> Result<()> 
     step("Freehold finds them");
     wait(parts, &mut view, deadline, OrganizationDomain::is_verified).await?;
 
-    step("What it told about it (kubectl get events.events.k8s.io -A)");
+    step("It reports what happened (kubectl get events.events.k8s.io -A)");
     sleep(EVENTS_DELAY).await;
     let order = "--sort-by=.metadata.creationTimestamp";
     let events = ["get", "events.events.k8s.io", "--all-namespaces", order];
     for line in parts.kubectl(&events).await?.lines() {
         println!("  {line}");
     }
+    println!("\nAll {} domains are Verified.", domains.len());
     if once {
         return Ok(());
     }
-    stay_up(folder, parts, &mut view, &domains).await
+    stay_up(&freehold, folder, parts, &mut view, &domains).await
 }
 
 /// Shows the domains until each `is_there`.
@@ -123,13 +129,14 @@ async fn wait(
 }
 
 async fn stay_up(
+    freehold: &Path,
     folder: &DemoFolder,
     parts: &mut Parts,
     view: &mut View,
     examples: &[OrganizationDomain],
 ) -> Result<()> {
     step("Your turn");
-    let example = examples.first().context("examples/ has no domain")?;
+    let example = examples.first().context("examples/demo/ has no domain")?;
     parts.apply(folder, &example.sibling(OWN_DOMAIN)).await?;
     let deadline = Instant::now() + DEADLINE;
     let domains = wait(parts, view, deadline, OrganizationDomain::has_challenge).await?;
@@ -137,11 +144,24 @@ async fn stay_up(
         .iter()
         .find(|domain| domain.domain == OWN_DOMAIN)
         .context("the new domain is missing")?;
-    println!("\n  Look at the domains:");
+    let programs = freehold.parent().context("freehold is in no folder")?;
+    let kubectl = parts.plane()?.kubectl_path();
+    let kubectl_folder = kubectl.parent().context("kubectl is in no folder")?;
+    println!("\n  In a second terminal, use the demo's cluster, kubectl and freehold:");
+    println!("    export KUBECONFIG={}", folder.kubeconfig().display());
     println!(
-        "    KUBECONFIG={} {} get orgdomain -A",
-        folder.kubeconfig().display(),
-        parts.plane()?.kubectl_path().display()
+        "    export PATH={}:{}:$PATH",
+        programs.display(),
+        kubectl_folder.display()
+    );
+    println!("  See the domains:");
+    println!("    kubectl get orgdomain --all-namespaces");
+    println!("    kubectl freehold status --all-namespaces");
+    println!("  Check one without the cluster:");
+    println!(
+        "    freehold check {} --allow-suffix example --dns-mode recursive --dns-server {}",
+        example.domain,
+        parts.dns_address()?
     );
     println!("  Publish the record of {OWN_DOMAIN}:");
     println!(

@@ -24,9 +24,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub async fn start_servers(&mut self, folder: &DemoFolder) -> Result<()> {
-        let programs = Programs::find_or_build().await?;
-        let plane = ControlPlane::start(&programs, Options::default()).await?;
+    pub async fn start_servers(&mut self, programs: &Programs, folder: &DemoFolder) -> Result<()> {
+        let plane = ControlPlane::start(programs, Options::default()).await?;
         let plane = self.plane.insert(plane);
         fs::copy(plane.kubeconfig(), folder.kubeconfig()).context("copying the kubeconfig")?;
         let dns = DnsServer::start_with_zone_file(&folder.zone(), None).await?;
@@ -34,7 +33,7 @@ impl Parts {
         Ok(())
     }
 
-    pub async fn install_definitions(&self) -> Result<()> {
+    pub async fn install_crds(&self) -> Result<()> {
         if !cargo::root().join("crds").is_dir() {
             bail!("there is no folder crds/; write it with: cargo xtask crds");
         }
