@@ -74,7 +74,10 @@ async fn a_stream_that_was_cut_off_is_refused_wherever_that_was() {
     }
     let without = stream(&documents[..2], &[]).replace("VerifiedDomain: 0", "VerifiedDomain: 1");
     let error = refusal(&without).await;
-    assert!(error.contains("it contains 0 objects of kind VerifiedDomain instead of 1"), "{error}");
+    assert!(
+        error.contains("it contains 0 objects of kind VerifiedDomain instead of 1"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
