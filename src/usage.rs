@@ -10,13 +10,14 @@ use clap::error::Error;
 
 use crate::model::terminal;
 
-/// Reads the arguments of the process, or says what is wrong with them, or what was asked for, such as the
-/// help.
+/// Reads the arguments of the process, or says what is wrong with them, with what `explain` adds, or what was
+/// asked for, such as the help.
 ///
 /// # Errors
 /// With what the process ends with.
-pub fn parse<C: Parser>() -> Result<C, ExitCode> {
-    C::try_parse_from(env::args_os()).map_err(|error| {
+pub fn parse<C: Parser>(explain: impl FnOnce(&mut Error)) -> Result<C, ExitCode> {
+    C::try_parse_from(env::args_os()).map_err(|mut error| {
+        explain(&mut error);
         // Nobody is left to be told.
         let _ = if error.use_stderr() {
             io::stderr().write_all(shown(&error).as_bytes())

@@ -117,11 +117,11 @@ impl DnsArguments {
         let timeout = self.dns_timeout.unsigned_abs();
         match self.dns_mode {
             Mode::Authoritative if !self.dns_server.is_empty() => Err(
-                "--dns-server is only for recursive mode; remove it, or add --dns-mode recursive"
+                "--dns-server (settings.dnsServer) is only for recursive mode; remove it, or set --dns-mode (settings.dnsMode) to recursive"
                     .into(),
             ),
             Mode::Authoritative if self.dns_ca_file.is_some() => Err(
-                "--dns-ca-file is only for recursive mode; remove it, or add --dns-mode recursive"
+                "--dns-ca-file (settings.dnsCaFile) is only for recursive mode; remove it, or set --dns-mode (settings.dnsMode) to recursive"
                     .into(),
             ),
             Mode::Authoritative => {
@@ -137,7 +137,7 @@ impl DnsArguments {
                 Ok(Gatherer::Authoritative(Authoritative::new(settings, guard)))
             }
             Mode::Recursive if self.dns_server.is_empty() => {
-                Err("recursive mode needs --dns-server; give at least one".into())
+                Err("recursive mode needs --dns-server (settings.dnsServer); give at least one".into())
             }
             Mode::Recursive => {
                 let configured = self.dns_server.iter().map(|server| server.address);
@@ -159,7 +159,7 @@ impl DnsArguments {
             return Ok(None);
         };
         if !self.dns_server.iter().any(RecursiveServer::is_over_tls) {
-            return Err("--dns-ca-file needs a server over TLS, but no --dns-server begins with tls:// or https://".into());
+            return Err("--dns-ca-file (settings.dnsCaFile) needs a server over TLS, but no --dns-server (settings.dnsServer) begins with tls:// or https://".into());
         }
         read_file(file, "CA certificates", authorities).map(Some)
     }
@@ -237,7 +237,7 @@ mod tests {
     async fn the_mode_decides_which_servers_make_sense() {
         assert!(matches!(gatherer(&[]), Ok(Gatherer::Authoritative(_))));
         let error = gatherer(&["--dns-server", "192.0.2.1"]).unwrap_err();
-        assert!(error.contains("--dns-mode recursive"), "{error}");
+        assert!(error.contains("(settings.dnsMode) to recursive"), "{error}");
         let error = gatherer(&["--dns-mode", "recursive"]).unwrap_err();
         assert!(error.contains("--dns-server"), "{error}");
         for server in ["192.0.2.1", "tls://192.0.2.1", "https://192.0.2.1"] {
@@ -290,11 +290,11 @@ mod tests {
         let wide = file("wide.pem", "");
         std::fs::write(&wide, b"\xff\xfe-\0").unwrap();
         for (path, server, complaint) in [
-            (&none, None, "--dns-mode recursive"),
+            (&none, None, "(settings.dnsMode) to recursive"),
             (
                 &none,
                 Some("192.0.2.1"),
-                "no --dns-server begins with tls://",
+                "(settings.dnsServer) begins with tls://",
             ),
             (
                 &file("missing", "")[1..].to_owned(),

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod operator;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -35,7 +36,14 @@ enum Command {
 /// Reads the arguments and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match usage::parse::<Cli>() {
+    let cli = match usage::parse::<Cli>(|error| {
+        if env::args_os()
+            .nth(1)
+            .is_some_and(|command| command == "operator")
+        {
+            operator::name_chart_value(error);
+        }
+    }) {
         Ok(cli) => cli,
         Err(code) => return code,
     };

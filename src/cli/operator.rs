@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -149,16 +150,57 @@ fn start(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     outcome
 }
 
+/// Names the value of the chart beside a flag that an error names: in a cluster, nobody typed the flag.
+pub fn name_chart_value(error: &mut clap::Error) {
+    let refuses_value = matches!(
+        error.kind(),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation
+    );
+    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else {
+        return;
+    };
+    let flag = named.split(' ').next().unwrap_or_default();
+    if refuses_value && let Some(value) = chart_value(flag.trim_start_matches('-')) {
+        let tip = format!("the chart's value is {value}").into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+}
+
+/// The value of the chart that sets a flag.
+fn chart_value(flag: &str) -> Option<String> {
+    let other = match flag {
+        "watch-namespace" => "watchNamespaces",
+        "watch-label-selector" => "shards",
+        "leader-election" => "leaderElection.enabled",
+        "lease-name" | "lease-namespace" | "listen-address" | "help" => return None,
+        _ => {
+            let mut words = flag.split('-');
+            let first = words.next()?.to_owned();
+            let rest = words.filter_map(|word| word.split_at_checked(1));
+            return Some(
+                rest.fold(format!("settings.{first}"), |name, (initial, rest)| {
+                    name + &initial.to_uppercase() + rest
+                }),
+            );
+        }
+    };
+    Some(other.to_owned())
+}
+
 impl Arguments {
     /// Why the durations make no sense together, where they do not.
     fn contradiction(&self) -> Option<&'static str> {
         if self.max_proof_age < self.recheck_period {
             Some(
-                "--max-proof-age is shorter than --recheck-period: every proof would be stale before it is renewed",
+                "--max-proof-age (settings.maxProofAge) is shorter than --recheck-period (settings.recheckPeriod): every proof would be stale before it is renewed",
+            )
+        } else if self.window < self.hand_over_period {
+            Some(
+                "--window (settings.window) is shorter than --hand-over-period (settings.handOverPeriod): every challenge would expire before a hand-over",
             )
         } else if self.grace_check_period * 3 > self.grace {
             Some(
-                "--grace-check-period is longer than a third of --grace: each third of the grace needs a check",
+                "--grace-check-period (settings.graceCheckPeriod) is longer than a third of --grace (settings.grace): each third of the grace needs a check",
             )
         } else {
             None

@@ -102,7 +102,10 @@ pub fn main() -> ExitCode {
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
     let is_completion = name == Some(completion::OF_KUBECTL);
-    let cli = match (!is_completion).then(usage::parse::<Cli>).transpose() {
+    let cli = match (!is_completion)
+        .then(|| usage::parse::<Cli>(|_| ()))
+        .transpose()
+    {
         Ok(cli) => cli,
         Err(code) => return code,
     };

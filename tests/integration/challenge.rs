@@ -86,7 +86,12 @@ async fn a_window_that_is_over_fails_and_a_request_restarts_it_with_a_new_token(
     let world = World::new().await;
     let tenant = world.tenant().await;
     let settings = world.operator(&[&tenant]).every("1s");
-    let operator = settings.clone().with("--window", "2s").start().await;
+    let operator = settings
+        .clone()
+        .with("--window", "2s")
+        .with("--hand-over-period", "2s")
+        .start()
+        .await;
     let domain = tenant.state("main", &world.name("late")).await;
     let first = domain.challenge().await;
     assert!(first.expiry_time.is_some());

@@ -109,7 +109,8 @@ async fn killed_at_fifty_random_moments_nothing_is_lost_or_done_twice() {
     let restarting_settings = world
         .operator(&[&restarting])
         .every("1s")
-        .with("--window", "1s");
+        .with("--window", "1s")
+        .with("--hand-over-period", "1s");
     let (steady_over, over) = (AtomicBool::new(false), AtomicBool::new(false));
     // After its kills each operator is started for good.
     let killing = async {

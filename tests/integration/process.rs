@@ -134,12 +134,12 @@ async fn settings_that_cannot_be_meant_are_refused() {
         (
             vec!["operator", dns, "--max-proof-age=23h"],
             1,
-            "--max-proof-age is shorter than --recheck-period",
+            "--max-proof-age (settings.maxProofAge) is shorter than",
         ),
         (
             vec!["operator", dns, "--grace=9s", "--grace-check-period=4s"],
             1,
-            "--grace-check-period is longer than a third of --grace",
+            "--grace-check-period (settings.graceCheckPeriod) is longer than a third",
         ),
         (
             vec!["operator", dns, "--dns-timeout=5"],
@@ -180,7 +180,7 @@ async fn a_wrong_flag_gives_a_clear_message() {
         (
             vec!["operator", "--dns-server=192.0.2.1"],
             1,
-            "add --dns-mode recursive",
+            "set --dns-mode (settings.dnsMode) to recursive",
         ),
         (
             vec!["operator", "--dns-server=dns.example"],
@@ -207,7 +207,16 @@ async fn a_wrong_flag_gives_a_clear_message() {
             2,
             "use a duration such as",
         ),
-        (vec!["operator", dns, "--service-name=acme"], 2, "acme"),
+        (
+            vec!["operator", dns, "--service-name=acme"],
+            2,
+            "settings.serviceName",
+        ),
+        (
+            vec!["operator", dns, "--watch-label-selector="],
+            2,
+            "shards",
+        ),
         (vec!["operator", dns, "--concurrency=0"], 2, "1..=1024"),
         (
             vec!["operator", dns, "--no-such-flag"],

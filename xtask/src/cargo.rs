@@ -55,11 +55,15 @@ pub async fn build_freehold(profile: Profile) -> Result<PathBuf> {
     build
         .args(["build", "--package=freehold", "--bins"])
         .args((profile == Profile::Release).then_some("--release"));
-    freehold_of(build).await
+    executables_of(build)
+        .await?
+        .into_iter()
+        .find(|program| program.file_stem().is_some_and(|name| name == "freehold"))
+        .context("cargo built no freehold binary")
 }
 
-/// Runs a build and returns the path of `freehold`.
-pub async fn freehold_of(mut build: Command) -> Result<PathBuf> {
+/// Runs a build and returns the paths of the programs.
+pub async fn executables_of(mut build: Command) -> Result<Vec<PathBuf>> {
     // Not by output(), which would take the progress and the errors too.
     let building = build
         .arg("--message-format=json-render-diagnostics")
@@ -73,10 +77,10 @@ pub async fn freehold_of(mut build: Command) -> Result<PathBuf> {
     if !output.status.success() {
         bail!("building freehold failed");
     }
-    String::from_utf8_lossy(&output.stdout)
+    let programs = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter_map(|message: Value| message["executable"].as_str().map(PathBuf::from))
-        .find(|program| program.file_stem().is_some_and(|name| name == "freehold"))
-        .context("cargo built no freehold binary")
+        .collect();
+    Ok(programs)
 }

@@ -1,4 +1,5 @@
-//! What the chart has from elsewhere: the CRDs from crds/, its README from values.yaml.
+//! What the chart has from elsewhere: the CRDs from crds/, its README and the descriptions of its schema from
+//! values.yaml.
 
 use std::fmt::Write;
 use std::fs;
@@ -6,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::cargo;
 
@@ -13,6 +15,7 @@ const CRDS: &str = "crds";
 const TEMPLATE: &str = "charts/freehold/templates/crds.yaml";
 const VALUES: &str = "charts/freehold/values.yaml";
 const README: &str = "charts/freehold/README.md";
+const SCHEMA: &str = "charts/freehold/values.schema.json";
 
 /// What stands before the table of values.
 const README_HEAD: &str = "\
@@ -30,11 +33,14 @@ helm install freehold charts/freehold --namespace freehold-system --create-names
 |---|---|---|
 ";
 
-/// Writes the chart's README.
-pub fn write_readme() -> Result<ExitCode> {
-    let path = cargo::root().join(README);
-    fs::write(&path, readme(&read(VALUES)?)?)
-        .with_context(|| format!("writing {}", path.display()))?;
+/// Writes the chart's README, and what its schema says of each value.
+pub fn write_described() -> Result<ExitCode> {
+    let values = read(VALUES)?;
+    let schema = described(&read(SCHEMA)?, &values)?;
+    for (path, text) in [(README, readme(&values)?), (SCHEMA, schema)] {
+        let path = cargo::root().join(path);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,10 +94,40 @@ fn crds_template(definitions: &[String]) -> Result<String> {
     Ok(template)
 }
 
-/// A row for each value that has a comment; what is below one without keys of its own is its
-/// default.
+/// A value that has a comment.
+struct Described {
+    name: String,
+    default: String,
+    meaning: String,
+}
+
 fn readme(values: &str) -> Result<String> {
     let mut table = README_HEAD.to_owned();
+    for value in describe(values)? {
+        let shown = if value.default.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", value.default)
+        };
+        writeln!(table, "| `{}` | {shown} | {} |", value.name, value.meaning)?;
+    }
+    Ok(table)
+}
+
+fn described(schema: &str, values: &str) -> Result<String> {
+    let mut schema: Value = serde_json::from_str(schema).context("reading the schema")?;
+    for value in describe(values)? {
+        let pointer = format!("/properties/{}", value.name.replace('.', "/properties/"));
+        let property = schema.pointer_mut(&pointer).and_then(Value::as_object_mut);
+        let property = property.with_context(|| format!("{} is not in the schema", value.name))?;
+        property.insert("description".to_owned(), value.meaning.into());
+    }
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// Every value that has a comment; what is below one without keys of its own is its default.
+fn describe(values: &str) -> Result<Vec<Described>> {
+    let mut all = Vec::new();
     let mut path: Vec<&str> = Vec::new();
     let mut meaning = String::new();
     let mut lines = values.lines().peekable();
@@ -124,18 +160,17 @@ fn readme(values: &str) -> Result<String> {
         }
         let name = path.join(".");
         if !meaning.is_empty() {
-            let shown = if default.is_empty() {
-                String::new()
-            } else {
-                format!("`{default}`")
-            };
-            writeln!(table, "| `{name}` | {shown} | {} |", meaning.trim())?;
+            all.push(Described {
+                name,
+                default,
+                meaning: meaning.trim().to_owned(),
+            });
         } else if !default.is_empty() {
             bail!("values.yaml: {name} has no comment");
         }
         meaning.clear();
     }
-    Ok(table)
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -147,6 +182,11 @@ mod tests {
         assert!(
             read(README).unwrap() == readme(&read(VALUES).unwrap()).unwrap(),
             "{README} is stale; run: cargo xtask chart"
+        );
+        assert!(
+            read(SCHEMA).unwrap()
+                == described(&read(SCHEMA).unwrap(), &read(VALUES).unwrap()).unwrap(),
+            "{SCHEMA} is stale; run: cargo xtask chart"
         );
         assert!(
             read(TEMPLATE).unwrap() == crds_template(&definitions().unwrap()).unwrap(),

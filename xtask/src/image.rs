@@ -29,40 +29,51 @@ pub async fn run() -> Result<ExitCode> {
 
 /// Builds a static `freehold` binary in which no path of this machine is.
 pub async fn build_binary(profile: &str) -> Result<PathBuf> {
-    let tools = auditable().await?;
     let target = host().await?;
     if !target.ends_with("-linux-gnu") {
         bail!("an image is built on Linux with the GNU C library, not on {target}");
     }
+    let mut binaries = build_binaries(profile, &["freehold"], &target).await?;
+    binaries.pop().context("cargo built no freehold binary")
+}
+
+/// Builds binaries in which no path of this machine is; they are static on Linux.
+pub async fn build_binaries(profile: &str, names: &[&str], target: &str) -> Result<Vec<PathBuf>> {
+    let tools = tool(AUDITABLE).await?;
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths([tools].into_iter().chain(env::split_paths(&path)))?;
     let mut build = cargo::command();
     build
         .args(["auditable", "build", "--quiet", "--locked"])
-        .args(["--package=freehold", "--bin=freehold"])
-        .args(["--profile", profile, "--target", &target])
+        .arg("--package=freehold")
+        .args(names.iter().map(|name| format!("--bin={name}")))
+        .args(["--profile", profile, "--target", target])
         .env("PATH", path)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags()?.join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(target)?.join("\x1f"))
         // The other profiles strip by themselves.
         .env("CARGO_PROFILE_DEV_STRIP", "true");
-    cargo::freehold_of(build).await
+    cargo::executables_of(build).await
 }
 
-/// Static, and the same wherever the sources and cargo's folder are.
-fn flags() -> Result<Vec<String>> {
+/// Static on Linux, and the same wherever the sources and cargo's folder are.
+fn flags(target: &str) -> Result<Vec<String>> {
     let cargo_home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
         .context("no cargo folder: set CARGO_HOME or HOME")?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    Ok(vec![
-        "-Ctarget-feature=+crt-static".to_owned(),
+    let mut flags = vec![
         remap(&cargo_home, "/cargo"),
         remap(&cargo::root(), "/freehold"),
-    ])
+    ];
+    if target.ends_with("-linux-gnu") {
+        flags.push("-Ctarget-feature=+crt-static".to_owned());
+    }
+    Ok(flags)
 }
 
-async fn host() -> Result<String> {
+/// The target of the compiler.
+pub async fn host() -> Result<String> {
     let output = Command::new("rustc").arg("-vV").output().await;
     let output = output.context("starting rustc")?;
     String::from_utf8_lossy(&output.stdout)
@@ -72,9 +83,8 @@ async fn host() -> Result<String> {
         .context("rustc does not say for what it compiles")
 }
 
-/// The folder that has `cargo auditable`.
-async fn auditable() -> Result<PathBuf> {
-    let (name, version) = AUDITABLE;
+/// The folder that has a program of crates.io, which is built once.
+pub async fn tool((name, version): (&str, &str)) -> Result<PathBuf> {
     let folder = cache_folder()?.join(format!("{name}-{version}"));
     let programs = folder.join("bin");
     if !programs.join(name).is_file() {

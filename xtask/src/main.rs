@@ -4,6 +4,7 @@
 // Nobody shapes objects here who means harm.
 #![allow(clippy::disallowed_types)]
 
+mod archive;
 mod bench;
 mod cargo;
 mod chart;
@@ -69,6 +70,8 @@ enum Task {
     Zones(zones::Arguments),
     /// Build the release as a container image in target/image, with buildah
     Image,
+    /// Build both programs for this machine as an archive with its list of components, in target/archives
+    Archive,
     /// Write the CRDs to crds/, to the chart and to the API reference
     Crds,
     /// Write the chart's README from its values
@@ -91,8 +94,9 @@ async fn main() -> ExitCode {
         Task::Soak(arguments) => soak::run(arguments).await,
         Task::Zones(arguments) => zones::run(arguments).await,
         Task::Image => image::run().await,
+        Task::Archive => archive::run().await,
         Task::Crds => crds::run().await,
-        Task::Chart => chart::write_readme(),
+        Task::Chart => chart::write_described(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

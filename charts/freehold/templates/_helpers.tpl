@@ -1,14 +1,19 @@
+{{- define "freehold.name" -}}
+{{- default .Chart.Name .Values.nameOverride }}
+{{- end }}
+
 {{/*
 The name of the objects in the release's namespace. A Service's has no dots, begins with a letter and, with the longest
 shard behind it, has 63 characters at most; it is cut without shards too, so that the first shard renames nothing.
 */}}
 {{- define "freehold.fullname" -}}
-{{- $name := printf "%s-%s" .Release.Name .Chart.Name }}
+{{- $chart := include "freehold.name" . }}
+{{- $name := printf "%s-%s" .Release.Name $chart }}
 {{- if .Values.fullnameOverride }}
 {{- $name = .Values.fullnameOverride }}
 {{- else if regexMatch "^[0-9]" .Release.Name }}
-{{- $name = printf "%s-%s" .Chart.Name .Release.Name }}
-{{- else if contains .Chart.Name .Release.Name }}
+{{- $name = printf "%s-%s" $chart .Release.Name }}
+{{- else if contains $chart .Release.Name }}
 {{- $name = .Release.Name }}
 {{- end }}
 {{- $name | replace "." "-" | trunc 42 | regexFind "^.*[^-]" }}
@@ -28,7 +33,7 @@ shard behind it, has 63 characters at most; it is cut without shards too, so tha
 {{- if .Values.serviceAccount.create }}
 {{- default (include "freehold.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
-{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- .Values.serviceAccount.name }}
 {{- end }}
 {{- end }}
 
@@ -48,7 +53,7 @@ sharding.fluxcd.io/key notin ({{ join ", " .Values.shards }})
 
 {{/* A shard's component is another, so that no two Deployments select the same pods. */}}
 {{- define "freehold.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/name: {{ include "freehold.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if .Shard }}
 app.kubernetes.io/component: shard
@@ -61,7 +66,7 @@ app.kubernetes.io/component: {{ .Component | default "operator" }}
 {{/* All operators of the release, of every shard. */}}
 {{- define "freehold.allSelector" -}}
 matchLabels:
-  app.kubernetes.io/name: {{ .Chart.Name | quote }}
+  app.kubernetes.io/name: {{ include "freehold.name" . | quote }}
   app.kubernetes.io/instance: {{ .Release.Name | quote }}
 matchExpressions:
   - key: app.kubernetes.io/component
@@ -69,7 +74,13 @@ matchExpressions:
     values: [operator, shard, test]
 {{- end }}
 
+{{/* The chart's own labels win over those of the values. */}}
 {{- define "freehold.labels" -}}
+{{- $own := include "freehold.ownLabels" . | fromYaml }}
+{{- toYaml (mergeOverwrite (deepCopy .Values.commonLabels) (.Labels | default dict) $own) }}
+{{- end }}
+
+{{- define "freehold.ownLabels" -}}
 {{ include "freehold.selectorLabels" . }}
 app.kubernetes.io/part-of: freehold
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -86,6 +97,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- define "freehold.podSecurity" -}}
+{{- toYaml (mergeOverwrite (include "freehold.ownPodSecurity" . | fromYaml) .Values.podSecurityContext) }}
+{{- end }}
+
+{{- define "freehold.ownPodSecurity" -}}
 runAsNonRoot: true
 {{- /* OpenShift gives each namespace users of its own, and refuses others. */}}
 {{- if not (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
@@ -98,6 +113,10 @@ seccompProfile:
 {{- end }}
 
 {{- define "freehold.containerSecurity" -}}
+{{- toYaml (mergeOverwrite (include "freehold.ownContainerSecurity" . | fromYaml) .Values.securityContext) }}
+{{- end }}
+
+{{- define "freehold.ownContainerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
@@ -135,6 +154,9 @@ capabilities:
   value: {{ ternary (printf "%.0f" $value) (toString $value) (kindIs "float64" $value) | quote }}
 {{- end }}
 {{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* What the servers are asked at that the settings name, as PORT/PROTOCOL. */}}
@@ -164,4 +186,16 @@ capabilities:
 {{- define "freehold.portOf" -}}
 {{- $address := first . | trimPrefix "tls://" | trimPrefix "https://" | regexFind "^[^/#]*" }}
 {{- ternary (regexFind "[0-9]+$" $address) (last .) (regexMatch "^([^:]*|\\[.*\\]):[0-9]+$" $address) }}
+{{- end }}
+
+{{/* A duration in milliseconds. */}}
+{{- define "freehold.milliseconds" -}}
+{{- $text := . }}
+{{- $sum := 0 }}
+{{- range $unit, $factor := dict "d" 86400000 "h" 3600000 "m" 60000 "s" 1000 "ms" 1 }}
+{{- with regexFind (printf "[0-9]+ ?%s([^a-z]|$)" $unit) $text }}
+{{- $sum = add $sum (mul $factor (regexFind "[0-9]+" . | atoi)) }}
+{{- end }}
+{{- end }}
+{{- $sum }}
 {{- end }}

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Account, Chart, Cluster, OperatorSettings, PrivatePlane, Stated, World, chart_folder,
+    Account, Chart, Cluster, IMAGE, OperatorSettings, PrivatePlane, Stated, World, chart_folder,
     client_of, helm, publish, status, uid,
 };
 
@@ -155,6 +155,7 @@ async fn installed_upgraded_uninstalled_and_installed_again() {
         succeed(
             helm()
                 .args(arguments)
+                .args(chart.map(|_| format!("--set=image.repository={IMAGE}")))
                 .args(chart)
                 .args(["--namespace", NAMESPACE])
                 .env("KUBECONFIG", &kubeconfig),
@@ -227,6 +228,17 @@ async fn installed_upgraded_uninstalled_and_installed_again() {
 
     run(&["install", "freehold"], Some(&current));
     is_as_rendered(&admin, chart).await;
+    // A second release for all namespaces would write the same statuses.
+    let second = helm()
+        .args(["install", "second", "--namespace=default", "--set"])
+        .arg(format!("image.repository={IMAGE},crds.enabled=false"))
+        .arg(&current)
+        .env("KUBECONFIG", &kubeconfig)
+        .output()
+        .unwrap();
+    let refusal = String::from_utf8_lossy(&second.stderr);
+    let words = format!("the release freehold in namespace {NAMESPACE} already watches all");
+    assert!(refusal.contains(&words), "{refusal}");
     assert_eq!(verified(&admin).await, first);
     let world = operator(&private, &admin, chart).await;
     let again = world.operator(&[]).deployed_by(chart).start().await;
@@ -270,6 +282,7 @@ async fn definitions_pass_from_kubectl_to_helm_and_back_and_change_with_an_upgra
     let run = |arguments: &[&str], chart: &Path| {
         let mut helm = helm();
         helm.args(arguments).arg(chart);
+        helm.arg(format!("--set=image.repository={IMAGE}"));
         helm.args(["--namespace", NAMESPACE])
             .env("KUBECONFIG", private.plane.kubeconfig());
         succeed(&mut helm)

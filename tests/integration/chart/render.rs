@@ -9,7 +9,9 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::support::{Chart, Cluster, chart_folder, define, helm, kubectl_takes, random_label};
+use crate::support::{
+    Chart, Cluster, IMAGE, chart_folder, define, helm, kubectl_takes, random_label,
+};
 
 /// Names of releases, each with how it is in the names of objects: YAML reads some as no text, and a Service
 /// has no dot, no digit first and 63 characters at most.
@@ -76,9 +78,8 @@ fn switches(namespaces: [&str; 3]) -> Vec<Vec<Value>> {
         vec![
             json!({}),
             json!({ "image": {
-                "digest": format!("sha256:{}", "0".repeat(64)), "pullPolicy": "Always",
-                "pullSecrets": [{ "name": "registry" }]
-            } }),
+                "digest": format!("sha256:{}", "0".repeat(64)), "pullPolicy": "Always"
+            }, "imagePullSecrets": [{ "name": "registry" }] }),
         ],
         vec![
             json!({}),
@@ -87,8 +88,8 @@ fn switches(namespaces: [&str; 3]) -> Vec<Vec<Value>> {
                     "dnsMode": "recursive", "dnsServer": ["tls://192.0.2.1", "192.0.2.2"],
                     "dnsCaFile": "/etc/freehold/ca.crt", "maxPendingPerNamespace": 2_000_000
                 },
-                "volumes": [volume],
-                "volumeMounts": [{ "name": "dns", "mountPath": "/etc/freehold", "readOnly": true }]
+                "extraVolumes": [volume],
+                "extraVolumeMounts": [{ "name": "dns", "mountPath": "/etc/freehold", "readOnly": true }]
             }),
             json!({ "settings": { "dnsPort": 5353, "dnsRoot": ["[2001:db8::1]:5300"] } }),
         ],
@@ -103,7 +104,56 @@ fn switches(namespaces: [&str; 3]) -> Vec<Vec<Value>> {
                 "topologySpread": []
             }),
         ],
+        vec![json!({}), additions()],
     ]
+}
+
+/// What platforms add to what the chart makes; the chart's own labels win.
+fn additions() -> Value {
+    json!({
+        "commonLabels": { "team": "platform", "app.kubernetes.io/part-of": "else" },
+        "podLabels": { "mesh": "on" }, "podAnnotations": { "scan": "yes" },
+        "deploymentAnnotations": { "reload": "true" },
+        "serviceAccount": { "annotations": { "role": "dns" } },
+        "extraArgs": ["--log-level=debug"],
+        "extraEnv": [{ "name": "HTTPS_PROXY", "value": "http://192.0.2.1:3128" }],
+        "podSecurityContext": { "runAsUser": 1000 },
+        "securityContext": { "privileged": false }
+    })
+}
+
+#[test]
+fn additions_are_where_they_belong() {
+    let values = merge_all(json!({ "nameOverride": "verifier" }), &additions());
+    let chart = Chart::render("r", "default", &values).unwrap();
+    for document in &chart.documents {
+        let labels = &document["metadata"]["labels"];
+        assert_eq!(labels["team"], "platform", "{document}");
+        assert_eq!(labels["app.kubernetes.io/part-of"], "freehold");
+        assert_eq!(labels["app.kubernetes.io/name"], "verifier");
+    }
+    let deployment = chart.of_kind("Deployment").next().unwrap();
+    assert_eq!(deployment["metadata"]["name"], "r-verifier");
+    assert_eq!(deployment["metadata"]["annotations"]["reload"], "true");
+    let metadata = &deployment["spec"]["template"]["metadata"];
+    assert_eq!(metadata["labels"]["mesh"], "on");
+    assert_eq!(metadata["labels"]["team"], "platform");
+    assert_eq!(metadata["annotations"]["scan"], "yes");
+    let pod = chart.pod();
+    assert_eq!(pod["enableServiceLinks"], false);
+    assert_eq!(pod["securityContext"]["runAsUser"], 1000);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["containers"][0]["securityContext"]["privileged"], false);
+    assert_eq!(chart.arguments(), ["operator", "--log-level=debug"]);
+    let proxy = ("HTTPS_PROXY".to_owned(), "http://192.0.2.1:3128".to_owned());
+    assert!(chart.environment().contains(&proxy));
+    let account = chart.of_kind("ServiceAccount").next().unwrap();
+    assert_eq!(account["metadata"]["annotations"]["role"], "dns");
+}
+
+fn merge_all(mut values: Value, more: &Value) -> Value {
+    merge(&mut values, more);
+    values
 }
 
 /// Choices in which every two options of two switches meet at least once.
@@ -395,7 +445,8 @@ fn the_definitions_are_those_of_the_operator() {
 fn openshift_chooses_the_user() {
     let rendered = |more: &[&str]| {
         let output = helm()
-            .args(["template", "freehold"])
+            .args(["template", "freehold", "--set"])
+            .arg(format!("image.repository={IMAGE}"))
             .arg(chart_folder())
             .args(more)
             .output()

@@ -33,10 +33,13 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
         (json!({ "settings": { "windows": "30d" } }), "windows"),
         (json!({ "settings": { "window": "30" } }), "window"),
         (json!({ "settings": { "dnsMode": "both" } }), "dnsMode"),
-        // The operator would refuse to start.
         (
-            json!({ "settings": { "dnsMode": "recursive" } }),
-            "dnsServer",
+            json!({ "resources": { "limits": { "memory": "256 MB" } } }),
+            "memory",
+        ),
+        (
+            json!({ "settings": { "dnsAllowCidr": ["10.0.0.0"] } }),
+            "dnsAllowCidr",
         ),
         (json!({ "image": { "digest": "latest" } }), "digest"),
         // A Service begins with a letter.
@@ -50,19 +53,101 @@ fn the_chart_is_linted_and_wrong_values_are_refused() {
             "maxUnavailable",
         ),
         (json!({ "watchNamespaces": ["Bad_NS"] }), "watchNamespaces"),
-        (
-            json!({ "leaderElection": { "enabled": false } }),
-            "replicas",
-        ),
-        (
-            json!({ "serviceAccount": { "create": false } }),
-            "serviceAccount.name is needed",
-        ),
     ] {
         let refusal = Chart::render("freehold", "default", &values).err();
         let refusal = refusal.unwrap_or_else(|| panic!("{values} is taken"));
         assert!(refusal.contains(words), "{words} in {refusal}");
     }
+}
+
+/// How the operator ends that has such flags: its sentence, without what clap puts around it.
+async fn refusal(flags: &[&str]) -> String {
+    let output = freehold()
+        .arg("operator")
+        .args(flags)
+        .env("KUBECONFIG", "/nowhere/kubeconfig")
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success(), "{flags:?} are taken");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().next().unwrap();
+    let sentence = line.strip_prefix("freehold: ");
+    let sentence = sentence.or_else(|| Some(line.split_once(">': ")?.1));
+    sentence.unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_are_those_of_the_operator_in_its_words() {
+    let pem = "/etc/freehold/ca.crt";
+    let of_both = [
+        (
+            json!({ "dnsServer": ["192.0.2.1"] }),
+            vec!["--dns-server=192.0.2.1"],
+        ),
+        (json!({ "dnsCaFile": pem }), vec!["--dns-ca-file", pem]),
+        (
+            json!({ "dnsMode": "recursive" }),
+            vec!["--dns-mode=recursive"],
+        ),
+        (
+            json!({ "dnsMode": "recursive", "dnsServer": ["192.0.2.1"], "dnsCaFile": pem }),
+            vec![
+                "--dns-mode=recursive",
+                "--dns-server=192.0.2.1",
+                "--dns-ca-file",
+                pem,
+            ],
+        ),
+        (json!({ "maxProofAge": "23h" }), vec!["--max-proof-age=23h"]),
+        (
+            json!({ "grace": "1h 30m", "graceCheckPeriod": "1800001ms" }),
+            vec!["--grace=1h 30m", "--grace-check-period=1800001ms"],
+        ),
+        (json!({ "window": "2d 23h" }), vec!["--window=2d 23h"]),
+        (
+            json!({ "serviceName": "acme" }),
+            vec!["--service-name=acme"],
+        ),
+    ];
+    for (settings, flags) in &of_both {
+        let words = refusal(flags).await;
+        let refused = Chart::render("freehold", "default", &json!({ "settings": settings })).err();
+        let refused = refused.unwrap_or_else(|| panic!("{settings} are taken"));
+        assert!(refused.contains(&words), "{words} in {refused}");
+    }
+    let of_chart = [
+        (
+            json!({ "image": { "repository": "" } }),
+            "image.repository is missing",
+        ),
+        (
+            json!({ "image": { "repository": "YOUR/IMAGE" } }),
+            "\"YOUR/IMAGE\" is not an image repository",
+        ),
+        (
+            json!({ "serviceAccount": { "create": false } }),
+            "set serviceAccount.name",
+        ),
+        (
+            json!({ "leaderElection": { "enabled": false } }),
+            "set replicas to 1",
+        ),
+    ];
+    for (values, words) in &of_chart {
+        let refused = Chart::render("freehold", "default", values).err();
+        let refused = refused.unwrap_or_else(|| panic!("{values} are taken"));
+        assert!(refused.contains(words), "{words} in {refused}");
+    }
+    // One more needs a cluster: a second release for all namespaces.
+    let rules = std::fs::read_to_string(chart_folder().join("templates/rules.yaml")).unwrap();
+    let rules = rules.lines().filter(|line| line.starts_with("  (list "));
+    assert_eq!(rules.count(), of_both.len() + of_chart.len() + 1);
+    // What is exactly enough is taken.
+    let values = json!({ "settings": {
+        "grace": "1h 30m", "graceCheckPeriod": "1800s", "window": "3d", "maxProofAge": "24h"
+    } });
+    Chart::render("freehold", "default", &values).unwrap();
 }
 
 #[test]
@@ -93,7 +178,7 @@ fn the_schema_takes_the_durations_that_the_operator_takes() {
         "87600h",
         "5256000m",
     ] {
-        let values = json!({ "settings": { "window": text } });
+        let values = json!({ "settings": { "apiTimeout": text } });
         let by_schema = Chart::render("freehold", "default", &values).is_ok();
         assert_eq!(by_schema, parse_duration(text).is_ok(), "{text:?}");
     }

@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::run_by;
 use crate::support::{
-    Account, Chart, Cluster, Installed, OperatorSettings, PrivatePlane, Stated, Tenant, World,
-    client_of, publish,
+    Account, Chart, Cluster, IMAGE, Installed, OperatorSettings, PrivatePlane, Stated, Tenant,
+    World, client_of, publish,
 };
 
 const NAMESPACE: &str = "freehold-system";
@@ -54,6 +54,11 @@ async fn deployed(client: &Client, namespace: &str) -> BTreeMap<String, BTreeMap
         .collect()
 }
 
+/// A command of the docs for the domain that the chart's next steps state.
+fn of_notes(command: &str) -> String {
+    command.replace("acme.com", "example.com")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_install_from_its_first_command_to_its_last() {
     let [
@@ -83,7 +88,7 @@ async fn an_install_from_its_first_command_to_its_last() {
     let settings = world.operator(&[]).deployed_by(Chart::installed());
     let operator = settings.every("1s").start().await;
     let shown = type_in(&next_steps(&said)).await;
-    assert!(shown.contains("acme.com"), "{shown}");
+    assert!(shown.contains("example.com"), "{shown}");
 
     let domain = Api::<OrganizationDomain>::namespaced(admin.clone(), "default")
         .get("acme")
@@ -98,12 +103,12 @@ async fn an_install_from_its_first_command_to_its_last() {
         ("FREEHOLD_DNS_SERVER", server.as_str()),
         ("FREEHOLD_TOKEN", challenge.token.as_str()),
     ];
-    let check = check.replace("DOMAIN", "acme.com");
+    let check = of_notes(check).replace("DOMAIN", "example.com");
     let output = installed.done(&check, kubeconfig, &environment).await;
     assert!(output.status.success(), "{check}: {output:?}");
     domain.until_verified().await;
     for command in reading {
-        let shown = type_in(&command.replace("NAME", "acme")).await;
+        let shown = type_in(&of_notes(command).replace("NAME", "acme")).await;
         assert!(shown.lines().count() > 1, "{command}: {shown}");
     }
 
@@ -111,7 +116,7 @@ async fn an_install_from_its_first_command_to_its_last() {
     let environment = &deployed(&admin, NAMESPACE).await["freehold"];
     assert_eq!(environment["FREEHOLD_LEASE_NAME"], "freehold");
     let images = type_in("kubectl get deployment --all-namespaces --output wide").await;
-    assert!(images.contains("YOUR/IMAGE"), "{images}");
+    assert!(images.contains(IMAGE), "{images}");
     assert!(operator.terminate().await.success());
     type_in(uninstall).await;
     assert!(deployed(&admin, NAMESPACE).await.is_empty());
@@ -167,7 +172,7 @@ async fn installs_of_other_kinds() {
     ];
     let tenant = Tenant::empty(&admin).await;
     tenant.organization("acme").await;
-    let stated = tenant.state("main", "acme.com").await;
+    let stated = tenant.state("main", "example.com").await;
     let settings = OperatorSettings::typed(operator, kubeconfig, &installed, &by_test);
     let running = settings.start().await;
     publish(&dns, &stated.challenge().await.records[0]);

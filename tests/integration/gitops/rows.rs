@@ -295,7 +295,11 @@ async fn window_over() -> Vec<Row> {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let settings = world.operator(&[&tenant]).every("1s");
-    let operator = settings.with("--window", "1s").start().await;
+    let operator = settings
+        .with("--window", "1s")
+        .with("--hand-over-period", "1s")
+        .start()
+        .await;
     let late = tenant.state("late", &world.name("late")).await;
     late.until_reason("WindowExpired").await;
     assert!(operator.terminate().await.success());

@@ -22,6 +22,8 @@ use tempfile::TempDir;
 use super::cluster::{client_of, variable};
 use super::wait::eventually;
 
+/// Which values must name; no pod pulls it.
+pub const IMAGE: &str = "registry.example.com/freehold";
 /// Where the operator of the tests belongs.
 const NAMESPACE: &str = "freehold-system";
 /// Longer than any run of the tests.
@@ -74,6 +76,10 @@ impl Chart {
     ) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("values.yaml");
+        let mut values = values.clone();
+        if values.pointer("/image/repository").is_none() {
+            values["image"]["repository"] = json!(IMAGE);
+        }
         std::fs::write(&file, values.to_string()).unwrap();
         let output = helm()
             .args(["template", release])

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::chart::helm_folders;
+use super::chart::{IMAGE, helm_folders};
 use super::cluster::variable;
 use super::wait::DEADLINE;
 
@@ -157,7 +157,7 @@ impl Installed {
     /// A block of commands of which each must succeed.
     pub fn shell(&self, script: &str, kubeconfig: &Path) -> Command {
         let mut command = self.command("sh", kubeconfig);
-        command.args(["-eu", "-c", script]);
+        command.args(["-eu", "-c", &script.replace("YOUR/IMAGE", IMAGE)]);
         command
     }
 

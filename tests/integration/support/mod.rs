@@ -16,7 +16,7 @@ mod wait;
 mod world;
 
 pub use approval::Approval;
-pub use chart::{Account, Chart, Right, chart_folder, helm};
+pub use chart::{Account, Chart, IMAGE, Right, chart_folder, helm};
 pub use cluster::{Cluster, PrivatePlane, client_of, variable};
 pub use definitions::{define, kubectl_takes};
 pub use docs::{Installed, Typed, blocks, commands_of, page_at, pages};
