@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::{cargo, image};
 
-/// Reads the list of components out of a binary, as CycloneDX.
+/// Reads the list of components out of a binary, as `CycloneDX`.
 const TO_CYCLONEDX: (&str, &str) = ("auditable2cdx", "0.1.0");
 const PROGRAMS: [&str; 2] = ["freehold", "kubectl-freehold"];
 
@@ -58,7 +58,7 @@ fn platform(target: &str) -> Result<String> {
 async fn succeed(command: &mut Command) -> Result<Vec<u8>> {
     let output = command.output().await;
     let output =
-        output.with_context(|| format!("starting {:?}", command.as_std().get_program()))?;
+        output.with_context(|| format!("starting {}", command.as_std().get_program().display()))?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
