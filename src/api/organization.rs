@@ -50,9 +50,16 @@ pub struct OrganizationSpec {
     #[schemars(schema_with = "metadata_schema")]
     pub metadata: BTreeMap<String, String>,
 
-    /// E-mail addresses of the people who publish the organization's DNS records.
+    /// E-mail addresses of the people who publish the organization's DNS records. Freehold keeps them
+    /// for whoever reads the object, and sends them nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(min = 3, max = 254)))]
+    #[schemars(
+        length(max = 20),
+        inner(
+            length(min = 3, max = 254),
+            regex(pattern = r#"^[^@\s"<>(),;:]{1,64}@[^@\s"<>(),;:]+\.?[^@\s"<>(),;:]+$"#)
+        )
+    )]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub it_contacts: Vec<String>,
 }

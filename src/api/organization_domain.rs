@@ -39,6 +39,7 @@ pub const MAX_LISTED_ANSWERS: usize = 32;
     printcolumn(name = "Organization", type_ = "string", json_path = ".spec.organizationRef.name"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Record", type_ = "string", json_path = ".status.conditions[?(@.type==\"RecordPresent\")].reason"),
     printcolumn(name = "Record Name", type_ = "string", json_path = ".status.challenge.records[0].name", priority = 1),
     printcolumn(name = "Record Value", type_ = "string", json_path = ".status.challenge.records[0].value", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

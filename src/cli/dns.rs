@@ -83,7 +83,8 @@ pub struct DnsArguments {
     #[arg(long, env = "FREEHOLD_CONSUMER_MAIL_DOMAIN", value_delimiter = ',', value_parser = DomainName::parse)]
     consumer_mail_domain: Vec<DomainName>,
 
-    /// Prefix used in record names and values: _PREFIX-challenge and PREFIX-domain-verification.
+    /// Prefix used in record names and values: _PREFIX-challenge and PREFIX-domain-verification. Tokens
+    /// that are already issued keep the prefix they were issued with.
     #[arg(long, env = "FREEHOLD_SERVICE_NAME", default_value = "freehold")]
     pub service_name: ServiceName,
 }

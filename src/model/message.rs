@@ -268,7 +268,7 @@ fn other_records(facts: &Facts, context: &MessageContext<'_>) -> String {
             format!(
                 " If the domain is yours now, remove all other values at {} and all other {}-domain-verification= values at {}; they may be left over from a previous owner or an imported zone.",
                 challenge.owner(RecordForm::Underscore),
-                context.settings.service,
+                challenge.service,
                 challenge.owner(RecordForm::Apex),
             )
         },

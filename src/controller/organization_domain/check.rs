@@ -18,6 +18,7 @@ use crate::controller::holding_writer::HoldingWriter;
 use crate::dns::Asker;
 use crate::model::challenge::Challenge;
 use crate::model::evidence::Evidence;
+use crate::model::facts::issued_service;
 use crate::model::lifecycle::{self, JudgedHolder, Judgement};
 use crate::model::name::DomainName;
 use crate::model::servers::Servers;
@@ -239,6 +240,11 @@ impl Checker {
         let (Some(token), Some(status)) = (holder.token(), holder.whole()) else {
             return Ok(None);
         };
+        let issued = status.challenge.as_ref().and_then(issued_service);
+        if issued.is_some_and(|issued| issued != challenge.service) {
+            // Nobody asked for its records here. Its own checks do.
+            return Ok(None);
+        }
         let theirs = Challenge {
             token,
             ..challenge.clone()

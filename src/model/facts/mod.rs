@@ -9,11 +9,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::challenge::Token;
 use super::schedule::{self, WRITTEN_FROM};
+use super::service::ServiceName;
 use super::settings::Settings;
 use crate::api::conditions::{self, READY};
 use crate::api::organization_domain::{
-    CheckVerdict, CountedChecks, DnsProvider, LastCheck, OrganizationDomainStatus, State, Strategy,
-    UnconfirmedVerdict,
+    ChallengeRecord, ChallengeStatus, CheckVerdict, CountedChecks, DnsProvider, LastCheck,
+    OrganizationDomainStatus, State, Strategy, UnconfirmedVerdict,
 };
 use crate::api::reason::Reason;
 
@@ -41,6 +42,8 @@ pub struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     pub token: Token,
+    /// The word in its records, which later settings do not change: somebody has published them.
+    pub service: Option<ServiceName>,
     /// The object and organization that it was issued for.
     pub issued_for: String,
     pub time: Timestamp,
@@ -127,6 +130,7 @@ impl Facts {
             let opened = past(&challenge.window_start_time).unwrap_or(time);
             Some(Issued {
                 token: Token::parse(&challenge.token)?,
+                service: issued_service(challenge),
                 issued_for: challenge.issued_for.clone(),
                 time,
                 opened: (state == State::Pending).then_some(opened),
@@ -193,6 +197,16 @@ impl Facts {
             _ => Reason::RecordAbsent,
         }
     }
+}
+
+/// The word that a challenge was issued with, as its records have it.
+#[must_use]
+pub fn issued_service(challenge: &ChallengeStatus) -> Option<ServiceName> {
+    let of_record = |record: &ChallengeRecord| {
+        let (word, _) = record.name.strip_prefix('_')?.split_once("-challenge.")?;
+        word.parse().ok()
+    };
+    challenge.records.iter().find_map(of_record)
 }
 
 impl Issued {

@@ -143,7 +143,10 @@ impl Issued {
     pub fn challenge(&self, context: &MessageContext<'_>) -> Option<Challenge> {
         Some(Challenge {
             name: context.name?.clone(),
-            service: context.settings.service.clone(),
+            service: self
+                .service
+                .clone()
+                .unwrap_or_else(|| context.settings.service.clone()),
             token: self.token.clone(),
         })
     }

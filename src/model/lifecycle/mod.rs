@@ -18,7 +18,7 @@ use self::snapshot::pause;
 pub use self::snapshot::{HeldBy, Identity, Snapshot, bounded};
 use self::transition::Transition;
 use super::challenge::{Challenge, Token};
-use super::facts::{Facts, whole_second};
+use super::facts::{Facts, issued_service, whole_second};
 use super::message::MessageContext;
 use super::name::DomainName;
 use super::policy::Refusal;
@@ -32,7 +32,9 @@ use crate::api::verified_domain::Holder;
 fn accept(snapshot: &Snapshot<'_>, settings: &Settings) -> Result<DomainName, String> {
     let name = DomainName::parse(snapshot.domain).map_err(|error| error.to_string())?;
     let ours = matches!(snapshot.held_by, HeldBy::Us { .. });
-    match settings.names.check(&name, &settings.service) {
+    let issued = snapshot.status.challenge.as_ref().and_then(issued_service);
+    let service = issued.as_ref().unwrap_or(&settings.service);
+    match settings.names.check(&name, service) {
         // Without room for the record's label even a holder cannot be checked.
         Err(refusal) if !ours || matches!(refusal, Refusal::NoRoom { .. }) => {
             Err(refusal.to_string())
@@ -71,7 +73,10 @@ pub fn due(
     };
     due.then(|| Challenge {
         name,
-        service: settings.service.clone(),
+        service: issued
+            .service
+            .clone()
+            .unwrap_or_else(|| settings.service.clone()),
         token: issued.token.clone(),
     })
 }

@@ -489,6 +489,7 @@ impl Transition<'_> {
     fn issued(&self, token: Token) -> Issued {
         Issued {
             token,
+            service: Some(self.settings.service.clone()),
             issued_for: self.snapshot.identity.issued_for(),
             time: self.now,
             opened: Some(self.now),

@@ -72,9 +72,10 @@ async fn refusal(flags: &[&str]) -> String {
     assert!(!output.status.success(), "{flags:?} are taken");
     let said = String::from_utf8(output.stderr).unwrap();
     let line = said.lines().next().unwrap();
-    let sentence = line.strip_prefix("freehold: ");
-    let sentence = sentence.or_else(|| Some(line.split_once(">': ")?.1));
-    sentence.unwrap_or_else(|| panic!("{said}")).to_owned()
+    let logged = serde_json::from_str::<Value>(line).ok();
+    let logged = logged.and_then(|line| Some(line["message"].as_str()?.to_owned()));
+    let sentence = logged.or_else(|| Some(line.split_once(">': ")?.1.to_owned()));
+    sentence.unwrap_or_else(|| panic!("{said}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

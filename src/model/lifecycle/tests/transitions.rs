@@ -206,21 +206,39 @@ fn proofs_close_to_each_other_write_nothing() {
 }
 
 #[test]
-fn a_holder_without_room_for_its_record_keeps_its_token() {
+fn a_token_keeps_the_word_that_it_was_issued_with() {
     let mut subject = Subject::new();
     subject.domain = format!("{0}.{0}.{0}.{1}.com", "a".repeat(63), "a".repeat(37));
     subject.step(None);
+    let published = subject.status.challenge.clone().unwrap().records;
     subject.step(Some(Verdict::Proven));
+    // Even one for which the name of a new record would have no room.
     subject.settings.service = "b".repeat(40).parse().unwrap();
     for _ in 0..3 {
         let decision = subject.after(days(1)).step(None);
         assert_eq!(decision.holding, HoldingAction::Keep);
         assert_eq!(subject.state(), State::Verified);
-        assert_eq!(subject.due(), None);
+        assert_eq!(subject.due().unwrap().service.as_str(), "freehold");
+        subject.step(Some(Verdict::Proven));
     }
-    subject.settings.service = "freehold".parse().unwrap();
-    subject.step(None);
     assert_eq!(subject.token(), Some(token(1)));
+    assert_eq!(subject.status.challenge.clone().unwrap().records, published);
+}
+
+#[test]
+fn a_new_token_has_the_new_word() {
+    let mut subject = Subject::new();
+    subject.step(None);
+    subject.settings.service = "acme-verify".parse().unwrap();
+    subject.after(days(31)).step(Some(Verdict::Absent));
+    assert_eq!(subject.state(), State::Failed);
+    subject.requested = Some("again".to_owned());
+    subject.step(None);
+    let records = subject.status.challenge.clone().unwrap().records;
+    assert_eq!(
+        records[0].name,
+        format!("_acme-verify-challenge.{}", subject.domain)
+    );
 }
 
 #[test]
