@@ -149,6 +149,7 @@ async fn run<K>(
                     Cause::Undefined => NO_CRDS.to_owned(),
                     Cause::Forbidden | Cause::Other => error.to_string(),
                 };
+                tracing::debug!(%kind, why, "a watch was interrupted");
                 watching.interruptions.failed(&kind, why);
                 // What an open watch ends with says nothing about those that begin.
                 if let WatchError::InitialListFailed(error) | WatchError::WatchStartFailed(error) =

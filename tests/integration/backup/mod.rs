@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 use freehold::model::challenge::Token;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Resource, ResourceExt};
 use rand::RngExt;
@@ -125,6 +126,8 @@ impl Old {
     }
 
     fn document(&self, state: &str) -> Value {
+        // Its window is open.
+        let yesterday = Timestamp::now() - SignedDuration::from_hours(24);
         json!({
             "apiVersion": "freehold.dev/v1alpha1", "kind": "OrganizationDomain",
             "metadata": {
@@ -146,10 +149,10 @@ impl Old {
                         "value": format!("token={}", self.token)
                     }],
                     "issuedFor": format!("{}/{}/acme", self.namespace, self.name),
-                    "issuedTime": "2026-11-01T12:00:00Z"
+                    "issuedTime": yesterday
                 },
-                "verifiedTime": "2026-11-02T12:00:00Z",
-                "lastProvenTime": jiff::Timestamp::now(),
+                "verifiedTime": yesterday,
+                "lastProvenTime": Timestamp::now(),
                 "conditions": []
             }
         })

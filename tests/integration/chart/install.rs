@@ -174,7 +174,7 @@ async fn installed_upgraded_uninstalled_and_installed_again() {
     let world = operator(&private, &admin, &old).await;
     let settings: OperatorSettings = world.operator(&[]).every("1s");
     let before_upgrade = settings.clone().deployed_by(&old).start().await;
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo");
     let applied = private
         .plane
         .kubectl()

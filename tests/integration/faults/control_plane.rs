@@ -76,7 +76,8 @@ async fn history_is_compacted(plane: &mut ControlPlane) {
     let proxy = Proxy::start(plane.api_address()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let through = kubeconfig_through(&cluster.kubeconfig, &proxy, folder.path()).unwrap();
-    let mut operator = campaign.operator().kubeconfig(&through).start().await;
+    let operator = campaign.operator().kubeconfig(&through);
+    let mut operator = operator.with("--log-level", "debug").start().await;
     campaign
         .run("the history of watches is compacted", async || {
             campaign.until_verified(20).await;
