@@ -18,10 +18,10 @@ const REQUESTS: &str = "kube_client::client::builder";
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     #[error(
-        "--log-level (logLevel): {0:?} is not a level: use error, warn, info, debug, trace or off, and TARGET=LEVEL for a part, such as info,freehold=debug"
+        "--log-level (settings.logLevel): {0:?} is not a level: use error, warn, info, debug, trace or off, and TARGET=LEVEL for a part, such as info,freehold=debug"
     )]
     NotALevel(String),
-    #[error("--log-level (logLevel): {0}")]
+    #[error("--log-level (settings.logLevel): {0}")]
     Directive(#[from] ParseError),
 }
 
