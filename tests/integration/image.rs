@@ -171,7 +171,7 @@ fn the_binary_says_what_it_is_made_of_and_not_where() {
         assert!(has(name), "{name}");
     }
     // Of the tests alone.
-    for name in ["freehold-testbed", "proptest", "syn"] {
+    for name in ["freehold-testbed", "proptest", "auditable-info"] {
         assert!(!has(name), "{name}");
     }
     let content = fs::read(&binary).unwrap();
